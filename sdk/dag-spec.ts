@@ -1,0 +1,98 @@
+/** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
+import type { Json } from './protocol.ts';
+
+export const TRIGGER_RULES = [
+  'all_success',
+  'all_failed',
+  'all_done',
+  'all_done_min_one_success',
+  'all_skipped',
+  'one_success',
+  'one_failed',
+  'one_done',
+  'none_failed',
+  'none_failed_min_one_success',
+  'none_skipped',
+  'always',
+] as const;
+export type TriggerRule = (typeof TRIGGER_RULES)[number];
+
+export interface TaskSpecBase {
+  taskId: string;
+  upstream: string[];
+  triggerRule: TriggerRule;
+  /** Further tries after the first. */
+  retries: number;
+  /** Seconds before the first retry. */
+  retryDelay: number;
+  /** Multiplier from one delay to the next; 1 is constant. */
+  retryBackoff: number;
+  /** Seconds; null: a day. */
+  maxRetryDelay: number | null;
+  /** Seconds a try may run; null: no limit. */
+  executionTimeout: number | null;
+  queue: string;
+  /** Higher goes first within a queue. */
+  priority: number;
+  /** Bytes of memory that a try may use; null: the worker's limit. */
+  memoryLimit: number | null;
+  owner: string | null;
+  docs: string | null;
+  /** Arguments taken from other tasks' results: name → task and XCom key. Each such task is an upstream. */
+  inputs: { [name: string]: { task: string; key: string } };
+}
+
+export interface EmptyTaskSpec extends TaskSpecBase {
+  kind: 'empty';
+}
+export interface BashTaskSpec extends TaskSpecBase {
+  kind: 'bash';
+  /** Templated. */
+  command: string;
+  /** Templated values. */
+  env: { [name: string]: string };
+  /** The try is skipped when the command exits with it; null: never. */
+  skipOnExitCode: number | null;
+}
+export interface PythonTaskSpec extends TaskSpecBase {
+  kind: 'python';
+  /** `file.py:function`, relative to the DAG file; or null when `source` is given. */
+  callable: string | null;
+  /** Inline Python; its function `main`, if there is one, is called, else the source is the task. */
+  source: string | null;
+  /** Keyword arguments, templated in every string. */
+  args: { [name: string]: Json };
+}
+export interface TypeScriptTaskSpec extends TaskSpecBase {
+  kind: 'typescript';
+}
+export type TaskSpec = EmptyTaskSpec | BashTaskSpec | PythonTaskSpec | TypeScriptTaskSpec;
+export type TaskKind = TaskSpec['kind'];
+
+export type ScheduleSpec =
+  /** Five or six fields, or a preset such as `@daily`, in `timezone`. */
+  | { kind: 'cron'; expression: string }
+  /** Seconds between runs, aligned to startDate. */
+  | { kind: 'interval'; seconds: number };
+
+export interface DagSpec {
+  specVersion: 1;
+  dagId: string;
+  description: string | null;
+  docs: string | null;
+  owner: string | null;
+  tags: string[];
+  schedule: ScheduleSpec | null;
+  /** IANA name. */
+  timezone: string;
+  /** ISO 8601. */
+  startDate: string | null;
+  endDate: string | null;
+  catchup: boolean;
+  maxActiveRuns: number;
+  maxActiveTasks: number;
+  /** JSON Schema (2020-12) of the run's params, an object schema with defaults; null: none. */
+  params: { [key: string]: Json } | null;
+  pausedOnCreation: boolean;
+  tasks: TaskSpec[];
+}

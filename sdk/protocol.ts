@@ -1,0 +1,89 @@
+/**
+ * What a runner and the API say to each other about one dispatch.
+ * Both sides validate; times are ISO 8601 strings in UTC, JSON values are plain JSON.
+ */
+import type { TaskSpec } from './dag-spec.ts';
+import type { RunKind, TaskCause } from './states.ts';
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** A result of another task that this dispatch may read. */
+export interface XComValue {
+  taskId: string;
+  mapIndex: number;
+  key: string;
+  value: Json;
+}
+
+/** The run that a dispatch belongs to: the source of the template variables. */
+export interface RunContext {
+  runId: string;
+  runKey: string;
+  kind: RunKind;
+  logicalDate: string | null;
+  dataIntervalStart: string | null;
+  dataIntervalEnd: string | null;
+  /** As given by the trigger. */
+  conf: { [key: string]: Json };
+  /** Defaults of the DAG's params overlaid with conf. */
+  params: { [key: string]: Json };
+  startedAt: string | null;
+  triggeredBy: string | null;
+}
+
+/** One launch of one try, handed to a runner. */
+export interface Dispatch {
+  /** Opaque: `<runId>.<taskIndex>.<mapIndex>.<uuid>`. Everything said about this launch carries it. */
+  dispatchId: string;
+  dagId: string;
+  taskId: string;
+  mapIndex: number;
+  tryNumber: number;
+  maxTries: number;
+  versionId: string;
+  bundleHash: string | null;
+  task: TaskSpec;
+  run: RunContext;
+  xcoms: XComValue[];
+  /** Bearer token for this dispatch alone; absent for the worker inside `millrace start`. */
+  token: string | null;
+}
+
+/**
+ * `released`: handed back before user code started; costs no try.
+ * `failed` may be retried by the engine unless `retryable` is false.
+ */
+export type ReportOutcome = 'success' | 'failed' | 'skipped' | 'released';
+
+/** How a dispatch ended. */
+export interface TaskReport {
+  dispatchId: string;
+  outcome: ReportOutcome;
+  cause: TaskCause;
+  /** For people: one or two lines. */
+  message?: string | null;
+  exitCode?: number | null;
+  /** Facts behind the cause: signal, limits, peak memory, exception name, stack. */
+  evidence?: { [key: string]: Json } | null;
+  /** Results by key; the return value is `return_value`. */
+  xcoms?: { [key: string]: Json } | null;
+  /** Bytes of log written for this dispatch: the end marker. */
+  logBytes: number;
+  retryable?: boolean;
+}
+
+/**
+ * ACCEPTED: recorded. DUPLICATE: recorded before, with this outcome. FENCED: this dispatch is no longer the current one; kill the
+ * child and forget it. UNKNOWN: the database has never heard of it.
+ */
+export type ReportAnswer = 'ACCEPTED' | 'DUPLICATE' | 'FENCED' | 'UNKNOWN';
+
+/**
+ * A piece of log, cut at a line's end. Each line is `<ISO time> <o|e|s> <text>\n`: o stdout, e stderr, s said by the system.
+ * `offset` counts UTF-8 bytes from the start of this dispatch's log.
+ */
+export interface LogChunk {
+  dispatchId: string;
+  offset: number;
+  body: string;
+}

@@ -1,0 +1,65 @@
+/** States of a task instance, in the database's order. */
+export const TASK_STATES = [
+  'none',
+  'scheduled',
+  'queued',
+  'running',
+  'success',
+  'failed',
+  'skipped',
+  'upstream_failed',
+  'up_for_retry',
+  'up_for_reschedule',
+  'deferred',
+  'cancelled',
+  'removed',
+] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** States of a DAG run. */
+export const RUN_STATES = ['queued', 'running', 'success', 'failed', 'cancelled'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+
+/** Where a run comes from. */
+export const RUN_KINDS = ['manual', 'scheduled', 'backfill', 'asset'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
+const FINISHED_TASK_STATES: ReadonlySet<TaskState> = new Set([
+  'success',
+  'failed',
+  'skipped',
+  'upstream_failed',
+  'cancelled',
+  'removed',
+]);
+const FINISHED_RUN_STATES: ReadonlySet<RunState> = new Set(['success', 'failed', 'cancelled']);
+
+/** True when nothing will change this state but a person's hand. */
+export const isFinishedTaskState = (state: TaskState): boolean => FINISHED_TASK_STATES.has(state);
+/** True when the run has ended. */
+export const isFinishedRunState = (state: RunState): boolean => FINISHED_RUN_STATES.has(state);
+
+/**
+ * Why a try ended. Every finished try has one; nothing is "killed externally".
+ * `ok` is the cause of a success.
+ */
+export const TASK_CAUSES = [
+  'ok',
+  'exit_code',
+  'exception',
+  'oom_killed',
+  'output_limit',
+  'timeout',
+  'cancelled',
+  'interrupted',
+  'lease_expired',
+  'worker_lost',
+  'start_failed',
+  'interpreter_missing',
+  'template_error',
+  'bundle_unavailable',
+  'result_invalid',
+  'skipped_by_task',
+  'marked',
+] as const;
+export type TaskCause = (typeof TASK_CAUSES)[number];
