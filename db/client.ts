@@ -1,0 +1,58 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { DB } from './types.ts';
+
+export type Db = Kysely<DB>;
+
+export interface DatabaseOptions {
+  /** Connections in the pool. */
+  max?: number;
+  applicationName?: string;
+  /** Server settings of every connection, e.g. `{ plan_cache_mode: 'force_generic_plan' }`. */
+  settings?: { [name: string]: string };
+  /** An idle connection broke; the pool replaces it. */
+  onIdleError?: (error: Error) => void;
+}
+
+export interface Database {
+  db: Db;
+  pool: pg.Pool;
+  url: string;
+  close(): Promise<void>;
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+
+/** Run ids stay below 2^53 (see next_run_id), so int8 is a number everywhere. */
+export const typeParsers: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (format === 'binary') return pg.types.getTypeParser(oid, 'binary');
+    if (oid === INT8) return Number;
+    if (oid === INT8_ARRAY) return parseInt8Array;
+    return pg.types.getTypeParser(oid, 'text');
+  }) as typeof pg.types.getTypeParser,
+};
+
+function parseInt8Array(text: string): (number | null)[] {
+  if (text === '{}') return [];
+  return text
+    .slice(1, -1)
+    .split(',')
+    .map((item) => (item === 'NULL' ? null : Number(item)));
+}
+
+export function createDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const settings = Object.entries(options.settings ?? {}).map(([name, value]) => `-c ${name}=${value}`);
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.max ?? 10,
+    application_name: options.applicationName ?? 'millrace',
+    types: typeParsers,
+    ...(settings.length > 0 ? { options: settings.join(' ') } : {}),
+  });
+  pool.on('error', (error) => options.onIdleError?.(error));
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+  let closing: Promise<void> | undefined;
+  return { db, pool, url, close: () => (closing ??= db.destroy().then(() => (pool.ended ? undefined : pool.end()))) };
+}

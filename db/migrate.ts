@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { typeParsers } from './client.ts';
+import { ensurePartitions } from './queries/partitions.ts';
+
+/** Serialises migrators; any constant does. */
+const LOCK = 7_264_000;
+
+/** Numbered SQL files. In a bundle they lie beside the package's root, two or more folders up. */
+function migrationsDirectory(): URL {
+  for (const path of ['./migrations/', '../db/migrations/', '../../db/migrations/', '../../../db/migrations/']) {
+    const url = new URL(path, import.meta.url);
+    if (existsSync(new URL('0001_initial.sql', url))) return url;
+  }
+  throw new Error(`No migrations found beside ${fileURLToPath(import.meta.url)}: the installation is incomplete.`);
+}
+
+async function appliedNames(client: pg.ClientBase): Promise<Set<string>> {
+  await client.query(
+    `create table if not exists schema_migration (name text primary key, applied_at timestamptz(3) not null default now())`,
+  );
+  const { rows } = await client.query<{ name: string }>('select name from schema_migration');
+  return new Set(rows.map((row) => row.name));
+}
+
+async function apply(client: pg.ClientBase, name: string, sql: string): Promise<void> {
+  try {
+    await client.query('begin');
+    await client.query(sql);
+    await client.query('insert into schema_migration (name) values ($1)', [name]);
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw new Error(`Migration ${name} failed and was rolled back: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Brings the schema up to date and returns the names it applied. Concurrent callers wait for each other. */
+export async function migrate(url: string): Promise<string[]> {
+  const pool = new pg.Pool({ connectionString: url, max: 2, application_name: 'millrace migrate', types: typeParsers });
+  try {
+    const directory = migrationsDirectory();
+    const files = (await readdir(directory)).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
+    const applied: string[] = [];
+    const client = await pool.connect();
+    try {
+      // Must come first: a concurrent migrator would otherwise race us to create schema_migration.
+      await client.query('select pg_advisory_lock($1)', [LOCK]);
+      const before = await appliedNames(client);
+      for (const name of files) {
+        if (before.has(name)) continue;
+        await apply(client, name, await readFile(new URL(name, directory), 'utf8'));
+        applied.push(name);
+      }
+    } finally {
+      client.release(true);
+    }
+    await ensurePartitions(pool);
+    return applied;
+  } finally {
+    await pool.end();
+  }
+}
