@@ -38,7 +38,10 @@ export interface TaskSpecBase {
   memoryLimit: number | null;
   owner: string | null;
   docs: string | null;
-  /** Arguments taken from other tasks' results: name → task and XCom key. Each such task is an upstream. */
+  /**
+   * Arguments taken from other tasks' results: name → task and XCom key. Each such task is an upstream. TypeScript and Python get
+   * them as (keyword) arguments, bash as environment variables: strings as they are, the rest as JSON. Never made: null, empty in bash.
+   */
   inputs: { [name: string]: { task: string; key: string } };
 }
 
@@ -47,7 +50,7 @@ export interface EmptyTaskSpec extends TaskSpecBase {
 }
 export interface BashTaskSpec extends TaskSpecBase {
   kind: 'bash';
-  /** Templated. */
+  /** Templated. Its last line of output is its result. Runs in an own directory; `MILLRACE_BUNDLE_DIR` is where the DAG's files lie. */
   command: string;
   /** Templated values. */
   env: { [name: string]: string };
@@ -95,4 +98,19 @@ export interface DagSpec {
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;
   tasks: TaskSpec[];
+}
+
+/** What people may write instead: defaults left out, durations as `'5m'`, a schedule as `'@daily'`. */
+export interface DagSpecInput {
+  dagId: string;
+  specVersion?: 1;
+  /** Any field of a task, for the tasks that do not say otherwise. */
+  defaults?: { [field: string]: unknown };
+  tasks: TaskSpecInput[];
+  [field: string]: unknown;
+}
+export interface TaskSpecInput {
+  taskId: string;
+  kind: string;
+  [field: string]: unknown;
 }

@@ -1,0 +1,192 @@
+/** Types of what DAG authors write: how a task's result becomes the argument of the next. */
+import type { DagSpecInput, TriggerRule } from './dag-spec.ts';
+import type { Json, RunContext } from './protocol.ts';
+
+/** Seconds, or `'30s'`, `'5m'`, `'2h'`, `'1d'`, or ISO 8601 (`'PT30S'`). */
+export type Duration = number | `${number}${'s' | 'm' | 'h' | 'd'}` | `P${string}`;
+/** Bytes, or `'512Mi'`, `'2Gi'`. */
+export type Bytes = number | `${number}${'Ki' | 'Mi' | 'Gi'}`;
+
+declare const OUTPUT: unique symbol;
+
+/** A task of the DAG being built; used as an input or in `after` it makes an edge of the graph. */
+export interface TaskRef<Out = unknown> {
+  readonly taskId: string;
+  readonly key: string;
+  /** Another result of the same task: what it pushed with `ctx.ti.xcomPush(key, value)`. */
+  xcom<T = Json>(key: string): TaskRef<T>;
+  readonly [OUTPUT]?: Out;
+}
+
+/** What a value looks like after its way through JSON: a Date is a string, undefined is null, functions are gone. */
+export type JsonOf<T> = [T] extends [undefined | void] ? null : Jsonified<T>;
+type Jsonified<T> = T extends Json | undefined
+  ? T
+  : T extends { toJSON(): infer J }
+    ? J
+    : T extends (...args: never[]) => unknown
+      ? never
+      : T extends object
+        ? { [K in keyof T]: Jsonified<T[K]> }
+        : T extends void
+          ? null
+          : unknown extends T
+            ? Json
+            : never;
+
+export interface Inputs {
+  [name: string]: TaskRef;
+}
+type OutputOf<Ref> = Ref extends TaskRef<infer Out> ? Out : never;
+
+/** With another trigger rule a task may start although an input was never made: then it is null. */
+type MaybeMissing<Out, Options> = Options extends { triggerRule: infer Rule }
+  ? Rule extends 'all_success'
+    ? Out
+    : Out | null
+  : Out;
+
+export interface TaskContext {
+  readonly run: RunContext;
+  readonly ti: {
+    readonly dagId: string;
+    readonly taskId: string;
+    readonly mapIndex: number;
+    readonly tryNumber: number;
+    readonly maxTries: number;
+    /** Publishes a further result, read with `task.xcom(key)` or in a template with `ti.xcom_pull(task, key)`. */
+    xcomPush(key: string, value: unknown): void;
+  };
+  readonly log: { info(...parts: unknown[]): void; warn(...parts: unknown[]): void; error(...parts: unknown[]): void };
+  /** Aborted when the run is cancelled or the time limit is reached. */
+  readonly signal: AbortSignal;
+  /** The worker's environment. */
+  readonly env: { readonly [name: string]: string | undefined };
+  /** Where the DAG's `files` lie. */
+  readonly bundleDir: string | null;
+}
+
+export type TaskArgs<In extends Inputs, Params, Options> = {
+  readonly [Name in keyof In]: MaybeMissing<OutputOf<In[Name]>, Options>;
+} & { readonly params: Params; readonly conf: { readonly [key: string]: Json }; readonly ctx: TaskContext };
+
+/** Names that every task function gets, so no input may have them. */
+export type NoReservedNames = { [Name in 'params' | 'conf' | 'ctx']?: never };
+
+/** What a DAG may preset for all of its tasks. */
+export interface TaskDefaults {
+  /** Further tries after the first. */
+  retries?: number;
+  retryDelay?: Duration;
+  /** Multiplier from one delay to the next; 1 is constant. */
+  retryBackoff?: number;
+  maxRetryDelay?: Duration | null;
+  executionTimeout?: Duration | null;
+  queue?: string;
+  /** Higher goes first within a queue. */
+  priority?: number;
+  memoryLimit?: Bytes | null;
+}
+export interface TaskOptions extends TaskDefaults {
+  /** Tasks to wait for without reading their results. */
+  after?: TaskRef | readonly TaskRef[];
+  triggerRule?: TriggerRule;
+  owner?: string | null;
+  docs?: string | null;
+}
+export interface BashOptions extends TaskOptions {
+  /** Templated. */
+  command: string;
+  /** Templated values. */
+  env?: { [name: string]: string };
+  /** Results of other tasks, given as environment variables: strings as they are, the rest as JSON. */
+  inputs?: Inputs;
+  /** The task is skipped when the command exits with it (default 99); null: never. */
+  skipOnExitCode?: number | null;
+}
+export type PythonOptions = TaskOptions & {
+  /** Results of other tasks, given as keyword arguments. */
+  inputs?: Inputs;
+  /** Further keyword arguments, templated in every string. */
+  args?: { [name: string]: Json };
+} & (
+    | { /** `file.py:function`, beside the DAG file. */ callable: string; source?: never }
+    | { /** Inline Python. */ source: string; callable?: never }
+  );
+
+/** The `task`, `bash`, … that the build function of `dag()` is given. */
+export interface DagBuilder<Params> {
+  /** A TypeScript function. `inputs` are other tasks, by the name of the argument that gets their result. */
+  task<Out>(taskId: string, run: (args: TaskArgs<{}, Params, {}>) => Out): TaskRef<JsonOf<Awaited<Out>>>;
+  task<In extends Inputs, Out>(
+    taskId: string,
+    inputs: In & NoReservedNames,
+    run: (args: TaskArgs<In, Params, {}>) => Out,
+  ): TaskRef<JsonOf<Awaited<Out>>>;
+  task<In extends Inputs, Options extends TaskOptions, Out>(
+    taskId: string,
+    inputs: In & NoReservedNames,
+    options: Options,
+    run: (args: TaskArgs<In, Params, Options>) => Out,
+  ): TaskRef<JsonOf<Awaited<Out>>>;
+  /** A shell command; its result is the last line it prints. */
+  bash(taskId: string, options: BashOptions): TaskRef<string>;
+  /** A Python function of a file beside the DAG, or inline source; its result is what it returns. */
+  python<Out = Json>(taskId: string, options: PythonOptions): TaskRef<Out>;
+  /** Does nothing: a place where edges meet. */
+  empty(taskId: string, options?: TaskOptions): TaskRef<null>;
+}
+
+/** A params schema: zod 4, or any library that speaks Standard Schema with JSON Schema. */
+export interface ParamsSchema<Output = unknown> {
+  readonly '~standard': {
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+    readonly validate: (value: unknown) => ParamsResult | Promise<ParamsResult>;
+    readonly jsonSchema: { readonly input: (options: { target: 'draft-2020-12' }) => Record<string, unknown> };
+  };
+}
+export type ParamsResult =
+  | { readonly value: unknown; readonly issues?: undefined }
+  | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
+export type ParamsOf<Schema> =
+  Schema extends ParamsSchema<infer Output>
+    ? unknown extends Output
+      ? { readonly [key: string]: Json }
+      : Output
+    : never;
+
+export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends TaskDefaults {
+  description?: string;
+  /** Markdown. */
+  docs?: string;
+  owner?: string;
+  tags?: readonly string[];
+  /** Cron in five or six fields, a preset such as `'@daily'`, or `{ every: '15m' }`. */
+  schedule?: string | { every: Duration } | null;
+  /** IANA name; UTC when not given. */
+  timezone?: string;
+  /** The first logical date, in `timezone` unless it says otherwise: `'2026-01-01'`. */
+  start?: string;
+  end?: string;
+  /** Run every slot missed since `start`, not only the newest. */
+  catchup?: boolean;
+  maxActiveRuns?: number;
+  maxActiveTasks?: number;
+  /** `z.object({ … })`. */
+  params?: Schema;
+  pausedOnCreation?: boolean;
+  /** Files that tasks read: relative to the DAG file (`*` allowed), or inside a package (`pkg/data/x.csv`). */
+  files?: readonly string[];
+}
+
+/** A handler as the runner sees it. */
+export type TaskHandler = (args: { [name: string]: unknown }) => unknown;
+
+/** What `dag()` makes: plain data, so that a runner of another version can use it. */
+export interface Dag {
+  readonly millraceDag: 1;
+  readonly spec: DagSpecInput;
+  readonly files: readonly string[];
+  readonly handlers: { readonly [taskId: string]: TaskHandler };
+  readonly parseParams: ((params: unknown) => ParamsResult | Promise<ParamsResult>) | null;
+}
