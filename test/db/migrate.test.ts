@@ -40,7 +40,9 @@ describe('migrate', () => {
       `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'task_instance'::regclass order by 1`,
     );
     const now = new Date();
-    expect(rows.map((row) => row.relname)).toEqual([0, 1, 2, 3, 4, 5].map((w) => `task_instance_${weekOf(now, w).name}`));
+    expect(rows.map((row) => row.relname)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((w) => `task_instance_${weekOf(now, w).name}`),
+    );
     await Promise.all([ensurePartitions(database.pool), ensurePartitions(database.pool)]);
   });
 

@@ -1,0 +1,214 @@
+import { availableParallelism, homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+
+export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'client'] as const;
+/** What this process is: decides which variables it cannot do without. `client` is every command that speaks GraphQL. */
+export type ConfigRole = (typeof ROLES)[number];
+
+const text = z.string().trim();
+const wholeNumber = (low: number, high: number) =>
+  text
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((n) => n >= low && n <= high, `must be from ${low} to ${high}`);
+const boolean = text.regex(/^(true|false)$/, 'must be true or false').transform((value) => value === 'true');
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' });
+const path = text.transform((value) => resolve(value));
+const SIZE_UNITS: { [unit: string]: number } = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+const bytes = text
+  .regex(/^\d+(Ki|Mi|Gi)?$/, 'must be a size such as 512Mi or 2Gi')
+  .transform((value) => parseInt(value, 10) * (SIZE_UNITS[value.replace(/^\d+/, '')] ?? 1));
+const names = text
+  .transform((value) => value.split(',').map((name) => name.trim()))
+  .refine(
+    (list) => list.every((name) => /^[A-Za-z0-9_.-]{1,100}$/.test(name)),
+    'must be names with commas between them',
+  );
+/** 32 bytes, from `openssl rand -hex 32` or `openssl rand -base64 32`. */
+const secretKey = text
+  .transform((value) => Buffer.from(value, /^[0-9a-f]{64}$/i.test(value) ? 'hex' : 'base64'))
+  .refine((key) => key.length === 32, 'must be 32 bytes in hex or base64: make one with "openssl rand -hex 32"');
+
+interface Variable {
+  schema: z.ZodType;
+  about: string;
+  /** Shown in the manual. */
+  fallback?: string;
+  requiredBy?: ConfigRole[];
+}
+
+/** Every variable there is, in the manual's order. */
+export const VARIABLES = {
+  MILLRACE_HOME: {
+    schema: path,
+    about:
+      'Folder of all that a process keeps: embedded PostgreSQL, bundle cache, key, address of the running service.',
+    fallback: '`/var/lib/millrace` for root, else `~/.local/share/millrace`',
+  },
+  MILLRACE_HOST: {
+    schema: text.min(1),
+    about: 'Address that the API and the page listen on.',
+    fallback: '`127.0.0.1`',
+  },
+  MILLRACE_PORT: { schema: wholeNumber(0, 65_535), about: 'Their port; 0 takes a free one.', fallback: '`4400`' },
+  MILLRACE_PUBLIC_URL: {
+    schema: httpUrl,
+    about:
+      'Address under which browsers reach the page, where a proxy stands in front. Origins are checked against it.',
+  },
+  MILLRACE_GRAPHIQL: { schema: boolean, about: 'GraphiQL at /graphql.', fallback: '`true` for `start`, else `false`' },
+  DATABASE_URL: {
+    schema: z.url({
+      protocol: /^postgres(ql)?$/,
+      error: 'must be an address such as postgres://user@host:5432/database',
+    }),
+    about: 'PostgreSQL 15 or newer. `start` brings its own when this is not set.',
+    requiredBy: ['server', 'scheduler', 'migrate'],
+  },
+  MILLRACE_DATABASE_CONNECTIONS: {
+    schema: wholeNumber(2, 1_000),
+    about: 'Largest number of connections per process.',
+    fallback: '`10`',
+  },
+  MILLRACE_SECRET_KEY: {
+    schema: secretKey,
+    about:
+      'Key of all secrets at rest and of runner tokens: 32 bytes in hex or base64. `start` makes one and keeps it in MILLRACE_HOME.',
+    requiredBy: ['server', 'scheduler'],
+  },
+  MILLRACE_DAGS: {
+    schema: path,
+    about: 'Folder of DAG files that `start` loads and watches.',
+    fallback: '`dags` in the current folder, if there',
+  },
+  MILLRACE_LOG_LEVEL: { schema: z.enum(LOG_LEVELS), about: `One of ${LOG_LEVELS.join(', ')}.`, fallback: '`info`' },
+  MILLRACE_LOG_FORMAT: {
+    schema: z.enum(LOG_FORMATS),
+    about: 'One of text, json.',
+    fallback: '`text` for `start`, else `json`',
+  },
+  MILLRACE_WORKER_NAME: {
+    schema: text.regex(/^[\w.:-]{1,200}$/, 'must be a name'),
+    about: 'Name of the worker.',
+    fallback: 'host name and process id',
+  },
+  MILLRACE_WORKER_SLOTS: {
+    schema: wholeNumber(1, 10_000),
+    about: 'Tasks that the worker runs at once.',
+    fallback: 'twice the CPUs, at least 4',
+  },
+  MILLRACE_WORKER_QUEUES: {
+    schema: names,
+    about: 'Queues that the worker serves, with commas between them.',
+    fallback: '`default`',
+  },
+  MILLRACE_WORKER_TASK_MEMORY: {
+    schema: bytes,
+    about: 'Largest memory of one task, such as 2Gi.',
+    fallback: 'no limit',
+  },
+  MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
+  MILLRACE_URL: {
+    schema: httpUrl,
+    about: 'Address of the API for commands and workers.',
+    requiredBy: ['worker'],
+    fallback: 'what `start` left in MILLRACE_HOME',
+  },
+  MILLRACE_TOKEN: {
+    schema: text.min(1),
+    about: 'Their API token.',
+    requiredBy: ['worker'],
+    fallback: 'what `start` left in MILLRACE_HOME',
+  },
+} satisfies { [name: string]: Variable };
+
+type VariableName = keyof typeof VARIABLES;
+type Values = { [K in VariableName]?: z.output<(typeof VARIABLES)[K]['schema']> };
+export type Environment = { [name: string]: string | undefined };
+
+/** All mistakes of the environment at once; never a value, which may be a secret. */
+export class ConfigError extends Error {
+  readonly mistakes: string[];
+  constructor(mistakes: string[]) {
+    super(
+      `The configuration has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((m) => `  - ${m}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+    this.mistakes = mistakes;
+  }
+}
+
+/** Kubernetes gives every container such variables when a service is called "millrace"; they are not ours. */
+const isServiceLink = (name: string, value: string) =>
+  /^MILLRACE_(SERVICE_|PORT_)/.test(name) || (name === 'MILLRACE_PORT' && value.startsWith('tcp://'));
+
+function parse(role: ConfigRole, environment: Environment): Values {
+  const mistakes: string[] = [];
+  const given = Object.entries(environment).filter(
+    (entry): entry is [string, string] => !!entry[1]?.trim() && !isServiceLink(entry[0], entry[1]),
+  );
+  const values: { [name: string]: unknown } = {};
+  for (const [name, raw] of given) {
+    const variable: Variable | undefined = (VARIABLES as { [name: string]: Variable })[name];
+    if (!variable) {
+      if (name.startsWith('MILLRACE_')) mistakes.push(`${name}: there is no such variable${suggestion(name)}`);
+      continue;
+    }
+    const result = variable.schema.safeParse(raw);
+    if (result.success) values[name] = result.data;
+    else mistakes.push(`${name}: ${result.error.issues.map((issue) => issue.message).join('; ')}`);
+  }
+  const known = new Set(given.map(([name]) => name));
+  for (const [name, variable] of Object.entries<Variable>(VARIABLES))
+    if (variable.requiredBy?.includes(role) && !known.has(name))
+      mistakes.push(`${name}: needed by "millrace ${role}". ${variable.about}`);
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return values as Values;
+}
+
+function suggestion(name: string): string {
+  const sorted = (word: string) => [...word].sort().join('');
+  const near = Object.keys(VARIABLES).find(
+    (known) => sorted(known) === sorted(name) || known.startsWith(name) || name.startsWith(known),
+  );
+  return near ? `; did you mean ${near}?` : '';
+}
+
+function defaultHome(environment: Environment): string {
+  if (process.getuid?.() === 0) return '/var/lib/millrace';
+  return join(environment['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'millrace');
+}
+
+/** The only reader of the environment. */
+export function readConfig(role: ConfigRole, environment: Environment = process.env) {
+  const values = parse(role, environment);
+  return {
+    role,
+    home: values.MILLRACE_HOME ?? defaultHome(environment),
+    host: values.MILLRACE_HOST ?? '127.0.0.1',
+    port: values.MILLRACE_PORT ?? 4400,
+    publicUrl: values.MILLRACE_PUBLIC_URL ?? null,
+    graphiql: values.MILLRACE_GRAPHIQL ?? role === 'start',
+    databaseUrl: values.DATABASE_URL ?? null,
+    databaseConnections: values.MILLRACE_DATABASE_CONNECTIONS ?? 10,
+    secretKey: values.MILLRACE_SECRET_KEY ?? null,
+    dags: values.MILLRACE_DAGS ?? null,
+    log: {
+      level: values.MILLRACE_LOG_LEVEL ?? ('info' as const),
+      format:
+        values.MILLRACE_LOG_FORMAT ?? (role === 'start' || role === 'client' ? ('text' as const) : ('json' as const)),
+    },
+    worker: {
+      name: values.MILLRACE_WORKER_NAME ?? `${hostname()}-${process.pid}`,
+      slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
+      queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
+      taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,
+      python: values.MILLRACE_PYTHON ?? 'python3',
+    },
+    url: values.MILLRACE_URL ?? null,
+    token: values.MILLRACE_TOKEN ?? null,
+  };
+}
+export type Config = ReturnType<typeof readConfig>;
