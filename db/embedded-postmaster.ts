@@ -22,7 +22,7 @@ export async function readPostmaster(cluster: string): Promise<Postmaster | null
   return pid > 0 ? { pid, port, ready: lines[7]?.trim() === 'ready' } : null;
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -31,7 +31,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** A process id may have been given to another program since; where /proc exists it tells. */
+/** True while it runs. A zombie that nobody reaps has ended; the id may have gone to another program: /proc tells, where it exists. */
 export async function isPostgres(pid: number): Promise<boolean> {
   if (!isAlive(pid)) return false;
   if (process.platform !== 'linux') return true;

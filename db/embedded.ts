@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { findBinaries, type Binaries } from './embedded-binaries.ts';
 import { checkReachable, unprivilegedUser, type Owner } from './embedded-owner.ts';
-import { isAlive, isPostgres, readPostmaster, type Postmaster } from './embedded-postmaster.ts';
+import { isPostgres, readPostmaster, type Postmaster } from './embedded-postmaster.ts';
 
 export interface EmbeddedOptions {
   /** Belongs to Postgres alone; created when missing. */
@@ -87,7 +87,7 @@ async function adoptable(cluster: string, found: Postmaster, urlOf: (port: numbe
   const deadline = performance.now() + START_TIMEOUT_MS;
   let last: unknown;
   while (performance.now() < deadline) {
-    if (!isAlive(found.pid)) return false;
+    if (!(await isPostgres(found.pid))) return false;
     const client = new pg.Client({ connectionString: urlOf(found.port), connectionTimeoutMillis: 2_000 });
     try {
       await client.connect();
@@ -154,10 +154,10 @@ async function stopServer(pid: number): Promise<void> {
     ['SIGQUIT', 5_000],
     ['SIGKILL', 5_000],
   ] as const) {
-    if (!isAlive(pid)) return;
+    if (!(await isPostgres(pid))) return;
     process.kill(pid, signal);
     const deadline = performance.now() + ms;
-    while (isAlive(pid) && performance.now() < deadline) await sleep(10);
+    while ((await isPostgres(pid)) && performance.now() < deadline) await sleep(10);
   }
 }
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { openListenConnection, type ListenConnection } from './listen-connection.ts';
 
 export interface ListenerOptions {
-  /** Time between liveness probes: a peer that vanished without a FIN is noticed within two of them. */
+  /** Time between liveness probes. */
   probeMs?: number;
   applicationName?: string;
   /** The connection was lost or could not be made; the listener keeps trying. */
@@ -19,75 +19,41 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
-const PROBE_TIMEOUT_MS = 5_000;
+type Handlers = Map<string, Set<(payload: string) => void>>;
 const MAX_BACKOFF_MS = 5_000;
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** A LISTEN connection that reconnects by itself. */
+/** LISTEN that reconnects by itself. */
 export function createListener(url: string, options: ListenerOptions = {}): Listener {
-  const channels = new Map<string, Set<(payload: string) => void>>();
+  const handlers: Handlers = new Map();
   const resyncs = new Set<() => void>();
   const abort = new AbortController();
-  let client: pg.Client | undefined;
-  let probeTimer: NodeJS.Timeout | undefined;
+  let connection: ListenConnection | undefined;
   let connecting: Promise<void> | undefined;
 
-  const listen = (target: pg.Client, channel: string) => target.query(`listen ${pg.escapeIdentifier(channel)}`);
-  const failed = (error: unknown) => {
-    if (!abort.signal.aborted) options.onError?.(error instanceof Error ? error : new Error(String(error)));
-  };
-
-  function lost(dead: pg.Client, error: unknown): void {
-    if (client !== dead) return;
-    client = undefined;
-    clearInterval(probeTimer);
-    dead.removeAllListeners('notification');
-    dead.end().catch(failed);
-    if (abort.signal.aborted) return;
-    failed(error);
-    connecting = connect();
+  function onLost(error: Error): void {
+    connection = undefined;
+    options.onError?.(error);
+    if (!abort.signal.aborted) connecting = connect();
   }
 
   async function open(): Promise<void> {
-    const next = new pg.Client({
-      connectionString: url,
-      keepAlive: true,
-      connectionTimeoutMillis: 5_000,
-      application_name: options.applicationName ?? 'millrace listener',
-    });
-    next.on('error', (error) => lost(next, error));
-    next.on('end', () => lost(next, new Error('the LISTEN connection ended')));
-    next.on('notification', (message) => {
-      for (const fn of channels.get(message.channel) ?? []) fn(message.payload ?? '');
+    const next = await openListenConnection({
+      url,
+      applicationName: options.applicationName ?? 'millrace listener',
+      probeMs: options.probeMs ?? 15_000,
+      onNotification: (channel, payload) => handlers.get(channel)?.forEach((fn) => fn(payload)),
+      onLost: (error) => (connection === next ? onLost(error) : undefined),
     });
     try {
-      await next.connect();
-      // One that is added while these run is caught by the second look.
-      const done = new Set<string>();
-      for (let todo = [...channels.keys()]; todo.length > 0; todo = [...channels.keys()].filter((c) => !done.has(c)))
-        for (const channel of todo) {
-          await listen(next, channel);
-          done.add(channel);
-        }
-      if (abort.signal.aborted) throw new Error('stopped');
+      await listenToAll(next, handlers);
+      if (abort.signal.aborted) throw new Error('the listener was stopped');
     } catch (error) {
-      await next.end().catch(() => undefined);
+      await next.close();
       throw error;
     }
-    client = next;
-    probeTimer = setInterval(() => probe(next), options.probeMs ?? 15_000);
-    probeTimer.unref();
-    for (const fn of resyncs) fn();
-  }
-
-  function probe(target: pg.Client): void {
-    const timeout = new AbortController();
-    const late = sleep(PROBE_TIMEOUT_MS, undefined, { signal: timeout.signal, ref: false }).then(() => {
-      throw new Error('the LISTEN connection does not answer');
-    });
-    Promise.race([target.query('select 1'), late])
-      .catch((error) => lost(target, error))
-      .finally(() => timeout.abort());
-    late.catch(() => undefined);
+    connection = next;
+    resyncs.forEach((fn) => fn());
   }
 
   async function connect(): Promise<void> {
@@ -95,23 +61,19 @@ export function createListener(url: string, options: ListenerOptions = {}): List
       try {
         return await open();
       } catch (error) {
-        failed(error);
-        const delay = Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt) * (0.5 + Math.random());
-        await sleep(delay, undefined, { signal: abort.signal }).catch(() => undefined);
+        if (!abort.signal.aborted) options.onError?.(asError(error));
+        await backOff(attempt, abort.signal);
       }
     }
   }
 
   return {
     on(channel, fn) {
-      let set = channels.get(channel);
-      if (!set) {
-        channels.set(channel, (set = new Set()));
-        const target = client;
-        if (target) listen(target, channel).catch((error) => lost(target, error));
-      }
-      set.add(fn);
-      return () => void set.delete(fn);
+      const present = handlers.get(channel);
+      handlers.set(channel, (present ?? new Set()).add(fn));
+      // A failure means a broken connection, which reports its loss itself.
+      if (!present) connection?.listen(channel).catch((error) => options.onError?.(asError(error)));
+      return () => void handlers.get(channel)?.delete(fn);
     },
     onResync(fn) {
       resyncs.add(fn);
@@ -120,11 +82,26 @@ export function createListener(url: string, options: ListenerOptions = {}): List
     start: () => (connecting ??= connect()),
     async stop() {
       abort.abort();
-      clearInterval(probeTimer);
-      const last = client;
-      client = undefined;
-      await last?.end().catch(() => undefined);
+      const last = connection;
+      connection = undefined;
+      await last?.close();
       await connecting;
     },
   };
+}
+
+async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+  const delay = Math.min(MAX_BACKOFF_MS, 50 * 2 ** attempt) * (0.5 + Math.random());
+  await sleep(delay, undefined, { signal }).catch(() => 'stopped');
+}
+
+/** A channel that is added while this runs is caught by the next look. */
+async function listenToAll(connection: ListenConnection, handlers: Handlers): Promise<void> {
+  const done = new Set<string>();
+  for (;;) {
+    const next = [...handlers.keys()].find((channel) => !done.has(channel));
+    if (next === undefined) return;
+    await connection.listen(next);
+    done.add(next);
+  }
 }

@@ -5,7 +5,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Programs that are started as processes of their own, by their source below the package's root. */
 const ENTRY_POINTS = {
-  cli: 'server/cli/main',
   supervisor: 'server/runner/supervisor-main',
   'node-child': 'server/runner/node-child',
   'load-dag-file': 'server/bundles/load-dag-file-main',

@@ -8,7 +8,8 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 
-const notify = (channel: string, payload: string) => database.pool.query('select pg_notify($1, $2)', [channel, payload]);
+const notify = (channel: string, payload: string) =>
+  database.pool.query('select pg_notify($1, $2)', [channel, payload]);
 
 function startListener(applicationName: string) {
   const listener = createListener(database.url, { applicationName });

@@ -22,9 +22,12 @@ export async function waitFor<T>(
       last = error;
     }
     if (performance.now() > deadline)
-      throw new Error(`Waited ${timeoutMs} ms for ${what}; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`, {
-        cause: last,
-      });
+      throw new Error(
+        `Waited ${timeoutMs} ms for ${what}; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
+        {
+          cause: last,
+        },
+      );
     await sleep(10);
   }
 }

@@ -37,13 +37,21 @@ describe('readConfig', () => {
   });
 
   it('names what a production role cannot do without', () => {
-    expect(mistakesOf('server', {}).map((mistake) => mistake.split(':')[0])).toEqual(['DATABASE_URL', 'MILLRACE_SECRET_KEY']);
-    expect(mistakesOf('worker', {}).map((mistake) => mistake.split(':')[0])).toEqual(['MILLRACE_URL', 'MILLRACE_TOKEN']);
+    expect(mistakesOf('server', {}).map((mistake) => mistake.split(':')[0])).toEqual([
+      'DATABASE_URL',
+      'MILLRACE_SECRET_KEY',
+    ]);
+    expect(mistakesOf('worker', {}).map((mistake) => mistake.split(':')[0])).toEqual([
+      'MILLRACE_URL',
+      'MILLRACE_TOKEN',
+    ]);
     expect(mistakesOf('migrate', { DATABASE_URL: 'postgres://h/d' })).toEqual([]);
   });
 
   it('refuses a misspelt variable and says which was meant', () => {
-    expect(mistakesOf('start', { MILLRACE_PROT: '1' })).toEqual(['MILLRACE_PROT: there is no such variable; did you mean MILLRACE_PORT?']);
+    expect(mistakesOf('start', { MILLRACE_PROT: '1' })).toEqual([
+      'MILLRACE_PROT: there is no such variable; did you mean MILLRACE_PORT?',
+    ]);
   });
 
   it('overlooks the variables that Kubernetes makes of a service called millrace', () => {
@@ -56,7 +64,10 @@ describe('readConfig', () => {
   });
 
   it('takes an empty variable as not given', () => {
-    expect(readConfig('start', { MILLRACE_PORT: '', DATABASE_URL: ' ' })).toMatchObject({ port: 4400, databaseUrl: null });
+    expect(readConfig('start', { MILLRACE_PORT: '', DATABASE_URL: ' ' })).toMatchObject({
+      port: 4400,
+      databaseUrl: null,
+    });
   });
 
   it('reads sizes, lists and keys', () => {

@@ -35,7 +35,11 @@ describe('createShutdown', () => {
       shutdown.add('database', () => say('database'));
       shutdown.add('broken', () => { throw new Error('no'); });
       shutdown.add('server', async () => { await new Promise((r) => setTimeout(r, 20)); say('server ' + shutdown.signal.aborted); });`;
-    expect(await runProgram(body, 'SIGTERM')).toEqual({ lines: ['server true', 'database'], code: null, signal: 'SIGTERM' });
+    expect(await runProgram(body, 'SIGTERM')).toEqual({
+      lines: ['server true', 'database'],
+      code: null,
+      signal: 'SIGTERM',
+    });
   });
 
   it('forces what remains at the second signal', async () => {
