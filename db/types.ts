@@ -119,6 +119,9 @@ export interface DagVersion {
 }
 
 export interface DagVersionTask {
+  entry: boolean;
+  instant: boolean;
+  leaf: boolean;
   queue: string;
   rank: number;
   retries: number;

@@ -61,6 +61,9 @@ create table dag_version_task (
   task_id text not null,
   upstream_count int not null,
   retries smallint not null,
+  entry boolean not null,                      -- ready when the run starts
+  instant boolean not null,                    -- settled by the engine, never launched (empty tasks)
+  leaf boolean not null,                       -- without downstreams: its failure fails the run
   queue text not null,
   rank int not null,                           -- minus the priority weight: lower goes first
   primary key (version_id, task_index)

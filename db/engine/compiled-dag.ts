@@ -1,0 +1,112 @@
+/** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
+import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
+import { isSafeOnSuccess, mayStartEarly, ruleCode } from './trigger-rules.ts';
+
+export interface CompiledDag {
+  versionId: number;
+  dagId: number;
+  dagName: string;
+  bundleHash: string | null;
+  params: DagSpec['params'];
+  tasks: readonly TaskSpec[];
+  /** Task id → index. */
+  indexOf: ReadonlyMap<string, number>;
+  /** Children of task i: `children[offsets[i] … offsets[i + 1] - 1]`. */
+  offsets: Int32Array;
+  children: Int32Array;
+  /** Per task. */
+  rules: Int8Array;
+  upstreams: readonly Int32Array[];
+  leaf: Uint8Array;
+  /** `empty` tasks: settled by the engine, never launched. */
+  instant: Uint8Array;
+  /** The success of this task may settle a downstream without a runner: the flush must look further before it commits. */
+  cascadesOnSuccess: Uint8Array;
+  /** A downstream of this task may run while the task itself is unfinished. */
+  hasEarlyChild: Uint8Array;
+  /** Upstream indexes whose XComs a dispatch of this task carries; null: none. */
+  xcomSources: readonly (Int32Array | null)[];
+  maxActiveTasks: number;
+  /** max_active_tasks can never bind, so a ready task is queued at once. */
+  direct: boolean;
+}
+
+export interface VersionRow {
+  versionId: number;
+  dagId: number;
+  dagName: string;
+  bundleHash: string | null;
+  spec: DagSpec;
+}
+
+/** Builds the arrays. The spec is valid: every upstream exists and there is no cycle. */
+export function compileDag(row: VersionRow): CompiledDag {
+  const { tasks } = row.spec;
+  const n = tasks.length;
+  const indexOf = new Map(tasks.map((task, i) => [task.taskId, i]));
+  const upstreams = tasks.map((task) => Int32Array.from(task.upstream, (id) => indexOf.get(id) ?? -1));
+  const { offsets, children } = adjacency(upstreams);
+  const instant = Uint8Array.from(tasks, (task) => Number(task.kind === 'empty'));
+  const leaf = Uint8Array.from(tasks, (_, i) => Number(offsets[i] === offsets[i + 1]));
+  const childrenOf = (i: number) => children.subarray(offsets[i], offsets[i + 1]);
+  const anyChild = (i: number, test: (child: number) => boolean) => Number(childrenOf(i).some(test));
+  const rule = (i: number) => tasks[i]?.triggerRule ?? 'all_success';
+  return {
+    versionId: row.versionId,
+    dagId: row.dagId,
+    dagName: row.dagName,
+    bundleHash: row.bundleHash,
+    params: row.spec.params,
+    tasks,
+    indexOf,
+    offsets,
+    children,
+    rules: Int8Array.from(tasks, (task) => ruleCode(task.triggerRule)),
+    upstreams,
+    leaf,
+    instant,
+    cascadesOnSuccess: Uint8Array.from(tasks, (_, i) => anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c)))),
+    hasEarlyChild: Uint8Array.from(tasks, (_, i) => anyChild(i, (c) => mayStartEarly(rule(c)))),
+    xcomSources: tasks.map((task, i) => xcomSources(task, upstreams[i] ?? new Int32Array(), indexOf)),
+    maxActiveTasks: row.spec.maxActiveTasks,
+    direct: n <= row.spec.maxActiveTasks,
+  };
+}
+
+function adjacency(upstreams: readonly Int32Array[]): { offsets: Int32Array; children: Int32Array } {
+  const offsets = new Int32Array(upstreams.length + 1);
+  for (const list of upstreams) for (const up of list) offsets[up + 1] = (offsets[up + 1] ?? 0) + 1;
+  for (let i = 1; i < offsets.length; i++) offsets[i] = (offsets[i] ?? 0) + (offsets[i - 1] ?? 0);
+  const next = offsets.slice();
+  const children = new Int32Array(offsets[upstreams.length] ?? 0);
+  upstreams.forEach((list, child) => {
+    for (const up of list) {
+      const at = next[up] ?? 0;
+      children[at] = child;
+      next[up] = at + 1;
+    }
+  });
+  return { offsets, children };
+}
+
+const PULL = /xcom_pull/;
+
+/** Inputs always; every upstream too where code or a template may ask for it by name. */
+function xcomSources(task: TaskSpec, upstreams: Int32Array, indexOf: ReadonlyMap<string, number>): Int32Array | null {
+  const wanted = new Set<number>();
+  for (const input of Object.values(task.inputs)) {
+    const index = indexOf.get(input.task);
+    if (index !== undefined) wanted.add(index);
+  }
+  if (asksByName(task)) for (const up of upstreams) wanted.add(up);
+  return wanted.size === 0 ? null : Int32Array.from(wanted).sort();
+}
+
+function asksByName(task: TaskSpec): boolean {
+  if (task.kind === 'python') return true;
+  if (task.kind === 'bash') return PULL.test(task.command) || Object.values(task.env).some((value) => PULL.test(value));
+  return false;
+}
+
+/** Tasks that are ready when a run starts. */
+export const isEntry = (task: TaskSpecBase): boolean => task.upstream.length === 0 || task.triggerRule === 'always';

@@ -1,0 +1,125 @@
+/** Turns claimed task instances into what a runner needs to know: task, run, and the results that it may read. */
+import type pg from 'pg';
+import type { Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
+import type { RunKind } from '#sdk/states.ts';
+import type { CompiledDag } from './compiled-dag.ts';
+import { formatDispatchId } from './dispatch-id.ts';
+import { paramDefaults } from './param-defaults.ts';
+import type { Versions } from './versions.ts';
+import type { ClaimedTask } from './work-items.ts';
+
+const MOST_RUNS = 20_000;
+
+export interface Dispatches {
+  build(claimed: readonly ClaimedTask[]): Promise<Dispatch[]>;
+}
+
+interface RunRow {
+  id: number;
+  run_key: string;
+  kind: RunKind;
+  logical_date: Date | null;
+  interval_start: Date | null;
+  interval_end: Date | null;
+  conf: { [key: string]: Json } | null;
+  started_at: Date | null;
+  triggered_by: string | null;
+  version_id: number;
+}
+
+export function createDispatches(pool: pg.Pool, versions: Versions): Dispatches {
+  const runs = new Map<number, RunContext>();
+
+  const loadRuns = async (claimed: readonly ClaimedTask[]) => {
+    const missing = [...new Set(claimed.map((task) => task.runId))].filter((id) => !runs.has(id));
+    if (missing.length === 0) return;
+    const { rows } = await pool.query<RunRow>({
+      name: 'load_run_contexts',
+      text: `select id, run_key, kind, logical_date, interval_start, interval_end, conf, started_at, triggered_by, version_id
+        from dag_run where id = any($1::bigint[])`,
+      values: [missing],
+    });
+    for (const row of rows) {
+      if (runs.size >= MOST_RUNS) for (const oldest of runs.keys()) if (runs.delete(oldest)) break;
+      runs.set(row.id, runContext(row, versions.get(row.version_id)));
+    }
+  };
+
+  return {
+    async build(claimed) {
+      if (claimed.length === 0) return [];
+      await versions.load(claimed.map((task) => task.versionId));
+      const [, xcoms] = await Promise.all([loadRuns(claimed), loadXComs(pool, versions, claimed)]);
+      return claimed.flatMap((task) => {
+        const dag = versions.get(task.versionId);
+        const run = runs.get(task.runId);
+        const dispatch = dag && run && toDispatch(task, dag, run, xcoms.get(task) ?? []);
+        versions.pin(task.runId, task.versionId);
+        return dispatch ? [dispatch] : [];
+      });
+    },
+  };
+}
+
+function toDispatch(claimed: ClaimedTask, dag: CompiledDag, run: RunContext, xcoms: XComValue[]): Dispatch | null {
+  const task = dag.tasks[claimed.taskIndex];
+  if (!task) return null;
+  return {
+    dispatchId: formatDispatchId(claimed),
+    dagId: dag.dagName,
+    taskId: task.taskId,
+    mapIndex: claimed.mapIndex,
+    tryNumber: claimed.tryNumber,
+    maxTries: claimed.maxTries,
+    versionId: String(dag.versionId),
+    bundleHash: dag.bundleHash,
+    task,
+    run,
+    xcoms,
+    token: null,
+  };
+}
+
+const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
+
+function runContext(row: RunRow, dag: CompiledDag | undefined): RunContext {
+  const conf = row.conf ?? {};
+  return {
+    runId: String(row.id),
+    runKey: row.run_key,
+    kind: row.kind,
+    logicalDate: iso(row.logical_date),
+    dataIntervalStart: iso(row.interval_start),
+    dataIntervalEnd: iso(row.interval_end),
+    conf,
+    params: { ...paramDefaults(dag?.params ?? null), ...conf },
+    startedAt: iso(row.started_at),
+    triggeredBy: row.triggered_by,
+  };
+}
+
+/** One query a batch, and none when no claimed task reads results. */
+async function loadXComs(pool: pg.Pool, versions: Versions, claimed: readonly ClaimedTask[]): Promise<Map<ClaimedTask, XComValue[]>> {
+  const found = new Map<ClaimedTask, XComValue[]>();
+  const wanted = claimed.flatMap((task) => {
+    const sources = versions.get(task.versionId)?.xcomSources[task.taskIndex];
+    return sources ? [...sources].map((source) => ({ task, source })) : [];
+  });
+  if (wanted.length === 0) return found;
+  const { rows } = await pool.query<{ n: number; map_index: number; key: string; value: Json }>({
+    name: 'load_xcoms',
+    text: `select f.n::int as n, x.map_index, x.key, x.value
+      from unnest($1::bigint[], $2::int[]) with ordinality f(run_id, task_index, n)
+      join xcom x on x.run_id = f.run_id and x.task_index = f.task_index order by f.n, x.map_index`,
+    values: [wanted.map(({ task }) => task.runId), wanted.map(({ source }) => source)],
+  });
+  for (const row of rows) {
+    const want = wanted[row.n - 1];
+    const taskId = want && versions.get(want.task.versionId)?.tasks[want.source]?.taskId;
+    if (!want || taskId === undefined) continue;
+    const list = found.get(want.task) ?? [];
+    list.push({ taskId, mapIndex: row.map_index, key: row.key, value: row.value });
+    found.set(want.task, list);
+  }
+  return found;
+}

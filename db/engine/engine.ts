@@ -1,0 +1,150 @@
+/** The engine: everything that changes the state of runs and tasks goes through here. Any number of them share one database. */
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import { cancelRun, type CancelResult } from '#db/queries/task-transitions/cancel-run.ts';
+import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
+import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import { createConnections } from './connections.ts';
+import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
+import { createDispatches } from './dispatches.ts';
+import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
+import { createGroupCommit } from './group-commit.ts';
+import { createReports } from './reports.ts';
+import { createVersions, type Versions } from './versions.ts';
+import type { FinishRow } from './flush-plan.ts';
+import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun } from './work-items.ts';
+
+export type { CreatedRun, NewRun } from './work-items.ts';
+
+export interface ReportRequest {
+  workerId: number | null;
+  reports: TaskReport[];
+  /** What the worker would take next: `limit` counts the slots that these reports free. */
+  claim?: { queues: string[]; limit: number };
+}
+
+export interface ReportResponse {
+  /** In the reports' order. */
+  answers: ReportAnswer[];
+  dispatches: Dispatch[];
+}
+
+/** A worker inside this process. */
+export interface LocalWorker {
+  workerId: number;
+  queues: string[];
+  takeSlots(): number;
+  deliver(dispatches: Dispatch[], reserved: number): void;
+}
+
+export interface Engine {
+  createRuns(runs: NewRun[]): Promise<CreatedRun[]>;
+  /** Starts queued runs of these DAGs where max_active_runs has room. */
+  startRuns(dagIds: number[]): Promise<void>;
+  claim(request: ClaimRequest): Promise<Dispatch[]>;
+  report(request: ReportRequest): Promise<ReportResponse>;
+  /** Renews the leases; those in `fenced` are no longer current: kill them. */
+  heartbeat(request: { workerId: number | null; dispatchIds: string[] }): Promise<{ fenced: string[] }>;
+  cancelRun(runId: number, actor: string): Promise<CancelResult>;
+  editTasks(request: EditRequest): Promise<EditedTask[] | EditRefusal>;
+  /** Retries whose time has come. */
+  wakeTasks(keys: Omit<DispatchKey, 'uuid'>[]): Promise<void>;
+  /** Puts back what is missing from the ready, waiting and timer tables of these runs. */
+  reviewRuns(runIds: number[]): Promise<void>;
+  /** Ends tries whose lease has expired. Says how many were ended. */
+  expire(rows: Omit<FinishRow, 'dag'>[]): Promise<number>;
+  attachLocalWorker(worker: LocalWorker): () => void;
+  /** Tasks may be ready for a local worker. */
+  kick(): void;
+  versions: Versions;
+  stop(): Promise<void>;
+}
+
+export interface EngineDeps {
+  url: string;
+  pool: pg.Pool;
+  /** Flushes that may run at once. */
+  connections?: number;
+  onError(error: unknown): void;
+}
+
+export function createEngine({ url, pool, connections: size = 2, onError }: EngineDeps): Engine {
+  const connections = createConnections(url, size);
+  const versions = createVersions(pool);
+  const dispatches = createDispatches(pool, versions);
+  const commit = createGroupCommit({ connections, versions, onError });
+  const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
+
+  return {
+    versions,
+    createRuns: (runs) =>
+      runs.length === 0
+        ? Promise.resolve([])
+        : new Promise((resolve, reject) => {
+            const named = runs.map((run) => ({ ...run, runKey: run.runKey ?? runKey(run) }));
+            commit.submit({ kind: 'create', rows: runs.length, runs: named, resolve, reject });
+          }),
+    startRuns: (dagIds) =>
+      new Promise((resolve, reject) => commit.submit({ kind: 'start', rows: 1, dagIds, resolve, reject })),
+    async claim(claim) {
+      const claimed = await new Promise<ClaimedTask[]>((resolve, reject) =>
+        commit.submit({ kind: 'claim', rows: 1, claim, resolve, reject }),
+      );
+      return dispatches.build(claimed);
+    },
+    async report(request) {
+      const { answers, claimed } = await reports.submit(request);
+      return { answers, dispatches: await dispatches.build(claimed) };
+    },
+    async heartbeat({ dispatchIds }) {
+      const keys = dispatchIds.map(parseDispatchId);
+      const known = keys.filter((key) => key !== null);
+      if (known.length === 0) return { fenced: dispatchIds };
+      const { rows } = await pool.query<{ n: number }>({ ...RENEW_LEASES, values: dispatchColumns(known) });
+      const alive = new Set(rows.map((row) => known[row.n - 1]));
+      return { fenced: dispatchIds.filter((_, i) => !alive.has(keys[i] ?? undefined)) };
+    },
+    cancelRun: async (runId, actor) => cancelRun(pool, runId, actor),
+    async editTasks(request) {
+      const edited = await editTasks(pool, versions, request);
+      commit.kick();
+      return edited;
+    },
+    wakeTasks: (keys) =>
+      new Promise((resolve, reject) => commit.submit({ kind: 'wake', rows: keys.length, keys, resolve, reject })),
+    reviewRuns: (runIds) =>
+      new Promise((resolve, reject) => commit.submit({ kind: 'review', rows: runIds.length, runIds, resolve, reject })),
+    expire: (rows) => reports.expire(rows),
+    attachLocalWorker: (worker) =>
+      commit.attach({
+        workerId: worker.workerId,
+        queues: worker.queues,
+        takeSlots: () => worker.takeSlots(),
+        deliver(claimed, reserved) {
+          dispatches.build(claimed).then((built) => worker.deliver(built, reserved), (error: unknown) => {
+            onError(error);
+            worker.deliver([], reserved);
+          });
+        },
+      }),
+    kick: () => commit.kick(),
+    async stop() {
+      await commit.stop();
+      await connections.close();
+    },
+  };
+}
+
+/** Unique without asking, so that a create whose commit's answer was lost may be sent again. */
+const runKey = (run: NewRun): string => {
+  const at = (run.logicalDate ?? new Date()).toISOString();
+  return run.kind === 'scheduled' ? `scheduled__${at}` : `${run.kind}__${at}__${randomBytes(4).toString('hex')}`;
+};
+
+const dispatchColumns = (keys: readonly DispatchKey[]): string[] => [
+  arrayLiteral(keys.map((key) => key.runId)),
+  arrayLiteral(keys.map((key) => key.taskIndex)),
+  arrayLiteral(keys.map((key) => key.mapIndex)),
+  arrayLiteral(keys.map((key) => key.uuid)),
+];

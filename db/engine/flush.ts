@@ -1,0 +1,256 @@
+/** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then task instances; each by id. */
+import type pg from 'pg';
+import type { ReportAnswer } from '#sdk/protocol.ts';
+import type { TaskState } from '#sdk/states.ts';
+import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
+import { CLAIM_TASKS } from '#db/queries/task-transitions/claim-tasks.ts';
+import { EXPLAIN_REFUSALS, FINISH_ROW, FINISH_TASKS } from '#db/queries/task-transitions/finish-tasks.ts';
+import { RELEASE_TASKS } from '#db/queries/task-transitions/release-tasks.ts';
+import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
+import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
+import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import { WAKE_TASKS } from '#db/queries/task-transitions/wake-tasks.ts';
+import type { CompiledDag } from './compiled-dag.ts';
+import type { DispatchKey } from './dispatch-id.ts';
+import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } from './flush-plan.ts';
+import { createAndStart, type Started } from './start-runs.ts';
+import { beginTransaction, type Transaction } from './transaction.ts';
+import type { Versions } from './versions.ts';
+import type { Batch, ClaimedTask, ClaimRequest, FinishItem, WorkItem } from './work-items.ts';
+
+export interface Flushed {
+  /** Did not fit beside the others: for the next flush. */
+  later: WorkItem[];
+  /** DAGs that may have room for a queued run now. */
+  startable: number[];
+}
+
+/** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
+export async function runFlush(client: pg.Client, batch: Batch, versions: Versions): Promise<Flushed> {
+  const tx = beginTransaction(client);
+  const started = await createAndStart(tx, batch, versions);
+  const finishes = splitFinishes(batch);
+  const slots = slotsOf(finishes.ready);
+  const changes = await applyChanges(tx, { batch, finishes, started, slots });
+  const claims = sendClaims(tx, batch, finishes.ready, slots);
+  await tx.commit();
+
+  const results = (await Promise.all(changes.finished)).flat();
+  await answerReports(client, finishes, results, await changes.released);
+  started.answer();
+  for (const item of batch.items) if (item.kind === 'wake' || item.kind === 'review') item.resolve();
+  await deliver(claims, handedOver(results, finishes), finishes.ready);
+  const ended = results.flatMap((row) => (row.kind === FINISH_ROW.runEnded ? [row.extra] : []));
+  return { later: finishes.later, startable: [...new Set([...ended, ...started.more])] };
+}
+
+interface Finishes {
+  rows: FinishRow[];
+  released: DispatchKey[];
+  /** Items that this flush answers completely. */
+  ready: FinishItem[];
+  later: FinishItem[];
+  itemOf: Map<FinishRow | DispatchKey, FinishItem>;
+}
+
+function splitFinishes(batch: Batch): Finishes {
+  const items = batch.items.filter((item) => item.kind === 'finish');
+  const itemOf = new Map<FinishRow | DispatchKey, FinishItem>();
+  for (const item of items) for (const row of [...item.pending, ...item.released]) itemOf.set(row, item);
+  const { now, later } = withoutConflicts(items.flatMap((item) => item.pending));
+  const postponed = groupByItem(later, itemOf);
+  return {
+    rows: now,
+    released: items.flatMap((item) => item.released),
+    ready: items.filter((item) => !postponed.has(item)),
+    later: [...postponed].map(([item, pending]) => ({ ...item, pending, released: [], rows: pending.length })),
+    itemOf,
+  };
+}
+
+function groupByItem(rows: FinishRow[], itemOf: Finishes['itemOf']): Map<FinishItem, FinishRow[]> {
+  const groups = new Map<FinishItem, FinishRow[]>();
+  for (const row of rows) {
+    const item = itemOf.get(row);
+    if (item) groups.set(item, [...(groups.get(item) ?? []), row]);
+  }
+  return groups;
+}
+
+/** Only a worker whose reports all go out now offers its slots: what it asked for counts them as free. */
+function slotsOf(items: FinishItem[]): Map<number, Slots> {
+  const slots = new Map<number, Slots>();
+  for (const { claim } of items) {
+    if (!claim) continue;
+    const known = slots.get(claim.workerId);
+    if (known) known.free += claim.limit;
+    else slots.set(claim.workerId, { queues: new Set(claim.queues), free: claim.limit });
+  }
+  return slots;
+}
+
+interface FinishResult {
+  kind: number;
+  a: number;
+  task_index: number;
+  map_index: number;
+  dispatch_id: string;
+  try_number: number;
+  max_tries: number;
+  worker_id: number;
+  state: TaskState | null;
+  extra: number;
+}
+
+interface Changes {
+  finished: Promise<FinishResult[]>[];
+  released: Promise<{ n: number }[]>;
+}
+
+interface ChangeInput {
+  batch: Batch;
+  finishes: Finishes;
+  started: Started;
+  slots: ReadonlyMap<number, Slots>;
+}
+
+async function applyChanges(tx: Transaction, { batch, finishes, started, slots }: ChangeInput): Promise<Changes> {
+  const wakes = batch.items.flatMap((item) => (item.kind === 'wake' ? item.keys : []));
+  const reviews = batch.items.flatMap((item) => (item.kind === 'review' ? item.runIds : []));
+  const rows = [...finishes.rows, ...started.settled];
+  const admit = new Set([...started.admit, ...wakes.map((key) => key.runId), ...reviews]);
+  const locks = new Set([...admit, ...rows.map((row) => row.runId), ...finishes.released.map((key) => key.runId)]);
+  if (locks.size === 0) return { finished: [], released: Promise.resolve([]) };
+
+  void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
+  if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
+  if (reviews.length > 0) void tx.send(REVIEW_TASKS, [arrayLiteral(reviews)]);
+  const released = finishes.released.length > 0 ? tx.send<{ n: number }>(RELEASE_TASKS, dispatchColumns(finishes.released)) : Promise.resolve([]);
+  const finished = rows.length > 0 ? await sendFinishes(tx, rows, slots, admit) : [];
+  if (admit.size > 0) void tx.send(ADMIT_TASKS, [arrayLiteral([...admit])]);
+  return { finished, released };
+}
+
+/** Instances that are settled without running are counted into their children in turn, until nothing more follows. */
+async function sendFinishes(
+  tx: Transaction,
+  rows: FinishRow[],
+  slots: ReadonlyMap<number, Slots>,
+  admit: Set<number>,
+): Promise<Promise<FinishResult[]>[]> {
+  const dags = new Map<number, CompiledDag>(rows.map((row) => [row.runId, row.dag]));
+  const sent: Promise<FinishResult[]>[] = [];
+  let next = rows;
+  while (next.length > 0) {
+    const plan = planFinish(next, slots);
+    for (const runId of plan.admit) admit.add(runId);
+    const answer = tx.send<FinishResult>(FINISH_TASKS, plan.values);
+    sent.push(answer);
+    if (!plan.mayCascade) break;
+    next = (await answer).flatMap((row) => {
+      const dag = dags.get(row.a);
+      const isSettled = row.kind === FINISH_ROW.changed && (row.state === 'success' || row.state === 'skipped' || row.state === 'upstream_failed');
+      return isSettled && dag && row.state ? [settledRow(dag, row.a, row.task_index, row.state)] : [];
+    });
+  }
+  return sent;
+}
+
+interface SentClaim {
+  rows: Promise<ClaimRow[]>;
+  give(claimed: ClaimedTask[]): void;
+}
+
+interface ClaimRow {
+  run_id: number;
+  task_index: number;
+  map_index: number;
+  dispatch_id: string;
+  try_number: number;
+  max_tries: number;
+  version_id: number;
+}
+
+function sendClaims(tx: Transaction, batch: Batch, ready: FinishItem[], slots: ReadonlyMap<number, Slots>): Map<unknown, SentClaim> {
+  const claims = new Map<unknown, SentClaim>();
+  const send = (owner: unknown, { workerId, queues, limit }: ClaimRequest, give: SentClaim['give']) => {
+    const rows = limit > 0 ? tx.send<ClaimRow>(CLAIM_TASKS, [queues, limit, workerId]) : Promise.resolve([]);
+    claims.set(owner, { rows, give });
+  };
+  for (const item of ready) {
+    if (!item.claim) continue;
+    const free = slots.get(item.claim.workerId);
+    const left = Math.min(item.claim.limit, free?.free ?? 0);
+    if (free) free.free -= left;
+    send(item, { ...item.claim, limit: left }, (claimed) => item.resolve(claimed));
+  }
+  for (const item of batch.items) if (item.kind === 'claim') send(item, item.claim, (claimed) => item.resolve(claimed));
+  for (const { claimer, limit } of batch.locals) {
+    send(claimer, { workerId: claimer.workerId, queues: claimer.queues, limit }, (claimed) => claimer.deliver(claimed, limit));
+  }
+  return claims;
+}
+
+async function answerReports(client: pg.Client, finishes: Finishes, results: FinishResult[], released: { n: number }[]): Promise<void> {
+  const accepted = new Set<FinishRow | DispatchKey | undefined>([
+    ...results.flatMap((row) => (row.kind === FINISH_ROW.accepted ? [finishes.rows[row.a - 1]] : [])),
+    ...released.map((row) => finishes.released[row.n - 1]),
+  ]);
+  const refused: (FinishRow | DispatchKey)[] = [];
+  for (const key of [...finishes.rows, ...finishes.released]) {
+    if (accepted.has(key)) finishes.itemOf.get(key)?.answer(key, 'ACCEPTED');
+    else refused.push(key);
+  }
+  if (refused.length === 0) return;
+  const { rows } = await client.query<{ n: number; answer: ReportAnswer }>({ ...EXPLAIN_REFUSALS, values: dispatchColumns(refused) });
+  for (const { n, answer } of rows) {
+    const key = refused[n - 1];
+    if (key) finishes.itemOf.get(key)?.answer(key, answer);
+  }
+}
+
+function handedOver(results: FinishResult[], finishes: Finishes): Map<number, ClaimedTask[]> {
+  const versionOf = new Map(finishes.rows.map((row) => [row.runId, row.dag.versionId]));
+  const handed = new Map<number, ClaimedTask[]>();
+  for (const row of results) {
+    if (row.kind !== FINISH_ROW.changed || row.state !== 'running') continue;
+    const task = claimedTask({ ...row, run_id: row.a, version_id: versionOf.get(row.a) ?? 0 });
+    handed.set(row.worker_id, [...(handed.get(row.worker_id) ?? []), task]);
+  }
+  return handed;
+}
+
+async function deliver(claims: Map<unknown, SentClaim>, handed: Map<number, ClaimedTask[]>, ready: FinishItem[]): Promise<void> {
+  for (const item of ready) if (!item.claim) item.resolve([]);
+  for (const [owner, { rows, give }] of claims) {
+    const claimed = (await rows).map(claimedTask);
+    const item = ready.find((candidate) => candidate === owner);
+    const workerId = item?.claim?.workerId;
+    if (workerId !== undefined) {
+      claimed.push(...(handed.get(workerId) ?? []));
+      handed.delete(workerId);
+    }
+    give(claimed);
+  }
+}
+
+const claimedTask = (row: ClaimRow): ClaimedTask => ({
+  runId: row.run_id,
+  taskIndex: row.task_index,
+  mapIndex: row.map_index,
+  uuid: row.dispatch_id,
+  tryNumber: row.try_number,
+  maxTries: row.max_tries,
+  versionId: row.version_id,
+});
+
+type Key = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
+const keyColumns = (keys: readonly Key[]): string[] => [
+  arrayLiteral(keys.map((key) => key.runId)),
+  arrayLiteral(keys.map((key) => key.taskIndex)),
+  arrayLiteral(keys.map((key) => key.mapIndex)),
+];
+const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): string[] => [
+  ...keyColumns(keys),
+  arrayLiteral(keys.map((key) => key.uuid)),
+];

@@ -1,0 +1,133 @@
+/**
+ * Adaptive group commit: what arrives while a flush is in flight goes out together in the next one; when idle a flush starts at once.
+ * No timers. A flush is one transaction, sent as one pipeline where nothing in it depends on an answer.
+ */
+import type { Connections } from './connections.ts';
+import { runFlush } from './flush.ts';
+import { isTransient, retryPause } from './transient-errors.ts';
+import type { Versions } from './versions.ts';
+import type { Batch, LocalClaimer, WorkItem } from './work-items.ts';
+
+const MOST_ROWS = 500;
+const MOST_ATTEMPTS = 8;
+
+export interface GroupCommit {
+  submit(item: WorkItem): void;
+  /** Tasks may be ready: let the workers of this process claim. */
+  kick(): void;
+  attach(claimer: LocalClaimer): () => void;
+  /** Flushes what is queued, then takes nothing more. */
+  stop(): Promise<void>;
+}
+
+interface GroupCommitDeps {
+  connections: Connections;
+  versions: Versions;
+  onError(error: unknown): void;
+}
+
+export function createGroupCommit({ connections, versions, onError }: GroupCommitDeps): GroupCommit {
+  let queue: WorkItem[] = [];
+  const claimers = new Set<LocalClaimer>();
+  const flights = new Set<Promise<void>>();
+  let scheduled = false;
+  let kicked = false;
+  let stopping = false;
+
+  const wake = () => {
+    if (scheduled) return;
+    scheduled = true;
+    // A microtask: what arrives in the same tick goes out together
+    queueMicrotask(() => {
+      scheduled = false;
+      while ((queue.length > 0 || kicked) && connections.idle() > 0) launch();
+    });
+  };
+
+  const launch = () => {
+    const items = takeItems();
+    const makesReady = kicked || items.some((item) => item.kind !== 'claim');
+    kicked = false;
+    const locals = makesReady && !stopping ? reserveLocals() : [];
+    if (items.length > 0 || locals.length > 0) track(fly({ items, locals }));
+  };
+
+  const track = (flying: Promise<void>) => {
+    const flight = flying.finally(() => {
+      flights.delete(flight);
+      wake();
+    });
+    flights.add(flight);
+  };
+
+  const takeItems = (): WorkItem[] => {
+    let rows = 0;
+    let n = 0;
+    while (n < queue.length && rows < MOST_ROWS) rows += queue[n++]?.rows ?? 1;
+    const items = queue.slice(0, n);
+    queue = queue.slice(n);
+    return items;
+  };
+
+  const reserveLocals = () =>
+    [...claimers].flatMap((claimer) => {
+      const limit = claimer.takeSlots();
+      return limit > 0 ? [{ claimer, limit }] : [];
+    });
+
+  const fly = async (batch: Batch, attempt = 1): Promise<void> => {
+    try {
+      const { later, startable } = await connections.use((client) => runFlush(client, batch, versions));
+      queue.unshift(...later);
+      if (startable.length > 0) startRuns(startable);
+    } catch (error) {
+      if (isTransient(error) && attempt < MOST_ATTEMPTS) {
+        await retryPause(attempt);
+        return fly(batch, attempt + 1);
+      }
+      await fail(batch, error);
+    }
+  };
+
+  /** One poisoned item must not take its neighbours along: they are tried one by one. */
+  const fail = async (batch: Batch, error: unknown) => {
+    for (const { claimer, limit } of batch.locals) claimer.deliver([], limit);
+    if (batch.items.length > 1 && !isTransient(error)) {
+      for (const item of batch.items) await fly({ items: [item], locals: [] });
+      return;
+    }
+    onError(error);
+    for (const item of batch.items) item.reject(error);
+  };
+
+  /** A run that ended makes room under max_active_runs. A flush of its own: DAG locks come before run locks. */
+  const startRuns = (dagIds: number[]) => {
+    queue.push({ kind: 'start', rows: 1, dagIds, resolve: () => undefined, reject: onError });
+  };
+
+  return {
+    submit(item) {
+      if (stopping) return item.reject(new Error('The engine is stopping; send it again.'));
+      queue.push(item);
+      wake();
+    },
+    kick() {
+      kicked = true;
+      wake();
+    },
+    attach(claimer) {
+      claimers.add(claimer);
+      kicked = true;
+      wake();
+      return () => claimers.delete(claimer);
+    },
+    async stop() {
+      stopping = true;
+      while (flights.size > 0 || queue.length > 0) {
+        await Promise.allSettled(flights);
+        wake();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/** From a runner's report to the row that records it: what outcome it has, and whether a further try follows. */
+import type pg from 'pg';
+import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import type { TaskState } from '#sdk/states.ts';
+import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
+import type { FinishRow } from './flush-plan.ts';
+import { retryDelaySeconds } from './retry-delay.ts';
+import type { ReportRequest } from './engine.ts';
+import type { Versions } from './versions.ts';
+import type { ClaimedTask, FinishItem } from './work-items.ts';
+
+interface ReportsDeps {
+  pool: pg.Pool;
+  versions: Versions;
+  submit(item: FinishItem): void;
+}
+
+export interface Reports {
+  submit(request: ReportRequest): Promise<{ answers: ReportAnswer[]; claimed: ClaimedTask[] }>;
+  expire(rows: Omit<FinishRow, 'dag'>[]): Promise<number>;
+}
+
+interface Tries {
+  tryNumber: number;
+  maxTries: number;
+}
+
+export function createReports({ pool, versions, submit }: ReportsDeps): Reports {
+  const send = (pending: FinishRow[], released: DispatchKey[], claim: FinishItem['claim']) => {
+    const answers = new Map<FinishRow | DispatchKey, ReportAnswer>();
+    return new Promise<{ answers: typeof answers; claimed: ClaimedTask[] }>((resolve, reject) =>
+      submit({
+        kind: 'finish',
+        rows: pending.length + released.length,
+        pending,
+        released,
+        claim,
+        answer: (key, answer) => answers.set(key, answer),
+        resolve: (claimed) => resolve({ answers, claimed }),
+        reject,
+      }),
+    );
+  };
+
+  return {
+    async submit({ workerId, reports, claim }) {
+      const keys = reports.map((report) => parseDispatchId(report.dispatchId));
+      const unloaded = keys.filter((key) => key !== null && !versions.ofRun(key.runId)).map((key) => key?.runId ?? 0);
+      // Everything cached: no await, so that what arrives in one tick goes out in one flush
+      if (unloaded.length > 0) await versions.loadRuns(unloaded);
+      const tries = reports.some(mayRetry) ? await loadTries(pool, keys, reports) : [];
+      const sent = reports.map((report, i): FinishRow | DispatchKey | null => {
+        const key = keys[i];
+        const dag = key && versions.ofRun(key.runId);
+        if (!key || !dag || !dag.tasks[key.taskIndex]) return null;
+        return report.outcome === 'released' ? key : finishRow(report, { ...key, dag, workerId }, tries[i]);
+      });
+      const pending = sent.filter((row): row is FinishRow => row !== null && 'dag' in row);
+      const released = sent.filter((row): row is DispatchKey => row !== null && !('dag' in row));
+      const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
+      const { answers, claimed } = await send(pending, released, wanted);
+      return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
+    },
+    async expire(rows) {
+      await versions.loadRuns(rows.map((row) => row.runId));
+      const pending = rows.flatMap((row) => {
+        const dag = versions.ofRun(row.runId);
+        return dag ? [{ ...row, dag }] : [];
+      });
+      if (pending.length === 0) return 0;
+      const { answers } = await send(pending, [], null);
+      return [...answers.values()].filter((answer) => answer === 'ACCEPTED').length;
+    },
+  };
+}
+
+const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
+
+/** Try numbers belong to the dispatch and never change under it, so this needs no lock. */
+async function loadTries(pool: pg.Pool, keys: (DispatchKey | null)[], reports: TaskReport[]): Promise<(Tries | undefined)[]> {
+  const asked = keys.flatMap((key, i) => (key && reports[i] && mayRetry(reports[i]) ? [{ key, i }] : []));
+  const { rows } = await pool.query<{ n: number; try_number: number; max_tries: number }>({
+    name: 'load_tries',
+    text: `select f.n::int as n, t.try_number, t.max_tries
+      from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
+      join task_instance t using (run_id, task_index, map_index, dispatch_id)`,
+    values: [
+      asked.map(({ key }) => key.runId),
+      asked.map(({ key }) => key.taskIndex),
+      asked.map(({ key }) => key.mapIndex),
+      asked.map(({ key }) => key.uuid),
+    ],
+  });
+  const tries: (Tries | undefined)[] = [];
+  for (const row of rows) tries[asked[row.n - 1]?.i ?? -1] = { tryNumber: row.try_number, maxTries: row.max_tries };
+  return tries;
+}
+
+type Target = DispatchKey & { dag: FinishRow['dag']; workerId: number | null };
+
+function finishRow(report: TaskReport, target: Target, tries: Tries | undefined): FinishRow {
+  const delay = mayRetry(report) && tries ? nextTryDelay(target, tries) : null;
+  return {
+    ...target,
+    outcome: delay === null ? (report.outcome as TaskState) : 'up_for_retry',
+    delay,
+    expired: false,
+    cause: report.cause,
+    exitCode: report.exitCode ?? null,
+    message: report.message ? storable(report.message) : null,
+    evidence: report.evidence ? storable(JSON.stringify(report.evidence)) : null,
+    logBytes: report.logBytes,
+    xcoms: report.xcoms && report.outcome === 'success' ? storable(JSON.stringify(report.xcoms)) : null,
+  };
+}
+
+/** Seconds to the next try, or null when there is none left. */
+export function nextTryDelay({ dag, runId, taskIndex, mapIndex }: Target, { tryNumber, maxTries }: Tries): number | null {
+  const task = dag.tasks[taskIndex];
+  if (!task || tryNumber >= maxTries) return null;
+  return retryDelaySeconds(task, tryNumber, `${runId}.${taskIndex}.${mapIndex}`);
+}
+
+/** Postgres stores no NUL, neither in text nor in jsonb. */
+const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').replaceAll(/(?<!\\)((?:\\\\)*)\\u0000/g, '$1\\ufffd');

@@ -1,0 +1,96 @@
+/** The first part of a flush: runs are created, and queued runs started as far as max_active_runs allows. */
+import { CREATE_RUNS, FIND_RUNS, LOCK_DAGS, START_RUNS } from '#db/queries/task-transitions/create-runs.ts';
+import { settledRow, type FinishRow } from './flush-plan.ts';
+import type { Transaction } from './transaction.ts';
+import type { Versions } from './versions.ts';
+import type { Batch, CreatedRun, CreateItem, NewRun } from './work-items.ts';
+
+const MOST_STARTS = 1000;
+
+export interface Started {
+  /** Entry tasks that are settled already (empty tasks): their children are still to be counted. */
+  settled: FinishRow[];
+  /** Runs whose entry tasks wait for admission. */
+  admit: number[];
+  /** DAGs that may have more to start. */
+  more: number[];
+  /** To be called after the commit. */
+  answer(): void;
+}
+
+export async function createAndStart(tx: Transaction, batch: Batch, versions: Versions): Promise<Started> {
+  const creates = batch.items.filter((item) => item.kind === 'create');
+  const starts = batch.items.filter((item) => item.kind === 'start');
+  const created = creates.length > 0 ? insertRuns(tx, creates) : null;
+  const dagIds = new Set([...creates.flatMap((item) => item.runs.map((run) => run.dagId)), ...starts.flatMap((item) => item.dagIds)]);
+  const started = await startRuns(tx, [...dagIds], versions);
+  const results = await created;
+  return {
+    ...started,
+    answer() {
+      let next = 0;
+      for (const item of creates) item.resolve(item.runs.map(() => results?.[next++] ?? { runId: 0, created: false }));
+      for (const item of starts) item.resolve();
+    },
+  };
+}
+
+async function insertRuns(tx: Transaction, items: CreateItem[]): Promise<CreatedRun[]> {
+  const runs = items.flatMap((item) => item.runs);
+  const column = <T>(pick: (run: NewRun) => T) => runs.map(pick);
+  const rows = await tx.send<{ n: number; id: number; created: boolean }>(CREATE_RUNS, [
+    column((run) => run.dagId),
+    column((run) => run.versionId ?? null),
+    column((run) => run.kind),
+    column((run) => run.runKey),
+    column((run) => run.logicalDate ?? null),
+    column((run) => run.intervalStart ?? null),
+    column((run) => run.intervalEnd ?? null),
+    column((run) => (run.conf && Object.keys(run.conf).length > 0 ? JSON.stringify(run.conf) : null)),
+    column((run) => run.triggeredBy ?? null),
+    column((run) => run.idempotencyKey ?? null),
+  ]);
+  const created: (CreatedRun | undefined)[] = [];
+  for (const row of rows) created[row.n - 1] = { runId: row.id, created: row.created };
+  const refused = runs.flatMap((run, i) => (created[i]?.created ? [] : [{ run, i }]));
+  if (refused.length > 0) {
+    const found = await tx.send<{ n: number; id: number }>(FIND_RUNS, [
+      refused.map(({ run }) => run.dagId),
+      refused.map(({ run }) => run.runKey),
+      refused.map(({ run }) => (run.kind === 'scheduled' ? (run.logicalDate ?? null) : null)),
+      refused.map(({ run }) => run.idempotencyKey ?? null),
+    ]);
+    for (const { i } of refused) created[i] = undefined;
+    for (const row of found) created[refused[row.n - 1]?.i ?? -1] = { runId: row.id, created: false };
+  }
+  return runs.map((_, i) => created[i] ?? { runId: 0, created: false });
+}
+
+interface StartRow {
+  run_id: number;
+  version_id: number | null;
+  dag_id: number | null;
+  task_index: number | null;
+  state: string;
+}
+
+async function startRuns(tx: Transaction, dagIds: number[], versions: Versions): Promise<Omit<Started, 'answer'>> {
+  if (dagIds.length === 0) return { settled: [], admit: [], more: [] };
+  void tx.send(LOCK_DAGS, [dagIds]);
+  const rows = await tx.send<StartRow>(START_RUNS, [dagIds, MOST_STARTS]);
+  const started = rows.filter((row) => row.task_index === null);
+  for (const row of started) if (row.version_id !== null) versions.pin(row.run_id, row.version_id);
+  const settled = rows.filter((row) => row.task_index !== null && row.state === 'success');
+  if (settled.length > 0) await versions.loadRuns(settled.map((row) => row.run_id));
+  return {
+    settled: settled.flatMap((row) => {
+      const dag = versions.ofRun(row.run_id);
+      return dag && row.task_index !== null ? [settledRow(dag, row.run_id, row.task_index, 'success')] : [];
+    }),
+    admit: [...new Set(rows.filter((row) => row.state === 'scheduled').map((row) => row.run_id))],
+    more: [
+      ...(started.length >= MOST_STARTS ? dagIds : []),
+      ...started.flatMap((row) => (row.state === 'success' && row.dag_id !== null ? [row.dag_id] : [])),
+    ],
+  };
+}

@@ -1,0 +1,105 @@
+/** What the group commit takes in. `rows` is an item's weight in a batch. Every item is answered exactly once, after its commit. */
+import type { Json, ReportAnswer } from '#sdk/protocol.ts';
+import type { RunKind } from '#sdk/states.ts';
+import type { DispatchKey } from './dispatch-id.ts';
+import type { FinishRow } from './flush-plan.ts';
+
+/** A run to create. Dates are stored to the millisecond. */
+export interface NewRun {
+  dagId: number;
+  /** Default: the DAG's current version. */
+  versionId?: number | null;
+  kind: RunKind;
+  /** Unique within the DAG; made from kind and time when absent. */
+  runKey?: string | null;
+  logicalDate?: Date | null;
+  intervalStart?: Date | null;
+  intervalEnd?: Date | null;
+  conf?: { [key: string]: Json } | null;
+  triggeredBy?: string | null;
+  /** The same key gives the same run. */
+  idempotencyKey?: string | null;
+}
+
+export interface CreatedRun {
+  runId: number;
+  /** False: it existed already. */
+  created: boolean;
+}
+
+export interface ClaimRequest {
+  workerId: number;
+  queues: string[];
+  limit: number;
+}
+
+/** A task instance that has just been set running. */
+export interface ClaimedTask extends DispatchKey {
+  tryNumber: number;
+  maxTries: number;
+  versionId: number;
+}
+
+interface Item {
+  rows: number;
+  reject(error: unknown): void;
+}
+
+export interface CreateItem extends Item {
+  kind: 'create';
+  runs: (NewRun & { runKey: string })[];
+  resolve(created: CreatedRun[]): void;
+}
+
+/** Starts queued runs of DAGs, as far as max_active_runs allows. */
+export interface StartItem extends Item {
+  kind: 'start';
+  dagIds: number[];
+  resolve(): void;
+}
+
+export interface FinishItem extends Item {
+  kind: 'finish';
+  pending: FinishRow[];
+  /** Handed back before user code started. */
+  released: DispatchKey[];
+  claim: ClaimRequest | null;
+  answer(key: FinishRow | DispatchKey, answer: ReportAnswer): void;
+  resolve(claimed: ClaimedTask[]): void;
+}
+
+export interface WakeItem extends Item {
+  kind: 'wake';
+  keys: Omit<DispatchKey, 'uuid'>[];
+  resolve(): void;
+}
+
+/** Rows of ready, waiting or timer tables that have gone missing are put back. */
+export interface ReviewItem extends Item {
+  kind: 'review';
+  runIds: number[];
+  resolve(): void;
+}
+
+export interface ClaimItem extends Item {
+  kind: 'claim';
+  claim: ClaimRequest;
+  resolve(claimed: ClaimedTask[]): void;
+}
+
+export type WorkItem = CreateItem | StartItem | FinishItem | WakeItem | ReviewItem | ClaimItem;
+
+/** A worker in this process: its free slots take part in every flush that makes tasks ready. */
+export interface LocalClaimer {
+  workerId: number;
+  queues: string[];
+  /** Reserves all free slots and says how many. */
+  takeSlots(): number;
+  /** Gives back what was claimed; `reserved` slots are its to account for. */
+  deliver(claimed: ClaimedTask[], reserved: number): void;
+}
+
+export interface Batch {
+  items: WorkItem[];
+  locals: { claimer: LocalClaimer; limit: number }[];
+}

@@ -1,0 +1,156 @@
+/** DAGs as people change them: deploy, pause, delete. */
+import { createHash } from 'node:crypto';
+import { sql, type Transaction } from 'kysely';
+import { canonicalJson } from '#sdk/canonical.ts';
+import type { DagSpec } from '#sdk/dag-spec.ts';
+import { isEntry } from '#db/engine/compiled-dag.ts';
+import type { Db } from '#db/client.ts';
+import type { DB } from '#db/types.ts';
+import { scheduleNextRun } from './schedule.ts';
+
+export interface DeployRequest {
+  /** Valid and complete: see validateDagSpec. */
+  spec: DagSpec;
+  bundle: { hash: string; archive: Buffer } | null;
+  actor: string;
+}
+
+export interface Deployed {
+  dagId: number;
+  versionId: number;
+  number: number;
+  /** False: this very version was there already. */
+  created: boolean;
+}
+
+/** Stores the DAG's spec and code. The same canonical content is the same version; the newest deployed version becomes current. */
+export async function deployDag(db: Db, { spec, bundle, actor }: DeployRequest): Promise<Deployed> {
+  const canonical = canonicalJson(spec);
+  const hash = createHash('sha256').update(`${canonical}\n${bundle?.hash ?? ''}`).digest('hex');
+  return db.transaction().execute(async (trx) => {
+    if (bundle) await insertBundle(trx, bundle);
+    const dag = await upsertDag(trx, spec);
+    const known = await trx.selectFrom('dag_version').select(['id', 'number']).where('dag_id', '=', dag.id).where('hash', '=', hash).executeTakeFirst();
+    const version = known ?? (await insertVersion(trx, { dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor }));
+    if (dag.version_id !== version.id || !dag.active) {
+      await trx.updateTable('dag').set({ version_id: version.id, active: true }).where('id', '=', dag.id).execute();
+      await scheduleNextRun(trx, dag.id, spec);
+      await recordDagEvent(trx, dag.id, { dag: 'deployed', by: actor, version: version.number });
+    }
+    return { dagId: dag.id, versionId: version.id, number: version.number, created: !known };
+  });
+}
+
+async function insertBundle(trx: Transaction<DB>, { hash, archive }: { hash: string; archive: Buffer }): Promise<void> {
+  await trx
+    .insertInto('bundle')
+    .values({ hash, archive, size: archive.length })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+async function upsertDag(trx: Transaction<DB>, spec: DagSpec): Promise<{ id: number; version_id: number | null; active: boolean }> {
+  const columns = { owner: spec.owner, description: spec.description, tags: spec.tags, max_active_runs: spec.maxActiveRuns };
+  return trx
+    .insertInto('dag')
+    .values({ name: spec.dagId, paused: spec.pausedOnCreation, ...columns })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ ...columns, updated_at: sql`now()` }))
+    .returning(['id', 'version_id', 'active'])
+    .executeTakeFirstOrThrow();
+}
+
+interface NewVersion {
+  dagId: number;
+  hash: string;
+  canonical: string;
+  spec: DagSpec;
+  bundleHash: string | null;
+  actor: string;
+}
+
+async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise<{ id: number; number: number }> {
+  const { tasks } = version.spec;
+  const inserted = await trx
+    .insertInto('dag_version')
+    .values({
+      dag_id: version.dagId,
+      // The dag row is locked by the upsert, so no other deploy takes this number
+      number: sql<number>`(select coalesce(max(number), 0) + 1 from dag_version where dag_id = ${version.dagId})`,
+      hash: version.hash,
+      bundle_hash: version.bundleHash,
+      spec: version.canonical,
+      task_count: tasks.length,
+      created_by: version.actor,
+    })
+    .returning(['id', 'number'])
+    .executeTakeFirstOrThrow();
+  const parents = new Set(tasks.flatMap((task) => task.upstream));
+  const column = <T>(pick: (task: DagSpec['tasks'][number]) => T) => tasks.map(pick);
+  await sql`
+    insert into dag_version_task (version_id, task_index, task_id, upstream_count, retries, entry, instant, leaf, queue, rank)
+    select ${inserted.id}, n - 1, task_id, upstream_count, retries, entry, instant, leaf, queue, rank
+    from unnest(${column((task) => task.taskId)}::text[], ${column((task) => task.upstream.length)}::int[], ${column((task) => task.retries)}::int[],
+      ${column(isEntry)}::bool[], ${column((task) => task.kind === 'empty')}::bool[], ${column((task) => !parents.has(task.taskId))}::bool[],
+      ${column((task) => task.queue)}::text[], ${column((task) => -task.priority)}::int[])
+      with ordinality t(task_id, upstream_count, retries, entry, instant, leaf, queue, rank, n)`.execute(trx);
+  return inserted;
+}
+
+/** False: there is no such DAG. Un-pausing schedules from now on; queued runs may start. */
+export async function setDagPaused(db: Db, dagId: number, paused: boolean, actor: string): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const dag = await trx
+      .updateTable('dag')
+      .set({ paused, updated_at: sql`now()` })
+      .where('id', '=', dagId)
+      .returning(['id', 'version_id'])
+      .executeTakeFirst();
+    if (!dag) return false;
+    if (!paused && dag.version_id !== null) {
+      const version = await trx.selectFrom('dag_version').select('spec').where('id', '=', dag.version_id).executeTakeFirstOrThrow();
+      await scheduleNextRun(trx, dagId, version.spec as unknown as DagSpec);
+    }
+    await recordDagEvent(trx, dagId, { dag: paused ? 'paused' : 'unpaused', by: actor });
+    return true;
+  });
+}
+
+/** `busy`: it has queued or running runs; cancel them first. Runs and their logs go with the DAG. */
+export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'deleted' | 'not_found' | 'busy'> {
+  return db.transaction().execute(async (trx) => {
+    const dag = await trx.selectFrom('dag').select('id').where('id', '=', dagId).forUpdate().executeTakeFirst();
+    if (!dag) return 'not_found';
+    const live = await trx.selectFrom('dag_run').select('id').where('dag_id', '=', dagId).where('state', 'in', ['queued', 'running']).limit(1).executeTakeFirst();
+    if (live) return 'busy';
+    await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
+    for (const table of ['task_instance', 'task_try', 'xcom', 'log_chunk', 'event'] as const) {
+      await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(trx);
+    }
+    await trx.deleteFrom('dag_run').where('dag_id', '=', dagId).execute();
+    await trx.updateTable('dag').set({ version_id: null }).where('id', '=', dagId).execute();
+    await trx.deleteFrom('dag').where('id', '=', dagId).execute();
+    return 'deleted';
+  });
+}
+
+/** Its file has gone: no further runs are scheduled; what runs goes on, what was is kept. */
+export async function deactivateDag(db: Db, dagId: number, actor: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await trx.updateTable('dag').set({ active: false, next_run_at: null }).where('id', '=', dagId).execute();
+    await recordDagEvent(trx, dagId, { dag: 'deactivated', by: actor });
+  });
+}
+
+interface DagEventBody {
+  dag: 'deployed' | 'paused' | 'unpaused' | 'deleted' | 'deactivated';
+  by: string;
+  version?: number;
+}
+
+/** Under the dag's row lock, so its sequence is dense. */
+async function recordDagEvent(trx: Transaction<DB>, dagId: number, body: DagEventBody): Promise<void> {
+  await sql`
+    with d as (update dag set event_seq = event_seq + 1 where id = ${dagId} returning id, event_seq)
+    insert into event (run_id, run_seq, body) select -id, event_seq, ${JSON.stringify(body)}::jsonb from d`.execute(trx);
+  await sql`select pg_notify('millrace_event', ''), pg_notify('millrace_schedule', '')`.execute(trx);
+}

@@ -1,0 +1,31 @@
+import { REVIEW_SECONDS, type Statement } from './statement.ts';
+
+/** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. $1 runs */
+export const ADMIT_TASKS: Statement = {
+  name: 'admit_tasks',
+  text: `
+with k as materialized (
+  select w.ctid, r.id as run_id, r.version_id, w.rank, w.task_index, w.map_index from unnest($1::bigint[]) q(id),
+    lateral (select id, version_id, max_active_tasks - active as room from dag_run where id = q.id and state = 'running' and active < max_active_tasks) r,
+    lateral (select ctid, rank, task_index, map_index from waiting_task where run_id = r.id order by rank, task_index, map_index limit r.room) w),
+gone as (delete from waiting_task where ctid = any(array(select ctid from k))),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set state = 'queued', queued_at = clk.ts, deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
+  from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'scheduled'
+  returning t.run_id, t.task_index, t.map_index, t.try_number, k.rank, k.version_id),
+s as (
+  update dag_run r set active = r.active + g.n, event_seq = r.event_seq + 1
+  from (select run_id, count(*)::int n, jsonb_agg(jsonb_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.event_seq, g.t),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), jsonb_build_object('t', t) from s),
+y as (
+  insert into ready_task (queue, rank, run_id, task_index, map_index)
+  select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,
+    lateral (select queue from dag_version_task v where v.version_id = u.version_id and v.task_index = u.task_index) p
+  order by u.run_id, u.rank, u.task_index returning queue),
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+select (select count(*)::int from u) as admitted, (select count(*) from notify) as notified`,
+};

@@ -1,0 +1,51 @@
+import type pg from 'pg';
+import { LOCK_RUNS } from './lock-runs.ts';
+
+export type CancelResult = 'cancelled' | 'not_found' | 'finished';
+
+const CANCEL = `
+with clk as materialized (select clock_timestamp() ts),
+old as materialized (
+  select * from task_instance where run_id = $1 and state not in ('success', 'failed', 'skipped', 'upstream_failed', 'cancelled', 'removed')),
+u as (
+  update task_instance t set state = 'cancelled', dispatch_id = null, deadline_at = null, ended_at = clk.ts from old, clk
+  where t.run_id = $1 and t.task_index = old.task_index and t.map_index = old.map_index),
+tr as (
+  insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
+  select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, 'cancelled', 'cancelled', 'The run was cancelled by ' || $2
+  from old, clk where state = 'running'),
+y as (delete from ready_task where run_id = $1),
+w as (delete from waiting_task where run_id = $1),
+m as (delete from task_timer where run_id = $1),
+s as (
+  update dag_run r set state = 'cancelled', ended_at = clk.ts, active = 0, remaining = 0, event_seq = r.event_seq + 1 from clk
+  where r.id = $1 returning r.event_seq),
+e as (
+  insert into event (run_id, run_seq, at, body)
+  select $1, s.event_seq, clk.ts, jsonb_build_object('run', 'cancelled', 'by', $2::text, 't',
+    coalesce((select jsonb_agg(jsonb_build_array(task_index, map_index, 'cancelled', try_number, 'cancelled')) from old), '[]')) from s, clk),
+notify as materialized (
+  select pg_notify('millrace_event', '') union all select pg_notify('millrace_schedule', '')
+  union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q)
+select (select count(*) from notify)`;
+
+/** Ends a run at once: what runs is fenced and its worker told to kill it. */
+export async function cancelRun(pool: pg.Pool, runId: number, actor: string): Promise<CancelResult> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query({ ...LOCK_RUNS, values: [[runId]] });
+    const { rows } = await client.query<{ state: string }>(`select state from dag_run where id = $1`, [runId]);
+    const state = rows[0]?.state;
+    const live = state === 'queued' || state === 'running';
+    if (live) await client.query(CANCEL, [runId, actor]);
+    await client.query('commit');
+    if (live) return 'cancelled';
+    return state === undefined ? 'not_found' : 'finished';
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  } finally {
+    client.release();
+  }
+}

@@ -1,0 +1,31 @@
+import { LEASE_SECONDS, type Statement } from './statement.ts';
+
+/**
+ * Hands ready tasks to a worker. Runs that somebody else has locked are skipped, never waited for: only LOCK_RUNS waits, so lock
+ * orders cannot cross. $1 queues $2 limit $3 worker
+ */
+export const CLAIM_TASKS: Statement = {
+  name: 'claim_tasks',
+  text: `
+with k as materialized (
+  select y.ctid, y.run_id, y.task_index, y.map_index, r.version_id from (
+    select z.ctid, z.run_id, z.task_index, z.map_index from unnest($1::text[]) q(queue),
+      lateral (select ctid, rank, id, run_id, task_index, map_index from ready_task where queue = q.queue order by rank, id limit $2
+        for update skip locked) z
+    order by z.rank, z.id limit $2) y,
+  lateral (select version_id from dag_run where id = y.run_id for update skip locked) r),
+gone as (delete from ready_task where ctid = any(array(select ctid from k))),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set state = 'running', dispatch_id = gen_random_uuid(), try_number = t.try_number + 1, started_at = clk.ts,
+    deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = $3
+  from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'queued'
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id),
+s as (
+  update dag_run r set event_seq = r.event_seq + 1
+  from (select run_id, jsonb_agg(jsonb_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.event_seq, g.t),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), jsonb_build_object('t', t) from s),
+notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
+select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`,
+};

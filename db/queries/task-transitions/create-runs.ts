@@ -1,0 +1,100 @@
+import { REVIEW_SECONDS, type Statement } from './statement.ts';
+
+/**
+ * Queued runs with their task instances. A run that exists already (same key, logical date or idempotency key) is left alone.
+ * $1 dag $2 version (null: current) $3 kind $4 run key (null: from id) $5 logical date $6,$7 interval $8 conf $9 by $10 idempotency key
+ */
+export const CREATE_RUNS: Statement = {
+  name: 'create_runs',
+  text: `
+with q as materialized (
+  select q.*, v.task_count, next_run_id() as id, (v.spec->>'maxActiveTasks')::int as max_active_tasks, v.id as version
+  from unnest($1::bigint[], $2::bigint[], $3::run_kind[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[],
+    $9::text[], $10::text[]) with ordinality
+    q(dag_id, version_id, kind, run_key, logical_date, interval_start, interval_end, conf, triggered_by, idempotency_key, n),
+    lateral (select coalesce(q.version_id, d.version_id) as id from dag d where d.id = q.dag_id) c,
+    lateral (select v.id, v.task_count, v.spec from dag_version v where v.id = c.id) v),
+r as (
+  insert into dag_run (id, dag_id, version_id, state, kind, remaining, max_active_tasks, run_key, logical_date, interval_start, interval_end,
+    conf, triggered_by, idempotency_key, event_seq)
+  select id, dag_id, version, 'queued', kind, task_count, max_active_tasks, coalesce(run_key, kind || '__' || id), logical_date, interval_start,
+    interval_end, conf, triggered_by, idempotency_key, 1 from q order by n
+  on conflict do nothing returning id, dag_id, version_id, triggered_by),
+t as (
+  insert into task_instance (run_id, task_index, state, up_total, max_tries)
+  select r.id, v.task_index, 'none', v.upstream_count, v.retries + 1 from r,
+    lateral (select task_index, upstream_count, retries from dag_version_task v where v.version_id = r.version_id) v),
+e as (
+  insert into event (run_id, run_seq, body)
+  select id, 1, jsonb_strip_nulls(jsonb_build_object('run', 'queued', 'by', triggered_by)) from r),
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from r limit 1) x union all select pg_notify('millrace_schedule', '') from (select from r limit 1) x)
+select q.n::int as n, q.id, case when q.id in (select id from r) then true else false end as created, (select count(*) from notify) from q`,
+};
+
+/** The runs that stood in the way of new ones. $1 dag $2 run key $3 logical date (scheduled runs) $4 idempotency key. Rows: n, id. */
+export const FIND_RUNS: Statement = {
+  name: 'find_runs',
+  text: `
+select q.n::int as n, r.id from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) with ordinality q(dag_id, run_key, logical_date, idempotency_key, n),
+lateral (
+  select id from dag_run where dag_id = q.dag_id and run_key = q.run_key
+  union select id from dag_run where dag_id = q.dag_id and logical_date = q.logical_date and kind = 'scheduled'
+  union select id from dag_run where dag_id = q.dag_id and idempotency_key = q.idempotency_key
+  limit 1) r`,
+};
+
+/** Ahead of START_RUNS, in id order: who starts runs of a DAG holds its row. $1 dags */
+export const LOCK_DAGS: Statement = {
+  name: 'lock_dags',
+  text: `select id from dag where id = any($1::bigint[]) order by id for update`,
+};
+
+/**
+ * Starts queued runs, oldest first, as far as max_active_runs lets them; a paused DAG starts none. Their entry tasks are queued,
+ * held for admission, or (empty tasks) succeed at once: those come back as rows, to be counted into their children.
+ * $1 dags $2 most runs to start
+ */
+export const START_RUNS: Statement = {
+  name: 'start_runs',
+  text: `
+with k as materialized (
+  select r.id, r.version_id, r.max_active_tasks, v.task_count from dag d,
+    lateral (select least($2, d.max_active_runs - (select count(*)::int from (
+      select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
+    lateral (select id, version_id, max_active_tasks from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0)) r,
+    lateral (select task_count from dag_version where id = r.version_id) v
+  where d.id = any($1::bigint[]) and not d.paused
+  limit $2),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set
+    state = case when p.instant then 'success' when k.task_count <= k.max_active_tasks then 'queued' else 'scheduled' end::task_state,
+    queued_at = case when not p.instant then clk.ts end, ended_at = case when p.instant then clk.ts end,
+    deadline_at = case when not p.instant then clk.ts + interval '${REVIEW_SECONDS} s' end
+  from k, clk, lateral (select task_index, instant, leaf, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) p
+  where t.run_id = k.id and t.task_index = p.task_index and t.map_index = -1 and t.state = 'none'
+  returning t.run_id, t.task_index, t.map_index, t.state, p.queue, p.rank),
+s as (
+  update dag_run r set started_at = coalesce(r.started_at, clk.ts), event_seq = r.event_seq + 1,
+    active = r.active + g.queued, remaining = r.remaining - g.done,
+    state = case when r.remaining = g.done then 'success' else 'running' end::run_state,
+    ended_at = case when r.remaining = g.done then clk.ts end
+  from clk, (
+    select run_id, count(*) filter (where state = 'queued')::int as queued, count(*) filter (where state = 'success')::int as done,
+      jsonb_agg(jsonb_build_array(task_index, map_index, state, 0)) as t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, g.t),
+e as (
+  insert into event (run_id, run_seq, at, body)
+  select id, event_seq, (select ts from clk), jsonb_strip_nulls(jsonb_build_object('run', state, 't', t)) from s),
+y as (
+  insert into ready_task (queue, rank, run_id, task_index, map_index)
+  select queue, rank, run_id, task_index, map_index from u where state = 'queued' order by run_id, task_index returning queue),
+w as (
+  insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from u where state = 'scheduled'),
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+select id as run_id, dag_id, version_id, null::int as task_index, state::text as state, (select count(*) from notify) as notified from s
+union all select run_id, null, null, task_index, state::text, 0 from u where state <> 'queued'`,
+};

@@ -1,0 +1,147 @@
+import { decideSql } from '#db/engine/trigger-rules.ts';
+import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
+
+/** How a child that becomes ready goes on; sent with each edge. */
+export const CHILD_MODE = {
+  /** Held in waiting_task until a limit lets it pass. */
+  admit: 0,
+  /** Queued at once. */
+  queue: 1,
+  /** Set running for the worker that reported the parent: no queue, no claim. */
+  handOver: 2,
+  /** `empty`: succeeds at once. */
+  instant: 3,
+} as const;
+
+/** `kind` of a result row. */
+export const FINISH_ROW = { accepted: 0, changed: 1, runEnded: 2 } as const;
+
+/**
+ * Records finished tries and everything that follows from them, in one statement: state, try history, results, the downstreams'
+ * counters, the tasks that became ready, the run's end, the events. The runs are locked (LOCK_RUNS).
+ *
+ * Rows come in as parallel arrays. A row with a dispatch is a report, accepted only if it equals the current one of a running
+ * instance; one without is an instance already settled in this transaction, whose children are still to be counted.
+ * No instance may be both a row and the child of a row: the caller puts such pairs into two flushes.
+ *
+ * $1 run $2 task $3 map $4 dispatch $5 outcome $6,$7 slice of the edge arrays $8 leaf $9 seconds to the next try $10 only if its
+ * lease has expired $11 worker $12 cause $13 exit code $14 message $15 evidence $16 log bytes $17 xcoms; edges: $18 child $19 rule
+ * $20 mode $21 leaf.
+ */
+export const FINISH_TASKS: Statement = {
+  name: 'finish_tasks',
+  text: `
+with f as materialized (
+  select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::int[], $7::int[], $8::bool[], $9::float8[],
+      $10::bool[], $11::int[], $12::text[], $13::int[], $14::text[], $15::jsonb[], $16::bigint[], $17::jsonb[])
+    with ordinality f(run_id, task_index, map_index, dispatch_id, outcome, lo, hi, leaf, delay, expired, worker_id,
+      cause, exit_code, message, evidence, log_bytes, xcoms, n)),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set state = f.outcome,
+    ended_at = case when f.delay is null then clk.ts end,
+    deadline_at = clk.ts + f.delay * interval '1 second'
+  from f, clk
+  where f.dispatch_id is not null and t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index
+    and t.dispatch_id = f.dispatch_id and t.state = 'running' and (not f.expired or t.deadline_at < clk.ts)
+  returning f.n, t.run_id, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at, t.started_at, t.deadline_at,
+    t.worker_id as ran_on, f.worker_id, f.lo, f.hi, f.leaf, f.delay, f.cause, f.exit_code, f.message, f.evidence, f.log_bytes, f.xcoms),
+tr as (
+  insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome,
+    cause, exit_code, message, evidence, log_bytes)
+  select run_id, task_index, map_index, try_number, dispatch_id, ran_on, queued_at, started_at, (select ts from clk),
+    case when delay is null then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),
+xc as (
+  insert into xcom (run_id, task_index, map_index, key, value)
+  select u.run_id, u.task_index, u.map_index, k.key, k.value from u, lateral jsonb_each(u.xcoms) k where u.xcoms is not null
+  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),
+tm as (
+  insert into task_timer (run_id, task_index, map_index, due_at)
+  select run_id, task_index, map_index, deadline_at from u where delay is not null
+  on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),
+settled as (
+  select run_id, state, lo, hi, worker_id from u where delay is null
+  union all select run_id, outcome, lo, hi, worker_id from f where dispatch_id is null),
+d as materialized (
+  select s.run_id, x.child, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
+    count(*) filter (where s.state = 'success')::int as success, count(*) filter (where s.state in ('failed', 'cancelled'))::int as failed,
+    count(*) filter (where s.state = 'upstream_failed')::int as upstream_failed, count(*) filter (where s.state = 'skipped')::int as skipped
+  from settled s, lateral unnest(($18::int[])[s.lo:s.hi], ($19::int[])[s.lo:s.hi], ($20::int[])[s.lo:s.hi], ($21::bool[])[s.lo:s.hi])
+    x(child, rule, mode, leaf)
+  group by s.run_id, x.child, x.rule),
+o as materialized (
+  select d.run_id, d.child, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped, c.verdict,
+    case when c.verdict <> 'ready' then c.verdict
+      when c.verdict = 'ready' then case d.mode when ${CHILD_MODE.handOver} then 'running' when ${CHILD_MODE.instant} then 'success'
+        when ${CHILD_MODE.queue} then 'queued' else 'scheduled' end
+    end::task_state as next
+  from d, lateral (
+    select v.*, case when v.state = 'none' then ${decideSql} end as verdict from (
+      select t.state, d.rule, t.up_total as total, t.up_success + d.success as success, t.up_failed + d.failed as failed,
+        t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
+      from task_instance t where t.run_id = d.run_id and t.task_index = d.child and t.map_index = -1) v) c),
+c as (
+  update task_instance t set up_success = o.success, up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,
+    state = coalesce(o.next, t.state),
+    dispatch_id = case when o.next = 'running' then gen_random_uuid() else t.dispatch_id end,
+    try_number = case when o.next = 'running' then t.try_number + 1 else t.try_number end,
+    worker_id = case when o.next = 'running' then o.worker_id else t.worker_id end,
+    queued_at = case when o.next in ('running', 'queued') then clk.ts else t.queued_at end,
+    started_at = case when o.next = 'running' then clk.ts else t.started_at end,
+    ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,
+    deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
+      when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
+  from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = -1
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf),
+s as (
+  update dag_run r set remaining = r.remaining - g.done, active = r.active + g.started, failed_leaves = r.failed_leaves + g.failed_leaves,
+    event_seq = r.event_seq + 1,
+    state = case when r.remaining > g.done then r.state when r.failed_leaves + g.failed_leaves > 0 then 'failed' else 'success' end,
+    ended_at = case when r.remaining = g.done then (select ts from clk) end
+  from (
+    select run_id, sum(done)::int as done, sum(started)::int as started, sum(failed_leaf)::int as failed_leaves, jsonb_agg(t) as t
+    from (
+      select run_id, (delay is null)::int as done, -1 as started, (delay is null and leaf and state in ('failed', 'cancelled'))::int as failed_leaf,
+        jsonb_build_array(task_index, map_index, state, try_number, cause) as t from u
+      union all
+      select run_id, (next in ('success', 'skipped', 'upstream_failed'))::int, (next in ('queued', 'running'))::int,
+        (leaf and next = 'upstream_failed')::int, jsonb_build_array(task_index, map_index, next, try_number) from c where next is not null
+    ) z group by run_id) g
+  where r.id = g.run_id
+  returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, r.remaining, g.t),
+e as (
+  insert into event (run_id, run_seq, at, body)
+  select id, event_seq, (select ts from clk),
+    case when remaining = 0 then jsonb_build_object('t', t, 'run', state) else jsonb_build_object('t', t) end from s),
+y as (
+  insert into ready_task (queue, rank, run_id, task_index, map_index)
+  select p.queue, p.rank, c.run_id, c.task_index, c.map_index from c,
+    lateral (select v.queue, v.rank from dag_run r, dag_version_task v
+      where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
+  where c.next = 'queued' returning queue),
+w as (
+  insert into waiting_task (run_id, rank, task_index, map_index)
+  select c.run_id, p.rank, c.task_index, c.map_index from c,
+    lateral (select v.rank from dag_run r, dag_version_task v
+      where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
+  where c.next = 'scheduled'),
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q
+  union all select pg_notify('millrace_schedule', '') from (select from tm union all select from s where remaining = 0 limit 1) x)
+select ${FINISH_ROW.accepted} as kind, n::bigint as a, 0 as task_index, 0 as map_index, null::uuid as dispatch_id, 0 as try_number, 0 as max_tries,
+  0 as worker_id, null::task_state as state, (select count(*) from notify) as extra from u
+union all select ${FINISH_ROW.changed}, run_id, task_index, map_index, dispatch_id, try_number, max_tries, worker_id, next, 0 from c where next is not null
+union all select ${FINISH_ROW.runEnded}, id, 0, 0, null, 0, 0, 0, null, dag_id from s where remaining = 0`,
+};
+
+/** Why a report was refused: state and outcome count too, for a cancelled try has kept no dispatch. Rows: n, answer. */
+export const EXPLAIN_REFUSALS: Statement = {
+  name: 'explain_refusals',
+  text: `
+select f.n::int as n, case when t.found is null then 'UNKNOWN' when t.dispatch_id = f.dispatch_id and t.state <> 'running' then 'DUPLICATE' else 'FENCED' end as answer
+from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
+left join lateral (
+  select true as found, dispatch_id, state from task_instance t
+  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index) t on true`,
+};

@@ -1,0 +1,39 @@
+import { LEASE_SECONDS, type Statement } from './statement.ts';
+
+/** Renews leases; what does not come back is fenced. Touches no state. $1 run $2 task $3 map $4 dispatch. Rows: n. */
+export const RENEW_LEASES: Statement = {
+  name: 'renew_leases',
+  text: `
+update task_instance t set deadline_at = clock_timestamp() + interval '${LEASE_SECONDS} s'
+from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
+where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
+returning f.n::int as n`,
+};
+
+/**
+ * Running instances of live runs whose lease has expired. Cost follows the live runs, not the history: there is no index on deadlines
+ * because it would end HOT updates. $1 after this run id $2 most runs
+ */
+export const EXPIRED_LEASES: Statement = {
+  name: 'expired_leases',
+  text: `
+select t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, r.version_id
+from (select id, version_id from dag_run where state = 'running' and active > 0 and id > $1 order by id limit $2) r,
+lateral (select * from task_instance t where t.run_id = r.id and t.state = 'running' and t.deadline_at < clock_timestamp()) t`,
+};
+
+/** A worker that is gone for certain: its leases end now, so that the sweep takes them. $1 workers */
+export const END_LEASES: Statement = {
+  name: 'end_leases',
+  text: `
+update task_instance t set deadline_at = clock_timestamp() from dag_run r
+where r.state = 'running' and r.active > 0 and t.run_id = r.id and t.state = 'running' and t.worker_id = any($1::int[])`,
+};
+
+/** After an outage of ours nobody could renew: everybody gets one fresh lease. */
+export const GRANT_AMNESTY: Statement = {
+  name: 'grant_amnesty',
+  text: `
+update task_instance t set deadline_at = clock_timestamp() + interval '${LEASE_SECONDS} s' from dag_run r
+where r.state = 'running' and r.active > 0 and t.run_id = r.id and t.state = 'running' and t.deadline_at < clock_timestamp() + interval '${LEASE_SECONDS} s'`,
+};

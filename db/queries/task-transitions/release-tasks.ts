@@ -1,0 +1,27 @@
+import { REVIEW_SECONDS, type Statement } from './statement.ts';
+
+/** A dispatch given back before user code started: the same try, queued again. Runs locked. $1 run $2 task $3 map $4 dispatch. Rows: n. */
+export const RELEASE_TASKS: Statement = {
+  name: 'release_tasks',
+  text: `
+with u as (
+  update task_instance t set state = 'queued', dispatch_id = null, try_number = t.try_number - 1, started_at = null, worker_id = null,
+    deadline_at = clock_timestamp() + interval '${REVIEW_SECONDS} s'
+  from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
+  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
+  returning f.n, t.run_id, t.task_index, t.map_index, t.try_number),
+s as (
+  update dag_run r set event_seq = r.event_seq + 1
+  from (select run_id, jsonb_agg(jsonb_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.event_seq, g.t),
+e as (insert into event (run_id, run_seq, body) select id, event_seq, jsonb_build_object('t', t) from s),
+y as (
+  insert into ready_task (queue, rank, run_id, task_index, map_index)
+  select p.queue, p.rank, u.run_id, u.task_index, u.map_index from u,
+    lateral (select v.queue, v.rank from dag_run r, dag_version_task v where r.id = u.run_id and v.version_id = r.version_id and v.task_index = u.task_index) p
+  returning queue),
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+select u.n::int as n, (select count(*) from notify) from u`,
+};
