@@ -65,7 +65,9 @@ export function compileDag(row: VersionRow): CompiledDag {
     upstreams,
     leaf,
     instant,
-    cascadesOnSuccess: Uint8Array.from(tasks, (_, i) => anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c)))),
+    cascadesOnSuccess: Uint8Array.from(tasks, (_, i) =>
+      anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c))),
+    ),
     hasEarlyChild: Uint8Array.from(tasks, (_, i) => anyChild(i, (c) => mayStartEarly(rule(c)))),
     xcomSources: tasks.map((task, i) => xcomSources(task, upstreams[i] ?? new Int32Array(), indexOf)),
     maxActiveTasks: row.spec.maxActiveTasks,

@@ -8,7 +8,8 @@ export interface DispatchKey {
 
 const PATTERN = /^(\d{1,16})\.(\d{1,9})\.(-?\d{1,9})\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
-export const formatDispatchId = (key: DispatchKey): string => `${key.runId}.${key.taskIndex}.${key.mapIndex}.${key.uuid}`;
+export const formatDispatchId = (key: DispatchKey): string =>
+  `${key.runId}.${key.taskIndex}.${key.mapIndex}.${key.uuid}`;
 
 /** Null when it is not a dispatch id. */
 export function parseDispatchId(text: string): DispatchKey | null {

@@ -99,7 +99,11 @@ function runContext(row: RunRow, dag: CompiledDag | undefined): RunContext {
 }
 
 /** One query a batch, and none when no claimed task reads results. */
-async function loadXComs(pool: pg.Pool, versions: Versions, claimed: readonly ClaimedTask[]): Promise<Map<ClaimedTask, XComValue[]>> {
+async function loadXComs(
+  pool: pg.Pool,
+  versions: Versions,
+  claimed: readonly ClaimedTask[],
+): Promise<Map<ClaimedTask, XComValue[]>> {
   const found = new Map<ClaimedTask, XComValue[]>();
   const wanted = claimed.flatMap((task) => {
     const sources = versions.get(task.versionId)?.xcomSources[task.taskIndex];

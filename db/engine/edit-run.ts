@@ -32,7 +32,12 @@ export interface RunEdit {
   totals: RunTotals;
 }
 
-export function editRun(dag: CompiledDag, before: readonly Instance[], targets: ReadonlySet<number>, action: EditAction): RunEdit {
+export function editRun(
+  dag: CompiledDag,
+  before: readonly Instance[],
+  targets: ReadonlySet<number>,
+  action: EditAction,
+): RunEdit {
   const after = before.map((instance) => ({ ...instance, counts: { ...instance.counts } }));
   for (const index of targets) applyAction(after[index], action, dag.tasks[index]?.retries ?? 0);
 
@@ -48,7 +53,8 @@ export function editRun(dag: CompiledDag, before: readonly Instance[], targets: 
   return { instances: after, changed, totals: totalsOf(dag, after) };
 }
 
-const childrenOf = (dag: CompiledDag, index: number): Int32Array => dag.children.subarray(dag.offsets[index], dag.offsets[index + 1]);
+const childrenOf = (dag: CompiledDag, index: number): Int32Array =>
+  dag.children.subarray(dag.offsets[index], dag.offsets[index + 1]);
 
 function applyAction(instance: Instance | undefined, action: EditAction, retries: number): void {
   if (!instance) return;
@@ -103,7 +109,11 @@ const sameInstance = (a: Instance, b: Instance | undefined): boolean =>
   a.counts.skipped === b.counts.skipped;
 
 /** The tasks an edit is about: those named, and what lies up- or downstream of them. */
-export function selectTasks(dag: CompiledDag, named: readonly number[], follow: { upstream: boolean; downstream: boolean }): Set<number> {
+export function selectTasks(
+  dag: CompiledDag,
+  named: readonly number[],
+  follow: { upstream: boolean; downstream: boolean },
+): Set<number> {
   const selected = new Set(named);
   const walk = (next: (index: number) => Iterable<number>) => {
     const stack = [...named];

@@ -30,12 +30,17 @@ export interface EditedTask {
 /** `not_started`: a queued run has nothing to edit yet. */
 export type EditRefusal = 'not_found' | 'not_started' | 'unknown_task';
 
-export async function editTasks(pool: pg.Pool, versions: Versions, request: EditRequest): Promise<EditedTask[] | EditRefusal> {
+export async function editTasks(
+  pool: pg.Pool,
+  versions: Versions,
+  request: EditRequest,
+): Promise<EditedTask[] | EditRefusal> {
   const { runId } = request;
   await versions.loadRuns([runId]);
   const dag = versions.ofRun(runId);
   if (!dag) return 'not_found';
-  const named = request.taskIds === null ? [...dag.tasks.keys()] : request.taskIds.map((id) => dag.indexOf.get(id) ?? -1);
+  const named =
+    request.taskIds === null ? [...dag.tasks.keys()] : request.taskIds.map((id) => dag.indexOf.get(id) ?? -1);
   if (named.includes(-1)) return 'unknown_task';
   const follow = { upstream: request.upstream ?? false, downstream: request.downstream ?? false };
   const selected = selectTasks(dag, named, follow);
@@ -62,7 +67,8 @@ export async function editTasks(pool: pg.Pool, versions: Versions, request: Edit
   }
 }
 
-const hasFailed = (state: TaskState | undefined): boolean => state === 'failed' || state === 'upstream_failed' || state === 'cancelled';
+const hasFailed = (state: TaskState | undefined): boolean =>
+  state === 'failed' || state === 'upstream_failed' || state === 'cancelled';
 
 async function runState(client: pg.PoolClient, runId: number): Promise<RunState | undefined> {
   const { rows } = await client.query<{ state: RunState }>('select state from dag_run where id = $1', [runId]);
@@ -101,7 +107,13 @@ async function loadInstances(client: pg.PoolClient, runId: number): Promise<Inst
   }));
 }
 
-async function apply(client: pg.PoolClient, runId: number, edit: RunEdit, targets: ReadonlySet<number>, request: EditRequest): Promise<void> {
+async function apply(
+  client: pg.PoolClient,
+  runId: number,
+  edit: RunEdit,
+  targets: ReadonlySet<number>,
+  request: EditRequest,
+): Promise<void> {
   const { totals } = edit;
   const column = <T>(pick: (instance: Instance, index: number) => T): T[] =>
     edit.changed.flatMap((index) => {
@@ -131,4 +143,3 @@ async function apply(client: pg.PoolClient, runId: number, edit: RunEdit, target
   });
   await client.query({ ...ADMIT_TASKS, values: [[runId]] });
 }
-

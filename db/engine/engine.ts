@@ -122,10 +122,13 @@ export function createEngine({ url, pool, connections: size = 2, onError }: Engi
         queues: worker.queues,
         takeSlots: () => worker.takeSlots(),
         deliver(claimed, reserved) {
-          dispatches.build(claimed).then((built) => worker.deliver(built, reserved), (error: unknown) => {
-            onError(error);
-            worker.deliver([], reserved);
-          });
+          dispatches.build(claimed).then(
+            (built) => worker.deliver(built, reserved),
+            (error: unknown) => {
+              onError(error);
+              worker.deliver([], reserved);
+            },
+          );
         },
       }),
     kick: () => commit.kick(),

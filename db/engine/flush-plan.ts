@@ -118,7 +118,8 @@ function childMode({ dag, taskIndex, outcome }: FinishRow, child: number, slots:
 function values(rows: readonly FinishRow[], low: number[], high: number[], edges: Edges): unknown[] {
   const numbers = (pick: (row: FinishRow) => number | string | boolean | null) => arrayLiteral(rows.map(pick));
   // unnest pads a shorter array with nulls: columns that are null throughout are sent empty
-  const texts = (pick: (row: FinishRow) => string | null) => (rows.some((row) => pick(row) !== null) ? rows.map(pick) : []);
+  const texts = (pick: (row: FinishRow) => string | null) =>
+    rows.some((row) => pick(row) !== null) ? rows.map(pick) : [];
   return [
     numbers((row) => row.runId),
     numbers((row) => row.taskIndex),
@@ -163,7 +164,10 @@ export function withoutConflicts(rows: readonly FinishRow[]): { now: FinishRow[]
     if (!run) taken.set(row.runId, (run = { reported: new Set(), counted: new Set() }));
     const key = `${row.taskIndex}:${row.mapIndex}`;
     const children = row.dag.children.subarray(row.dag.offsets[row.taskIndex], row.dag.offsets[row.taskIndex + 1]);
-    const clash = run.reported.has(key) || run.counted.has(row.taskIndex) || children.some((child) => run.reported.has(`${child}:-1`));
+    const clash =
+      run.reported.has(key) ||
+      run.counted.has(row.taskIndex) ||
+      children.some((child) => run.reported.has(`${child}:-1`));
     if (clash) later.push(row);
     else {
       now.push(row);

@@ -125,7 +125,10 @@ async function applyChanges(tx: Transaction, { batch, finishes, started, slots }
   void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
   if (reviews.length > 0) void tx.send(REVIEW_TASKS, [arrayLiteral(reviews)]);
-  const released = finishes.released.length > 0 ? tx.send<{ n: number }>(RELEASE_TASKS, dispatchColumns(finishes.released)) : Promise.resolve([]);
+  const released =
+    finishes.released.length > 0
+      ? tx.send<{ n: number }>(RELEASE_TASKS, dispatchColumns(finishes.released))
+      : Promise.resolve([]);
   const finished = rows.length > 0 ? await sendFinishes(tx, rows, slots, admit) : [];
   if (admit.size > 0) void tx.send(ADMIT_TASKS, [arrayLiteral([...admit])]);
   return { finished, released };
@@ -149,7 +152,9 @@ async function sendFinishes(
     if (!plan.mayCascade) break;
     next = (await answer).flatMap((row) => {
       const dag = dags.get(row.a);
-      const isSettled = row.kind === FINISH_ROW.changed && (row.state === 'success' || row.state === 'skipped' || row.state === 'upstream_failed');
+      const isSettled =
+        row.kind === FINISH_ROW.changed &&
+        (row.state === 'success' || row.state === 'skipped' || row.state === 'upstream_failed');
       return isSettled && dag && row.state ? [settledRow(dag, row.a, row.task_index, row.state)] : [];
     });
   }
@@ -171,7 +176,12 @@ interface ClaimRow {
   version_id: number;
 }
 
-function sendClaims(tx: Transaction, batch: Batch, ready: FinishItem[], slots: ReadonlyMap<number, Slots>): Map<unknown, SentClaim> {
+function sendClaims(
+  tx: Transaction,
+  batch: Batch,
+  ready: FinishItem[],
+  slots: ReadonlyMap<number, Slots>,
+): Map<unknown, SentClaim> {
   const claims = new Map<unknown, SentClaim>();
   const send = (owner: unknown, { workerId, queues, limit }: ClaimRequest, give: SentClaim['give']) => {
     const rows = limit > 0 ? tx.send<ClaimRow>(CLAIM_TASKS, [queues, limit, workerId]) : Promise.resolve([]);
@@ -186,12 +196,19 @@ function sendClaims(tx: Transaction, batch: Batch, ready: FinishItem[], slots: R
   }
   for (const item of batch.items) if (item.kind === 'claim') send(item, item.claim, (claimed) => item.resolve(claimed));
   for (const { claimer, limit } of batch.locals) {
-    send(claimer, { workerId: claimer.workerId, queues: claimer.queues, limit }, (claimed) => claimer.deliver(claimed, limit));
+    send(claimer, { workerId: claimer.workerId, queues: claimer.queues, limit }, (claimed) =>
+      claimer.deliver(claimed, limit),
+    );
   }
   return claims;
 }
 
-async function answerReports(client: pg.Client, finishes: Finishes, results: FinishResult[], released: { n: number }[]): Promise<void> {
+async function answerReports(
+  client: pg.Client,
+  finishes: Finishes,
+  results: FinishResult[],
+  released: { n: number }[],
+): Promise<void> {
   const accepted = new Set<FinishRow | DispatchKey | undefined>([
     ...results.flatMap((row) => (row.kind === FINISH_ROW.accepted ? [finishes.rows[row.a - 1]] : [])),
     ...released.map((row) => finishes.released[row.n - 1]),
@@ -202,7 +219,10 @@ async function answerReports(client: pg.Client, finishes: Finishes, results: Fin
     else refused.push(key);
   }
   if (refused.length === 0) return;
-  const { rows } = await client.query<{ n: number; answer: ReportAnswer }>({ ...EXPLAIN_REFUSALS, values: dispatchColumns(refused) });
+  const { rows } = await client.query<{ n: number; answer: ReportAnswer }>({
+    ...EXPLAIN_REFUSALS,
+    values: dispatchColumns(refused),
+  });
   for (const { n, answer } of rows) {
     const key = refused[n - 1];
     if (key) finishes.itemOf.get(key)?.answer(key, answer);
@@ -220,7 +240,11 @@ function handedOver(results: FinishResult[], finishes: Finishes): Map<number, Cl
   return handed;
 }
 
-async function deliver(claims: Map<unknown, SentClaim>, handed: Map<number, ClaimedTask[]>, ready: FinishItem[]): Promise<void> {
+async function deliver(
+  claims: Map<unknown, SentClaim>,
+  handed: Map<number, ClaimedTask[]>,
+  ready: FinishItem[],
+): Promise<void> {
   for (const item of ready) if (!item.claim) item.resolve([]);
   for (const [owner, { rows, give }] of claims) {
     const claimed = (await rows).map(claimedTask);

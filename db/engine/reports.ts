@@ -77,7 +77,11 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
 const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
 
 /** Try numbers belong to the dispatch and never change under it, so this needs no lock. */
-async function loadTries(pool: pg.Pool, keys: (DispatchKey | null)[], reports: TaskReport[]): Promise<(Tries | undefined)[]> {
+async function loadTries(
+  pool: pg.Pool,
+  keys: (DispatchKey | null)[],
+  reports: TaskReport[],
+): Promise<(Tries | undefined)[]> {
   const asked = keys.flatMap((key, i) => (key && reports[i] && mayRetry(reports[i]) ? [{ key, i }] : []));
   const { rows } = await pool.query<{ n: number; try_number: number; max_tries: number }>({
     name: 'load_tries',
@@ -115,11 +119,15 @@ function finishRow(report: TaskReport, target: Target, tries: Tries | undefined)
 }
 
 /** Seconds to the next try, or null when there is none left. */
-export function nextTryDelay({ dag, runId, taskIndex, mapIndex }: Target, { tryNumber, maxTries }: Tries): number | null {
+export function nextTryDelay(
+  { dag, runId, taskIndex, mapIndex }: Target,
+  { tryNumber, maxTries }: Tries,
+): number | null {
   const task = dag.tasks[taskIndex];
   if (!task || tryNumber >= maxTries) return null;
   return retryDelaySeconds(task, tryNumber, `${runId}.${taskIndex}.${mapIndex}`);
 }
 
 /** Postgres stores no NUL, neither in text nor in jsonb. */
-const storable = (text: string): string => text.replaceAll('\u0000', '\ufffd').replaceAll(/(?<!\\)((?:\\\\)*)\\u0000/g, '$1\\ufffd');
+const storable = (text: string): string =>
+  text.replaceAll('\u0000', '\ufffd').replaceAll(/(?<!\\)((?:\\\\)*)\\u0000/g, '$1\\ufffd');

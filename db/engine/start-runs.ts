@@ -22,7 +22,10 @@ export async function createAndStart(tx: Transaction, batch: Batch, versions: Ve
   const creates = batch.items.filter((item) => item.kind === 'create');
   const starts = batch.items.filter((item) => item.kind === 'start');
   const created = creates.length > 0 ? insertRuns(tx, creates) : null;
-  const dagIds = new Set([...creates.flatMap((item) => item.runs.map((run) => run.dagId)), ...starts.flatMap((item) => item.dagIds)]);
+  const dagIds = new Set([
+    ...creates.flatMap((item) => item.runs.map((run) => run.dagId)),
+    ...starts.flatMap((item) => item.dagIds),
+  ]);
   const started = await startRuns(tx, [...dagIds], versions);
   const results = await created;
   return {
@@ -81,7 +84,8 @@ async function startRuns(tx: Transaction, dagIds: number[], versions: Versions):
   const started = rows.filter((row) => row.task_index === null);
   for (const row of started) if (row.version_id !== null) versions.pin(row.run_id, row.version_id);
   const settled = rows.filter((row) => row.task_index !== null && row.state === 'success');
-  if (settled.length > 0) await versions.loadRuns(settled.map((row) => row.run_id));
+  // By version, not by run: no other connection sees these runs before the commit
+  if (settled.length > 0) await versions.load(started.map((row) => row.version_id ?? 0));
   return {
     settled: settled.flatMap((row) => {
       const dag = versions.ofRun(row.run_id);

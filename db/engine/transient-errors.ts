@@ -1,7 +1,17 @@
 /** Errors of Postgres and the network after which the same transaction may be sent again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const CODES = new Set(['40001', '40P01', '25006', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const CODES = new Set([
+  '40001',
+  '40P01',
+  '25006',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 const CLASSES = ['08', '53', '57P'];
 const MESSAGES = /Connection terminated|timeout expired|Client has encountered a connection error|Client was closed/i;
 

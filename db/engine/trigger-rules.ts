@@ -103,7 +103,8 @@ export const ruleCode = (rule: TriggerRule): number => TRIGGER_RULES.indexOf(rul
  */
 export const decideSql = `case rule ${TRIGGER_RULES.map((rule) => {
   const rows = RULES[rule].map(
-    ([verdict, ...conditions]) => `when ${conditions.map((name) => CONDITIONS[name].sql).join(' and ')} then '${verdict}'`,
+    ([verdict, ...conditions]) =>
+      `when ${conditions.map((name) => CONDITIONS[name].sql).join(' and ')} then '${verdict}'`,
   );
   return `when ${ruleCode(rule)} then case ${rows.join(' ')} end`;
 }).join(' ')} end`;

@@ -39,13 +39,27 @@ export function createVersions(pool: pg.Pool): Versions {
   const load = async (versionIds: readonly number[]) => {
     const missing = [...new Set(versionIds)].filter((id) => !versions.has(id));
     if (missing.length === 0) return;
-    const { rows } = await pool.query<{ id: number; dag_id: number; name: string; bundle_hash: string | null; spec: DagSpec }>({
+    const { rows } = await pool.query<{
+      id: number;
+      dag_id: number;
+      name: string;
+      bundle_hash: string | null;
+      spec: DagSpec;
+    }>({
       name: 'load_versions',
       text: `select v.id, v.dag_id, d.name, v.bundle_hash, v.spec from dag_version v join dag d on d.id = v.dag_id where v.id = any($1::bigint[])`,
       values: [missing],
     });
     for (const row of rows) {
-      add(compileDag({ versionId: row.id, dagId: row.dag_id, dagName: row.name, bundleHash: row.bundle_hash, spec: row.spec }));
+      add(
+        compileDag({
+          versionId: row.id,
+          dagId: row.dag_id,
+          dagName: row.name,
+          bundleHash: row.bundle_hash,
+          spec: row.spec,
+        }),
+      );
     }
   };
 

@@ -26,12 +26,21 @@ export interface Deployed {
 /** Stores the DAG's spec and code. The same canonical content is the same version; the newest deployed version becomes current. */
 export async function deployDag(db: Db, { spec, bundle, actor }: DeployRequest): Promise<Deployed> {
   const canonical = canonicalJson(spec);
-  const hash = createHash('sha256').update(`${canonical}\n${bundle?.hash ?? ''}`).digest('hex');
+  const hash = createHash('sha256')
+    .update(`${canonical}\n${bundle?.hash ?? ''}`)
+    .digest('hex');
   return db.transaction().execute(async (trx) => {
     if (bundle) await insertBundle(trx, bundle);
     const dag = await upsertDag(trx, spec);
-    const known = await trx.selectFrom('dag_version').select(['id', 'number']).where('dag_id', '=', dag.id).where('hash', '=', hash).executeTakeFirst();
-    const version = known ?? (await insertVersion(trx, { dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor }));
+    const known = await trx
+      .selectFrom('dag_version')
+      .select(['id', 'number'])
+      .where('dag_id', '=', dag.id)
+      .where('hash', '=', hash)
+      .executeTakeFirst();
+    const version =
+      known ??
+      (await insertVersion(trx, { dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor }));
     if (dag.version_id !== version.id || !dag.active) {
       await trx.updateTable('dag').set({ version_id: version.id, active: true }).where('id', '=', dag.id).execute();
       await scheduleNextRun(trx, dag.id, spec);
@@ -49,8 +58,16 @@ async function insertBundle(trx: Transaction<DB>, { hash, archive }: { hash: str
     .execute();
 }
 
-async function upsertDag(trx: Transaction<DB>, spec: DagSpec): Promise<{ id: number; version_id: number | null; active: boolean }> {
-  const columns = { owner: spec.owner, description: spec.description, tags: spec.tags, max_active_runs: spec.maxActiveRuns };
+async function upsertDag(
+  trx: Transaction<DB>,
+  spec: DagSpec,
+): Promise<{ id: number; version_id: number | null; active: boolean }> {
+  const columns = {
+    owner: spec.owner,
+    description: spec.description,
+    tags: spec.tags,
+    max_active_runs: spec.maxActiveRuns,
+  };
   return trx
     .insertInto('dag')
     .values({ name: spec.dagId, paused: spec.pausedOnCreation, ...columns })
@@ -107,7 +124,11 @@ export async function setDagPaused(db: Db, dagId: number, paused: boolean, actor
       .executeTakeFirst();
     if (!dag) return false;
     if (!paused && dag.version_id !== null) {
-      const version = await trx.selectFrom('dag_version').select('spec').where('id', '=', dag.version_id).executeTakeFirstOrThrow();
+      const version = await trx
+        .selectFrom('dag_version')
+        .select('spec')
+        .where('id', '=', dag.version_id)
+        .executeTakeFirstOrThrow();
       await scheduleNextRun(trx, dagId, version.spec as unknown as DagSpec);
     }
     await recordDagEvent(trx, dagId, { dag: paused ? 'paused' : 'unpaused', by: actor });
@@ -120,11 +141,19 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
   return db.transaction().execute(async (trx) => {
     const dag = await trx.selectFrom('dag').select('id').where('id', '=', dagId).forUpdate().executeTakeFirst();
     if (!dag) return 'not_found';
-    const live = await trx.selectFrom('dag_run').select('id').where('dag_id', '=', dagId).where('state', 'in', ['queued', 'running']).limit(1).executeTakeFirst();
+    const live = await trx
+      .selectFrom('dag_run')
+      .select('id')
+      .where('dag_id', '=', dagId)
+      .where('state', 'in', ['queued', 'running'])
+      .limit(1)
+      .executeTakeFirst();
     if (live) return 'busy';
     await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
     for (const table of ['task_instance', 'task_try', 'xcom', 'log_chunk', 'event'] as const) {
-      await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(trx);
+      await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(
+        trx,
+      );
     }
     await trx.deleteFrom('dag_run').where('dag_id', '=', dagId).execute();
     await trx.updateTable('dag').set({ version_id: null }).where('id', '=', dagId).execute();
@@ -151,6 +180,8 @@ interface DagEventBody {
 async function recordDagEvent(trx: Transaction<DB>, dagId: number, body: DagEventBody): Promise<void> {
   await sql`
     with d as (update dag set event_seq = event_seq + 1 where id = ${dagId} returning id, event_seq)
-    insert into event (run_id, run_seq, body) select -id, event_seq, ${JSON.stringify(body)}::jsonb from d`.execute(trx);
+    insert into event (run_id, run_seq, body) select -id, event_seq, ${JSON.stringify(body)}::jsonb from d`.execute(
+    trx,
+  );
   await sql`select pg_notify('millrace_event', ''), pg_notify('millrace_schedule', '')`.execute(trx);
 }

@@ -46,6 +46,8 @@ export async function setWorkerState(db: Db, workerId: number, state: 'draining'
 export async function retireSilentWorkers(db: Db, silentSeconds: number): Promise<number[]> {
   const { rows } = await sql<{ id: number }>`
     update worker set state = 'offline'
-    where state <> 'offline' and last_beat_at < clock_timestamp() - ${silentSeconds} * interval '1 second' returning id`.execute(db);
+    where state <> 'offline' and last_beat_at < clock_timestamp() - ${silentSeconds} * interval '1 second' returning id`.execute(
+    db,
+  );
   return rows.map((row) => row.id);
 }
