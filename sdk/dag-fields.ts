@@ -1,0 +1,64 @@
+/** The fields of a DAG beside its tasks, and its limits. */
+import { scheduleSchema } from './schedule.ts';
+import {
+  boolean,
+  id,
+  integer,
+  isPlainObject,
+  json,
+  show,
+  text,
+  textList,
+  type Field,
+  type Fields,
+} from './spec-fields.ts';
+
+export const MAX_TASKS = 50_000;
+export const MAX_EDGES = 500_000;
+/** Characters of JSON. With all defaults written out a task takes about 300, so this is room for MAX_TASKS of them. */
+export const MAX_SPEC_LENGTH = 16 * 2 ** 20;
+
+const specVersion: Field<1> = {
+  schema: { const: 1 },
+  fallback: () => 1,
+  read(value, path, report) {
+    if (value !== 1)
+      report(path(), `${show(value)} is not a known version of the spec. This Millrace reads version 1.`);
+    return 1;
+  },
+};
+
+/** Checked with the time zone in hand, by validate-dag-spec. */
+const schedule: Field = { schema: scheduleSchema, fallback: () => null, read: (value) => value };
+
+const params: Field = {
+  schema: {
+    description: 'JSON Schema (2020-12) of the params of a run: an object with defaults',
+    anyOf: [{ type: 'null' }, { type: 'object', properties: { type: { const: 'object' } }, required: ['type'] }],
+  },
+  fallback: () => null,
+  read(value, path, report) {
+    if (value === null) return null;
+    if (isPlainObject(value)) return json.read(value, path, report);
+    report(path(), `${show(value)} is not a JSON Schema.`);
+    return null;
+  },
+};
+
+export const DAG_FIELDS: Fields = {
+  specVersion,
+  dagId: id,
+  description: text(2000).or(null),
+  docs: text(262_144).or(null),
+  owner: text(200).or(null),
+  tags: textList(text(100), 64),
+  schedule,
+  timezone: text(100).or('UTC'),
+  startDate: text(40).or(null),
+  endDate: text(40).or(null),
+  catchup: boolean.or(false),
+  maxActiveRuns: integer(1, 10_000).or(16),
+  maxActiveTasks: integer(1, 100_000).or(16),
+  params,
+  pausedOnCreation: boolean.or(false),
+};

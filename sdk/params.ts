@@ -1,0 +1,80 @@
+/** Params of a DAG: a JSON Schema (2020-12) whose defaults are overlaid with what a trigger gives. */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import ajvFormats from 'ajv-formats';
+import type { Json } from './protocol.ts';
+
+export interface ParamsIssue {
+  /** `.region`, or '' for the whole. */
+  path: string;
+  message: string;
+}
+type JsonObject = { [key: string]: Json };
+
+const MAX_SCHEMA_LENGTH = 65_536;
+
+function createAjv(): Ajv2020 {
+  // Not strict: forms put their own words beside the schema's ('section', 'examples').
+  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, allowUnionTypes: true, logger: false });
+  ajvFormats.default(ajv);
+  return ajv;
+}
+
+const MAX_CACHED = 500;
+const compiled = new Map<string, ValidateFunction>();
+
+function compile(schema: JsonObject): ValidateFunction {
+  const key = JSON.stringify(schema);
+  const known = compiled.get(key);
+  if (known) return known;
+  const validate = createAjv().compile(schema);
+  if (compiled.size >= MAX_CACHED) compiled.clear();
+  compiled.set(key, validate);
+  return validate;
+}
+
+/** What is wrong with a params schema. A DAG that runs by itself must be able to run on the defaults alone. */
+export function paramsSchemaIssues(schema: JsonObject, runsByItself: boolean): ParamsIssue[] {
+  if (JSON.stringify(schema).length > MAX_SCHEMA_LENGTH)
+    return [{ path: '', message: `The schema is longer than ${MAX_SCHEMA_LENGTH} characters.` }];
+  if (schema['type'] !== 'object')
+    return [{ path: '', message: `params is a JSON Schema of an object: { type: object, properties: { … } }.` }];
+  try {
+    compile(schema);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [{ path: '', message: `Not a valid JSON Schema (2020-12): ${reason}.` }];
+  }
+  const resolved = resolveParams(schema, {});
+  if (resolved.ok) return [];
+  return resolved.issues
+    .filter((issue) => runsByItself || !issue.missing)
+    .map(({ path, message, missing }) => ({
+      path,
+      message: missing
+        ? `${message} A scheduled DAG needs a default for it.`
+        : `The default does not fit the schema: ${message}`,
+    }));
+}
+
+export type ResolvedParams =
+  { ok: true; params: JsonObject } | { ok: false; issues: (ParamsIssue & { missing: boolean })[] };
+
+/** The params of a run: defaults overlaid with `conf`, checked. Keys of `conf` that the schema does not know are kept if it allows them. */
+export function resolveParams(schema: JsonObject | null, conf: JsonObject): ResolvedParams {
+  if (!schema) return { ok: true, params: conf };
+  const params = structuredClone(conf);
+  const validate = compile(schema);
+  if (validate(params)) return { ok: true, params };
+  return { ok: false, issues: (validate.errors ?? []).map(issueOf) };
+}
+
+function issueOf(error: ErrorObject): ParamsIssue & { missing: boolean } {
+  const path = error.instancePath.replace(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.');
+  if (error.keyword === 'required') {
+    const name = String(error.params['missingProperty']);
+    return { path: `${path}.${name}`, message: `'${name}' is missing.`, missing: true };
+  }
+  const allowed = error.keyword === 'enum' ? `: ${(error.params['allowedValues'] as Json[]).join(', ')}` : '';
+  const unknown = error.keyword === 'additionalProperties' ? `: '${String(error.params['additionalProperty'])}'` : '';
+  return { path, message: `${error.message ?? 'does not fit'}${allowed}${unknown}.`, missing: false };
+}
