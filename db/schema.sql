@@ -232,6 +232,19 @@ create table schema_migration (
   constraint schema_migration_pkey PRIMARY KEY (name)
 );
 
+create table service_process (
+  id uuid not null,
+  role text not null,
+  hostname text not null,
+  pid integer not null,
+  version text not null,
+  started_at timestamp(3) with time zone not null default now(),
+  alive_since timestamp(3) with time zone not null default now(),
+  last_beat_at timestamp(3) with time zone not null default now(),
+  constraint service_process_role_check CHECK ((role = ANY (ARRAY['server'::text, 'scheduler'::text]))),
+  constraint service_process_pkey PRIMARY KEY (id)
+);
+
 create table session (
   token_hash text not null,
   user_id bigint not null,

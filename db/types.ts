@@ -174,6 +174,17 @@ export interface SchemaMigration {
   name: string;
 }
 
+export interface ServiceProcess {
+  alive_since: Generated<Timestamp>;
+  hostname: string;
+  id: string;
+  last_beat_at: Generated<Timestamp>;
+  pid: number;
+  role: string;
+  started_at: Generated<Timestamp>;
+  version: string;
+}
+
 export interface Session {
   created_at: Generated<Timestamp>;
   expires_at: Timestamp;
@@ -270,6 +281,7 @@ export interface DB {
   login_link: LoginLink;
   ready_task: ReadyTask;
   schema_migration: SchemaMigration;
+  service_process: ServiceProcess;
   session: Session;
   task_instance: TaskInstance;
   task_timer: TaskTimer;

@@ -2,12 +2,16 @@
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
 import { isSafeOnSuccess, mayStartEarly, ruleCode } from './trigger-rules.ts';
 
+/** What decides when runs are due. */
+export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup'>;
+
 export interface CompiledDag {
   versionId: number;
   dagId: number;
   dagName: string;
   bundleHash: string | null;
   params: DagSpec['params'];
+  timetable: TimetableSpec;
   tasks: readonly TaskSpec[];
   /** Task id → index. */
   indexOf: ReadonlyMap<string, number>;
@@ -57,6 +61,7 @@ export function compileDag(row: VersionRow): CompiledDag {
     dagName: row.dagName,
     bundleHash: row.bundleHash,
     params: row.spec.params,
+    timetable: row.spec,
     tasks,
     indexOf,
     offsets,

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import type { Db } from '#db/client.ts';
+import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
 import { cancelRun, type CancelResult } from '#db/queries/task-transitions/cancel-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
@@ -10,9 +12,9 @@ import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
 import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { findExpired, findTasksOf } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
-import type { FinishRow } from './flush-plan.ts';
 import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun } from './work-items.ts';
 
 export type { CreatedRun, NewRun } from './work-items.ts';
@@ -52,8 +54,10 @@ export interface Engine {
   wakeTasks(keys: Omit<DispatchKey, 'uuid'>[]): Promise<void>;
   /** Puts back what is missing from the ready, waiting and timer tables of these runs. */
   reviewRuns(runIds: number[]): Promise<void>;
-  /** Ends tries whose lease has expired. Says how many were ended. */
-  expire(rows: Omit<FinishRow, 'dag'>[]): Promise<number>;
+  /** A worker that comes back under its name has lost what it ran before: those tries end at once. */
+  registerWorker(info: WorkerInfo): Promise<number>;
+  /** Ends tries whose lease has expired; says how many. */
+  expireLeases(): Promise<number>;
   attachLocalWorker(worker: LocalWorker): () => void;
   /** Tasks may be ready for a local worker. */
   kick(): void;
@@ -63,13 +67,14 @@ export interface Engine {
 
 export interface EngineDeps {
   url: string;
+  db: Db;
   pool: pg.Pool;
   /** Flushes that may run at once. */
   connections?: number;
   onError(error: unknown): void;
 }
 
-export function createEngine({ url, pool, connections: size = 2, onError }: EngineDeps): Engine {
+export function createEngine({ url, db, pool, connections: size = 2, onError }: EngineDeps): Engine {
   const connections = createConnections(url, size);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions);
@@ -115,7 +120,12 @@ export function createEngine({ url, pool, connections: size = 2, onError }: Engi
       new Promise((resolve, reject) => commit.submit({ kind: 'wake', rows: keys.length, keys, resolve, reject })),
     reviewRuns: (runIds) =>
       new Promise((resolve, reject) => commit.submit({ kind: 'review', rows: runIds.length, runIds, resolve, reject })),
-    expire: (rows) => reports.expire(rows),
+    async registerWorker(info) {
+      const { workerId, replaced } = await registerWorker(db, info);
+      await reports.endLost(await findTasksOf(pool, replaced));
+      return workerId;
+    },
+    expireLeases: async () => reports.endLost(await findExpired(pool)),
     attachLocalWorker: (worker) =>
       commit.attach({
         workerId: worker.workerId,

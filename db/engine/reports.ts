@@ -4,6 +4,7 @@ import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
+import type { LostTry } from './lost-tasks.ts';
 import { retryDelaySeconds } from './retry-delay.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
@@ -17,7 +18,8 @@ interface ReportsDeps {
 
 export interface Reports {
   submit(request: ReportRequest): Promise<{ answers: ReportAnswer[]; claimed: ClaimedTask[] }>;
-  expire(rows: Omit<FinishRow, 'dag'>[]): Promise<number>;
+  /** Ends lost tries; says how many were still current. */
+  endLost(tries: LostTry[]): Promise<number>;
 }
 
 interface Tries {
@@ -61,11 +63,11 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       const { answers, claimed } = await send(pending, released, wanted);
       return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
     },
-    async expire(rows) {
-      await versions.loadRuns(rows.map((row) => row.runId));
-      const pending = rows.flatMap((row) => {
-        const dag = versions.ofRun(row.runId);
-        return dag ? [{ ...row, dag }] : [];
+    async endLost(tries) {
+      await versions.loadRuns(tries.map((lost) => lost.runId));
+      const pending = tries.flatMap((lost) => {
+        const dag = versions.ofRun(lost.runId);
+        return dag ? [lostRow(lost, dag)] : [];
       });
       if (pending.length === 0) return 0;
       const { answers } = await send(pending, [], null);
@@ -98,6 +100,21 @@ async function loadTries(
   const tries: (Tries | undefined)[] = [];
   for (const row of rows) tries[asked[row.n - 1]?.i ?? -1] = { tryNumber: row.try_number, maxTries: row.max_tries };
   return tries;
+}
+
+function lostRow(lost: LostTry, dag: FinishRow['dag']): FinishRow {
+  const delay = nextTryDelay({ ...lost, dag }, lost);
+  return {
+    ...lost,
+    dag,
+    outcome: delay === null ? 'failed' : 'up_for_retry',
+    delay,
+    expired: lost.cause === 'lease_expired',
+    exitCode: null,
+    evidence: null,
+    logBytes: 0,
+    xcoms: null,
+  };
 }
 
 type Target = DispatchKey & { dag: FinishRow['dag']; workerId: number | null };

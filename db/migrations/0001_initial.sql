@@ -206,6 +206,16 @@ create table worker (
 );
 create unique index worker_name on worker (name) where state <> 'offline';
 
+-- Who is alive. "alive_since" starts anew after a silence: leases are swept only while a server has been up for a whole lease.
+create table service_process (
+  id uuid primary key,
+  role text not null check (role in ('server', 'scheduler')),
+  hostname text not null, pid int not null, version text not null,
+  started_at timestamptz(3) not null default now(),
+  alive_since timestamptz(3) not null default now(),
+  last_beat_at timestamptz(3) not null default now()
+);
+
 -- Access ------------------------------------------------------------------------------------------------------------
 
 create table app_user (

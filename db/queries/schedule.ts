@@ -35,17 +35,23 @@ export interface DueDag {
   now: Date;
 }
 
-/** DAGs whose next run is due, locked against other schedulers until the transaction ends. */
-export async function lockDueDags(trx: Transaction<DB>, limit: number): Promise<DueDag[]> {
+/** Runs created ahead of max_active_runs, so that a long catch-up does not fill the table at once. */
+const MOST_QUEUED = 16;
+
+/** DAGs whose next run is due. Not locked: creating a slot's run twice gives the same run, and moving on is conditional. */
+export async function dueDags(db: Db, limit: number): Promise<DueDag[]> {
   const { rows } = await sql<DueDag>`
     select id, version_id, next_run_at, next_logical_date, next_interval_start, next_interval_end, clock_timestamp() as now
-    from dag where next_run_at <= clock_timestamp() and not paused and active and version_id is not null
-    order by next_run_at limit ${limit} for update skip locked`.execute(trx);
+    from dag d where next_run_at <= clock_timestamp() and not paused and active and version_id is not null
+      and (select count(*) from (select from dag_run where dag_id = d.id and state = 'queued' limit ${MOST_QUEUED}) q) < ${MOST_QUEUED}
+    order by next_run_at limit ${limit}`.execute(db);
   return rows;
 }
 
 export interface NextSlot {
   dagId: number;
+  /** The slot that is done: the DAG moves on only from there. */
+  from: Date;
   runAt: Date | null;
   logicalDate: Date | null;
   intervalStart: Date | null;
@@ -53,14 +59,24 @@ export interface NextSlot {
 }
 
 /** Moves many DAGs to their next slot in one statement. */
-export async function storeNextSlots(trx: Transaction<DB>, slots: NextSlot[]): Promise<void> {
+export async function storeNextSlots(db: Db, slots: NextSlot[]): Promise<void> {
   const column = <T>(pick: (slot: NextSlot) => T) => slots.map(pick);
   await sql`
     update dag d set next_run_at = f.run_at, next_logical_date = f.logical_date, next_interval_start = f.interval_start, next_interval_end = f.interval_end
-    from unnest(${column((slot) => slot.dagId)}::bigint[], ${column((slot) => slot.runAt)}::timestamptz[], ${column((slot) => slot.logicalDate)}::timestamptz[],
-      ${column((slot) => slot.intervalStart)}::timestamptz[], ${column((slot) => slot.intervalEnd)}::timestamptz[])
-      f(id, run_at, logical_date, interval_start, interval_end)
-    where d.id = f.id`.execute(trx);
+    from unnest(${column((slot) => slot.dagId)}::bigint[], ${column((slot) => slot.from)}::timestamptz[], ${column((slot) => slot.runAt)}::timestamptz[],
+      ${column((slot) => slot.logicalDate)}::timestamptz[], ${column((slot) => slot.intervalStart)}::timestamptz[], ${column((slot) => slot.intervalEnd)}::timestamptz[])
+      f(id, done, run_at, logical_date, interval_start, interval_end)
+    where d.id = f.id and d.next_logical_date = f.done`.execute(db);
+}
+
+/** DAGs with queued runs and room for one more to run. */
+export async function startableDags(db: Db): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    select d.id from dag d
+    where not d.paused and exists (select from dag_run where dag_id = d.id and state = 'queued')
+      and (select count(*) from (select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) q) < d.max_active_runs
+    limit 1000`.execute(db);
+  return rows.map((row) => row.id);
 }
 
 /** Milliseconds until the next DAG is due; null: none is. */

@@ -2,7 +2,6 @@ import type { BashTaskSpec, DagSpec, EmptyTaskSpec, TaskSpec } from '#sdk/dag-sp
 import type { Dispatch, ReportOutcome, TaskReport } from '#sdk/protocol.ts';
 import { createEngine, type Engine } from '#db/engine/engine.ts';
 import { deployDag, type Deployed } from '#db/queries/dag.ts';
-import { registerWorker } from '#db/queries/worker.ts';
 import type { Database } from '#db/client.ts';
 
 type TaskOptions = Partial<Omit<BashTaskSpec, 'kind'>> & { kind?: 'bash' | 'empty' };
@@ -67,7 +66,7 @@ export interface TestEngine extends Engine {
 /** An engine on the test's database. Stop it before the database goes. */
 export function createTestEngine({ url, pool, db }: Database): TestEngine {
   const errors: unknown[] = [];
-  const engine = createEngine({ url, pool, onError: (error) => errors.push(error) });
+  const engine = createEngine({ url, db, pool, onError: (error) => errors.push(error) });
   let workers = 0;
   return {
     ...engine,
@@ -75,7 +74,7 @@ export function createTestEngine({ url, pool, db }: Database): TestEngine {
     deploy: (spec) => deployDag(db, { spec, bundle: null, actor: 'test' }),
     async worker(name = `worker-${++workers}`) {
       const info = { name, queues: ['default'], slots: 100, version: 'test', hostname: null, pid: null };
-      return (await registerWorker(db, info)).workerId;
+      return engine.registerWorker(info);
     },
   };
 }

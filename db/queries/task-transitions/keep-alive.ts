@@ -22,18 +22,11 @@ from (select id, version_id from dag_run where state = 'running' and active > 0 
 lateral (select * from task_instance t where t.run_id = r.id and t.state = 'running' and t.deadline_at < clock_timestamp()) t`,
 };
 
-/** A worker that is gone for certain: its leases end now, so that the sweep takes them. $1 workers */
-export const END_LEASES: Statement = {
-  name: 'end_leases',
+/** What a worker that is gone for certain was running. $1 workers */
+export const TASKS_OF_WORKERS: Statement = {
+  name: 'tasks_of_workers',
   text: `
-update task_instance t set deadline_at = clock_timestamp() from dag_run r
-where r.state = 'running' and r.active > 0 and t.run_id = r.id and t.state = 'running' and t.worker_id = any($1::int[])`,
-};
-
-/** After an outage of ours nobody could renew: everybody gets one fresh lease. */
-export const GRANT_AMNESTY: Statement = {
-  name: 'grant_amnesty',
-  text: `
-update task_instance t set deadline_at = clock_timestamp() + interval '${LEASE_SECONDS} s' from dag_run r
-where r.state = 'running' and r.active > 0 and t.run_id = r.id and t.state = 'running' and t.deadline_at < clock_timestamp() + interval '${LEASE_SECONDS} s'`,
+select t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, r.version_id
+from (select id, version_id from dag_run where state = 'running' and active > 0) r,
+lateral (select * from task_instance t where t.run_id = r.id and t.state = 'running' and t.worker_id = any($1::int[])) t`,
 };

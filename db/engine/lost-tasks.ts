@@ -1,0 +1,51 @@
+/** Tries that nobody runs any more: their runner fell silent, or came back without them. */
+import type pg from 'pg';
+import { EXPIRED_LEASES, TASKS_OF_WORKERS } from '#db/queries/task-transitions/keep-alive.ts';
+import { LEASE_SECONDS } from '#db/queries/task-transitions/statement.ts';
+
+export interface LostTry {
+  runId: number;
+  taskIndex: number;
+  mapIndex: number;
+  uuid: string;
+  tryNumber: number;
+  maxTries: number;
+  workerId: number | null;
+  cause: 'lease_expired' | 'worker_lost';
+  message: string;
+}
+
+interface Row {
+  run_id: number;
+  task_index: number;
+  map_index: number;
+  dispatch_id: string;
+  try_number: number;
+  max_tries: number;
+  worker_id: number | null;
+}
+
+const MOST_RUNS = 100_000;
+
+export async function findExpired(pool: pg.Pool): Promise<LostTry[]> {
+  const { rows } = await pool.query<Row>({ ...EXPIRED_LEASES, values: [0, MOST_RUNS] });
+  return rows.map((row) => lost(row, 'lease_expired', `Its runner was not heard of for ${LEASE_SECONDS} s.`));
+}
+
+export async function findTasksOf(pool: pg.Pool, workerIds: number[]): Promise<LostTry[]> {
+  if (workerIds.length === 0) return [];
+  const { rows } = await pool.query<Row>({ ...TASKS_OF_WORKERS, values: [workerIds] });
+  return rows.map((row) => lost(row, 'worker_lost', 'Its worker ended without finishing it.'));
+}
+
+const lost = (row: Row, cause: LostTry['cause'], message: string): LostTry => ({
+  runId: row.run_id,
+  taskIndex: row.task_index,
+  mapIndex: row.map_index,
+  uuid: row.dispatch_id,
+  tryNumber: row.try_number,
+  maxTries: row.max_tries,
+  workerId: row.worker_id,
+  cause,
+  message,
+});

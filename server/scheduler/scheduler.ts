@@ -1,0 +1,63 @@
+/** The scheduler role: everything that happens because time passes. Any number of schedulers run side by side. */
+import type pg from 'pg';
+import type { Db } from '#db/client.ts';
+import type { Engine } from '#db/engine/engine.ts';
+import type { Listener } from '#db/listen.ts';
+import { ensurePartitions } from '#db/queries/partitions.ts';
+import { createDueRuns } from './create-due-runs.ts';
+import { expireLeases } from './expire-leases.ts';
+import { startLoop } from './loop.ts';
+import { reviewRuns } from './review-runs.ts';
+import { wakeRetries } from './wake-retries.ts';
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+
+export interface SchedulerDeps {
+  db: Db;
+  pool: pg.Pool;
+  engine: Engine;
+  listener: Listener;
+  onError(error: unknown, loop: string): void;
+}
+
+export interface Scheduler {
+  stop(): Promise<void>;
+}
+
+export function startScheduler({ db, pool, engine, listener, onError }: SchedulerDeps): Scheduler {
+  const every = (name: string, ms: number, work: () => Promise<void>) =>
+    startLoop({ name, mostMs: ms, onError, pass: () => work().then(() => ms) });
+  const due = startLoop({
+    name: 'create due runs',
+    mostMs: 5 * SECOND,
+    onError,
+    pass: () => createDueRuns(db, engine),
+  });
+  const retries = startLoop({
+    name: 'wake retries',
+    mostMs: 5 * SECOND,
+    onError,
+    pass: () => wakeRetries(pool, engine),
+  });
+  const review = every('review runs', 10 * SECOND, () => reviewRuns(db, pool, engine));
+  const leases = every('expire leases', 5 * SECOND, () => expireLeases(db, engine));
+  const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
+
+  const wake = () => {
+    due.wake();
+    retries.wake();
+  };
+  const wakeAll = () => {
+    wake();
+    review.wake();
+  };
+  const off = [listener.on('millrace_schedule', wake), listener.onResync(wakeAll)];
+
+  return {
+    async stop() {
+      for (const stop of off) stop();
+      await Promise.all([due, retries, review, leases, partitions].map((loop) => loop.stop()));
+    },
+  };
+}
