@@ -1,0 +1,48 @@
+/** The worker inside a server's process: no network between it and the engine. */
+import type { Db } from '#db/client.ts';
+import type { Engine } from '#db/engine/engine.ts';
+import type { Listener } from '#db/listen.ts';
+import { beatWorker, setWorkerState } from '#db/queries/worker.ts';
+import type { LogChunk } from '#sdk/protocol.ts';
+import type { WorkerApi } from './worker-api.ts';
+
+export interface DirectWorkerApiDeps {
+  db: Db;
+  engine: Engine;
+  listener: Listener;
+  appendLogs(chunks: LogChunk[]): Promise<void>;
+}
+
+export function createDirectWorkerApi({ db, engine, listener, appendLogs }: DirectWorkerApiDeps): WorkerApi {
+  return {
+    register: (info) => engine.registerWorker(info),
+    claim: (workerId, wish) => engine.claim({ workerId, ...wish }),
+    report: (workerId, reports, claim) => engine.report({ workerId, reports, claim }),
+    async heartbeat(workerId, dispatchIds) {
+      const registered = await beatWorker(db, workerId);
+      const { fenced } = await engine.heartbeat({ workerId, dispatchIds });
+      return { fenced, registered };
+    },
+    appendLogs,
+    listen({ workerId, queues, slots, onFenced }) {
+      const off = [
+        // The free slots take part in every flush of this process; a notification tells of tasks that others made ready
+        engine.attachLocalWorker({
+          workerId,
+          queues,
+          takeSlots: () => slots.take(),
+          deliver: (dispatches, reserved) => slots.deliver(dispatches, reserved),
+        }),
+        listener.on('millrace_ready', (queue) => queues.includes(queue) && engine.kick()),
+        listener.on('millrace_fenced', (id) => id === String(workerId) && onFenced()),
+        listener.onResync(() => engine.kick()),
+      ];
+      const poll = setInterval(() => engine.kick(), 1000);
+      return () => {
+        clearInterval(poll);
+        for (const stop of off) stop();
+      };
+    },
+    retire: (workerId, state) => setWorkerState(db, workerId, state),
+  };
+}

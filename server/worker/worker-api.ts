@@ -1,0 +1,39 @@
+/** What a worker needs of the service. Over GraphQL for a worker of its own, direct for the one inside `millrace start`. */
+import type { Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import type { WorkerInfo } from '#db/queries/worker.ts';
+
+export interface ClaimWish {
+  queues: string[];
+  limit: number;
+}
+
+/** The slots that a listener may fill. Reserved ones belong to the taker until they are given back with the dispatches. */
+export interface SlotPool {
+  take(): number;
+  deliver(dispatches: Dispatch[], reserved: number): void;
+}
+
+export interface WorkerListener {
+  workerId: number;
+  queues: string[];
+  slots: SlotPool;
+  /** Some dispatches may be fenced: send a heartbeat now. */
+  onFenced(): void;
+}
+
+export interface WorkerApi {
+  register(info: WorkerInfo): Promise<number>;
+  claim(workerId: number, wish: ClaimWish): Promise<Dispatch[]>;
+  report(
+    workerId: number,
+    reports: TaskReport[],
+    claim: ClaimWish,
+  ): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
+  /** False `registered`: this registration is gone; register again. */
+  heartbeat(workerId: number, dispatchIds: string[]): Promise<{ fenced: string[]; registered: boolean }>;
+  appendLogs(chunks: LogChunk[]): Promise<void>;
+  /** Fills free slots whenever there is work, until stopped. */
+  listen(listener: WorkerListener): () => void;
+  /** The worker takes no more; `offline` when it has finished. */
+  retire(workerId: number, state: 'draining' | 'offline'): Promise<void>;
+}

@@ -1,0 +1,110 @@
+/** A worker: claims tasks up to its slots, has the supervisor run them, beats for them, reports how they ended. */
+import type { Dispatch, TaskReport } from '#sdk/protocol.ts';
+import type { Supervisor, SupervisorEvent } from '#server/runner/supervisor-client.ts';
+import type { WorkerInfo } from '#db/queries/worker.ts';
+import { createLogShipper } from './log-shipper.ts';
+import { createReportSender } from './report-sender.ts';
+import type { SlotPool, WorkerApi } from './worker-api.ts';
+
+/** A sixth of a lease, ± 20 % so that many workers do not beat together. */
+const BEAT_MS = 10_000;
+
+export interface WorkerDeps {
+  api: WorkerApi;
+  info: WorkerInfo;
+  /** Starts the supervisor; its events come to `onEvent`. */
+  supervise(onEvent: (event: SupervisorEvent) => void): Supervisor;
+  onError(error: unknown): void;
+}
+
+export interface Worker {
+  workerId: number;
+  running(): number;
+  /** Takes nothing more; resolves when what runs has ended and is reported. */
+  stop(): Promise<void>;
+}
+
+export async function startWorker({ api, info, supervise, onError }: WorkerDeps): Promise<Worker> {
+  const running = new Map<string, Dispatch>();
+  let workerId = await api.register(info);
+  let free = info.slots;
+  let stopping = false;
+
+  const slots: SlotPool = {
+    take: () => {
+      if (stopping) return 0;
+      const taken = free;
+      free = 0;
+      return taken;
+    },
+    deliver: (dispatches, reserved) => {
+      free += reserved - dispatches.length;
+      for (const dispatch of dispatches) {
+        running.set(dispatch.dispatchId, dispatch);
+        supervisor.start(dispatch);
+      }
+    },
+  };
+  const logs = createLogShipper({ append: (chunks) => api.appendLogs(chunks), onError });
+  const reports = createReportSender({
+    queues: info.queues,
+    slots,
+    accepting: () => !stopping,
+    send: (batch, claim) => api.report(workerId, batch, claim),
+    onAnswered: (report) => running.delete(report.dispatchId),
+    onError,
+  });
+
+  /** The log is complete before the end is told: whoever sees the end can read all of it. */
+  const finish = (report: TaskReport) => {
+    if (report.logBytes === 0) reports.push(report);
+    else logs.flushed(report.dispatchId).then(() => reports.push(report), onError);
+  };
+  const onEvent = (event: SupervisorEvent) => {
+    if (event.type === 'log') logs.push(event.chunk);
+    else if (event.type === 'finished') finish(event.report);
+    else if (event.type === 'supervisor_lost')
+      for (const dispatchId of event.dispatchIds) finish(lostReport(dispatchId));
+  };
+  const supervisor = supervise(onEvent);
+
+  const beat = async () => {
+    const { fenced, registered } = await api.heartbeat(workerId, [...running.keys()]);
+    for (const dispatchId of fenced) if (running.has(dispatchId)) supervisor.cancel(dispatchId, 'fenced');
+    if (!registered && !stopping) {
+      unlisten();
+      workerId = await api.register(info);
+      unlisten = listen();
+    }
+  };
+  const beatNow = () => void beat().catch(onError);
+  const listen = () => api.listen({ workerId, queues: info.queues, slots, onFenced: beatNow });
+  let unlisten = listen();
+  const timer = setInterval(beatNow, BEAT_MS * (0.8 + Math.random() * 0.4));
+
+  return {
+    get workerId() {
+      return workerId;
+    },
+    running: () => running.size,
+    async stop() {
+      stopping = true;
+      unlisten();
+      await api.retire(workerId, 'draining').catch(onError);
+      await supervisor.drain();
+      await reports.idle();
+      clearInterval(timer);
+      await logs.stop();
+      await supervisor.stop();
+      await api.retire(workerId, 'offline').catch(onError);
+    },
+  };
+}
+
+const lostReport = (dispatchId: string): TaskReport => ({
+  dispatchId,
+  outcome: 'failed',
+  cause: 'worker_lost',
+  message: 'The supervisor process that ran it ended.',
+  logBytes: 0,
+});
