@@ -1,6 +1,7 @@
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { didYouMean } from '#sdk/near-match.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 
 export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'client'] as const;
@@ -153,7 +154,8 @@ function parse(role: ConfigRole, environment: Environment): Values {
   for (const [name, raw] of given) {
     const variable: Variable | undefined = (VARIABLES as { [name: string]: Variable })[name];
     if (!variable) {
-      if (name.startsWith('MILLRACE_')) mistakes.push(`${name}: there is no such variable${suggestion(name)}`);
+      if (name.startsWith('MILLRACE_'))
+        mistakes.push(`${name}: there is no such variable.${didYouMean(name, Object.keys(VARIABLES))}`);
       continue;
     }
     const result = variable.schema.safeParse(raw);
@@ -166,14 +168,6 @@ function parse(role: ConfigRole, environment: Environment): Values {
       mistakes.push(`${name}: needed by "millrace ${role}". ${variable.about}`);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return values as Values;
-}
-
-function suggestion(name: string): string {
-  const sorted = (word: string) => [...word].sort().join('');
-  const near = Object.keys(VARIABLES).find(
-    (known) => sorted(known) === sorted(name) || known.startsWith(name) || name.startsWith(known),
-  );
-  return near ? `; did you mean ${near}?` : '';
 }
 
 function defaultHome(environment: Environment): string {

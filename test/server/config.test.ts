@@ -50,7 +50,7 @@ describe('readConfig', () => {
 
   it('refuses a misspelt variable and says which was meant', () => {
     expect(mistakesOf('start', { MILLRACE_PROT: '1' })).toEqual([
-      'MILLRACE_PROT: there is no such variable; did you mean MILLRACE_PORT?',
+      "MILLRACE_PROT: there is no such variable. Did you mean 'MILLRACE_PORT'?",
     ]);
   });
 

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { formatTime, printJson, printTable } from '../output.ts';
+
+const DAGS = /* GraphQL */ `
+  query Dags($after: String, $search: String) {
+    dags(first: 100, after: $after, search: $search) {
+      edges {
+        node {
+          dagId
+          schedule
+          paused
+          tags
+          description
+          nextRunAt
+          recentRuns(first: 1) {
+            runId
+            state
+            createdAt
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+interface Dag {
+  dagId: string;
+  schedule: string | null;
+  paused: boolean;
+  tags: string[];
+  description: string | null;
+  nextRunAt: string | null;
+  recentRuns: { runId: string; state: string; createdAt: string }[];
+}
+interface DagsPage {
+  dags: { edges: { node: Dag }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+}
+
+export function addDagsCommand(program: Command): void {
+  withConnection(
+    program.command('dags').description('list the DAGs').option('--search <text>', 'only those whose name holds it'),
+  ).action((options: ConnectionOptions & { search?: string }) =>
+    withClient(options, (client) => listDags(client, options)),
+  );
+}
+
+async function listDags(client: ApiClient, { search, json }: { search?: string; json?: boolean }): Promise<void> {
+  const dags: Dag[] = [];
+  for (let after: string | null = null; ;) {
+    const page: DagsPage = await client.request<DagsPage>(DAGS, { after, search });
+    dags.push(...page.dags.edges.map((edge) => edge.node));
+    if (!page.dags.pageInfo.hasNextPage) break;
+    after = page.dags.pageInfo.endCursor;
+  }
+  if (json) return printJson(dags);
+  const rows = dags.map((dag) => ({
+    dag: dag.dagId,
+    schedule: dag.schedule ?? '-',
+    'last run': dag.recentRuns[0]?.state.toLowerCase(),
+    'next run': dag.paused ? 'paused' : formatTime(dag.nextRunAt),
+    tags: dag.tags.join(','),
+  }));
+  printTable(rows, 'No DAGs yet: "millrace deploy <file>" brings one.');
+}

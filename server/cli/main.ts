@@ -1,0 +1,44 @@
+import { Command } from 'commander';
+import { ConfigError } from '../config.ts';
+import { CommandError } from './command-error.ts';
+import { addDagsCommand } from './commands/dags.ts';
+import { addLogsCommand } from './commands/logs.ts';
+import { addRoleCommands } from './commands/roles.ts';
+import { addRunsCommand } from './commands/runs.ts';
+import { addTokenCommand } from './commands/token.ts';
+import { addTriggerCommand } from './commands/trigger.ts';
+import { version } from './version.ts';
+
+export function createProgram(): Command {
+  const program = new Command('millrace')
+    .description('A workflow service: DAGs, runs and their logs over GraphQL.')
+    .version(version())
+    .showHelpAfterError('(millrace --help lists the commands)');
+  addRoleCommands(program);
+  addDagsCommand(program);
+  addTriggerCommand(program);
+  addRunsCommand(program);
+  addLogsCommand(program);
+  addTokenCommand(program);
+  return program;
+}
+
+export async function main(argv: string[]): Promise<void> {
+  // `millrace runs x | head`: the reader has left, which is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  try {
+    await createProgram().parseAsync(argv);
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    process.exitCode = error instanceof CommandError ? error.exitCode : 1;
+  }
+}
+
+/** What a person can act on; the stack only where the program itself is at fault. */
+function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof CommandError || error instanceof ConfigError) return error.message;
+  const causes: string[] = [];
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) causes.push(`  because: ${cause.message}`);
+  return [error.stack ?? error.message, ...causes].join('\n');
+}
