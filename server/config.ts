@@ -1,4 +1,4 @@
-import { availableParallelism, homedir, hostname } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
@@ -90,10 +90,15 @@ export const VARIABLES = {
     about: 'One of text, json.',
     fallback: '`text` for `start`, else `json`',
   },
+  MILLRACE_SHUTDOWN_SECONDS: {
+    schema: wholeNumber(0, 86_400),
+    about: 'Time to finish what runs once asked to stop; what is left then is ended by force.',
+    fallback: '`10` for `start`, else `60`',
+  },
   MILLRACE_WORKER_NAME: {
     schema: text.regex(/^[\w.:-]{1,200}$/, 'must be a name'),
     about: 'Name of the worker.',
-    fallback: 'host name and process id',
+    fallback: 'host name and process id; for `start` one that stays',
   },
   MILLRACE_WORKER_SLOTS: {
     schema: wholeNumber(1, 10_000),
@@ -194,8 +199,9 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       format:
         values.MILLRACE_LOG_FORMAT ?? (role === 'start' || role === 'client' ? ('text' as const) : ('json' as const)),
     },
+    shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? (role === 'start' ? 10 : 60),
     worker: {
-      name: values.MILLRACE_WORKER_NAME ?? `${hostname()}-${process.pid}`,
+      name: values.MILLRACE_WORKER_NAME ?? null,
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
       queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
       taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,

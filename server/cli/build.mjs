@@ -50,8 +50,8 @@ function fingerprint(root, paths) {
 async function buildServer(root) {
   const entryPoints = ENTRY_POINTS.filter((path) => existsSync(join(root, path)));
   const { build } = await import('esbuild');
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     absWorkingDir: root,
     entryPoints,
     outdir: 'dist',
@@ -67,7 +67,17 @@ async function buildServer(root) {
     logLevel: 'warning',
     plugins: [ownFolders(root)],
   });
+  removeOldChunks(root, new Set(Object.keys(metafile.outputs)));
   return true;
+}
+
+/** A service that runs from the last build still imports its chunks: they stay for a day. */
+function removeOldChunks(root, current) {
+  for (const name of readdirSync(join(root, 'dist/chunks'))) {
+    const path = `dist/chunks/${name}`;
+    const age = Date.now() - statSync(join(root, path)).mtimeMs;
+    if (!current.has(path) && age > 86_400_000) rmSync(join(root, path));
+  }
 }
 
 /** `packages: 'external'` would leave the package's own `#sdk/…` imports outside as well. */

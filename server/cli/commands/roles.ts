@@ -6,4 +6,8 @@ export function addRoleCommands(program: Command): void {
     .command('migrate')
     .description('bring the database schema up to date')
     .action(async () => (await import('../roles/migrate.ts')).runMigrate());
+  program
+    .command('scheduler')
+    .description('create due runs, wake retries, end expired leases')
+    .action(async () => (await import('../roles/scheduler.ts')).runScheduler());
 }

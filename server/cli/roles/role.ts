@@ -12,7 +12,7 @@ export interface RoleContext {
 export async function runRole(role: ConfigRole, compose: (context: RoleContext) => Promise<void>): Promise<void> {
   const config = readConfig(role);
   const log = createLogger({ ...config.log, ...(role === 'start' ? {} : { role }) });
-  const shutdown = createShutdown({ log });
+  const shutdown = createShutdown({ log, graceMs: config.shutdownSeconds * 1_000 });
   shutdown.handleSignals();
   try {
     await compose({ config, log, shutdown });

@@ -1,0 +1,26 @@
+import type { Database } from '#db/client.ts';
+import { createEngine, type Engine } from '#db/engine/engine.ts';
+import type { Listener } from '#db/listen.ts';
+import { startScheduler } from '../../scheduler/scheduler.ts';
+import { startProcessBeat } from './process-beat.ts';
+import type { RoleContext } from './role.ts';
+
+/** What the parts of a process share. */
+export interface Core extends Database {
+  engine: Engine;
+  listener: Listener;
+}
+
+export function openEngine({ url, db, pool }: Database, { log, shutdown }: RoleContext): Engine {
+  const engine = createEngine({ url, db, pool, onError: (error) => log.error({ error }, 'a flush failed') });
+  shutdown.add('engine', () => engine.stop());
+  return engine;
+}
+
+export async function openScheduler({ db, pool, engine, listener }: Core, context: RoleContext): Promise<void> {
+  const { log, shutdown } = context;
+  await startProcessBeat(db, 'scheduler', context);
+  const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass of a scheduler loop failed');
+  const scheduler = startScheduler({ db, pool, engine, listener, onError });
+  shutdown.add('scheduler', () => scheduler.stop());
+}
