@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '#db/embedded.ts';
 import { migrate } from '#db/migrate.ts';
+import { configurationPage } from './helpers/configuration-page.ts';
 import { dumpSchema } from './helpers/dump-schema.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +37,7 @@ async function generateDatabaseFiles(): Promise<void> {
 }
 
 await generateDatabaseFiles();
+await writeFile(join(root, 'docs/configuration.md'), configurationPage(MARK));
 // Every part adds its own generator here, if the file is there.
 for (const script of ['schema/print-schema.ts', 'sdk/print-dag-spec-schema.ts', 'web/graphql/generate.ts'])
   if (existsSync(join(root, script))) run(process.execPath, ['--import', 'tsx', script]);
