@@ -1,6 +1,6 @@
-/** Pure: turns finished tries into the parameter arrays of FINISH_TASKS. */
+/** Pure: turns finished tries into the parameter arrays of finishTasks. */
 import type { TaskCause, TaskState } from '#sdk/states.ts';
-import { CHILD_MODE } from '#db/queries/task-transitions/finish-tasks.ts';
+import { CHILD_MODE, type FinishParts } from '#db/queries/task-transitions/finish-tasks.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 
@@ -51,6 +51,7 @@ export interface Slots {
 }
 
 export interface FinishPlan {
+  parts: FinishParts;
   values: unknown[];
   /** Children that may be settled without a runner: look at the result before committing. */
   mayCascade: boolean;
@@ -74,7 +75,13 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     high.push(edges.child.length);
     if (!row.dag.direct) admit.add(row.runId);
   }
-  return { values: values(rows, low, high, edges), mayCascade, admit };
+  const parts = {
+    xcoms: rows.some((row) => row.xcoms !== null),
+    retries: rows.some((row) => row.delay !== null),
+    ready: edges.mode.includes(CHILD_MODE.queue),
+    waiting: edges.mode.includes(CHILD_MODE.admit),
+  };
+  return { parts, values: values(rows, low, high, edges), mayCascade, admit };
 }
 
 /** Only a success whose children all wait for success, or a leaf, is known to settle nothing else. */

@@ -4,7 +4,7 @@ import type { ReportAnswer } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
 import { CLAIM_TASKS } from '#db/queries/task-transitions/claim-tasks.ts';
-import { EXPLAIN_REFUSALS, FINISH_ROW, FINISH_TASKS } from '#db/queries/task-transitions/finish-tasks.ts';
+import { EXPLAIN_REFUSALS, FINISH_ROW, finishTasks } from '#db/queries/task-transitions/finish-tasks.ts';
 import { RELEASE_TASKS } from '#db/queries/task-transitions/release-tasks.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
 import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
@@ -147,7 +147,7 @@ async function sendFinishes(
   while (next.length > 0) {
     const plan = planFinish(next, slots);
     for (const runId of plan.admit) admit.add(runId);
-    const answer = tx.send<FinishResult>(FINISH_TASKS, plan.values);
+    const answer = tx.send<FinishResult>(finishTasks(plan.parts), plan.values);
     sent.push(answer);
     if (!plan.mayCascade) break;
     next = (await answer).flatMap((row) => {

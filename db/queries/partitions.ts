@@ -2,7 +2,12 @@ import type pg from 'pg';
 
 /** Serialises the makers of partitions; any constant does. */
 const LOCK = 7_264_001;
-const WEEKS_AHEAD = 5;
+/**
+ * Days of runs in a partition, and how many partitions are made ahead. Each one costs every statement some microseconds, whether it
+ * is touched or not; each one is what retention can drop at once.
+ */
+const SPAN_DAYS = 28;
+const AHEAD = 1;
 
 /** Storage of a partition by its parent: rows of task_instance are updated in place several times (HOT). */
 const PARTITIONED: { [table: string]: string } = {
@@ -13,24 +18,24 @@ const PARTITIONED: { [table: string]: string } = {
   event: '',
 };
 
-interface Week {
+interface Span {
   name: string;
   from: string;
   to: string;
 }
 
-/** Weeks begin on Monday; a run id carries its day in the bits above 36. */
-export function weekOf(at: Date, offset = 0): Week {
+/** Spans begin on a Monday; a run id carries its day in the bits above 36. */
+export function spanOf(at: Date, offset = 0): Span {
   const day = Math.floor(at.getTime() / 86_400_000);
-  const start = day - ((day + 3) % 7) + offset * 7;
+  const start = day - ((day + 3) % SPAN_DAYS) + offset * SPAN_DAYS;
   return {
     name: new Date(start * 86_400_000).toISOString().slice(0, 10).replaceAll('-', ''),
     from: (BigInt(start) << 36n).toString(),
-    to: (BigInt(start + 7) << 36n).toString(),
+    to: (BigInt(start + SPAN_DAYS) << 36n).toString(),
   };
 }
 
-/** Makes the partitions of this week and the next five. Safe to call at any time by any number of processes. */
+/** Makes the partitions of this span of days and the next. Safe to call at any time by any number of processes. */
 export async function ensurePartitions(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
@@ -43,19 +48,19 @@ export async function ensurePartitions(pool: pg.Pool): Promise<void> {
       [Object.keys(PARTITIONED)],
     );
     const { now, names } = rows[0]!;
-    for (let offset = 0; offset <= WEEKS_AHEAD; offset++) {
-      const week = weekOf(now, offset);
+    for (let offset = 0; offset <= AHEAD; offset++) {
+      const span = spanOf(now, offset);
       for (const [table, storage] of Object.entries(PARTITIONED)) {
-        if (names.includes(`${table}_${week.name}`)) continue;
+        if (names.includes(`${table}_${span.name}`)) continue;
         await client.query(
-          `create table ${table}_${week.name} partition of ${table} for values from (${week.from}) to (${week.to}) ${storage}`,
+          `create table ${table}_${span.name} partition of ${table} for values from (${span.from}) to (${span.to}) ${storage}`,
         );
       }
     }
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
-    throw new Error('Cannot create the partitions of the coming weeks.', { cause: error });
+    throw new Error('Cannot create the partitions of the coming days.', { cause: error });
   } finally {
     client.release();
   }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from '#db/migrate.ts';
-import { ensurePartitions, weekOf } from '#db/queries/partitions.ts';
+import { ensurePartitions, spanOf } from '#db/queries/partitions.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 
 let database: TestDatabase;
@@ -35,14 +35,12 @@ describe('migrate', () => {
     });
   });
 
-  it('makes the partitions of this week and five more', async () => {
+  it('makes the partitions of this span of days and the next', async () => {
     const { rows } = await database.pool.query<{ relname: string }>(
       `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'task_instance'::regclass order by 1`,
     );
     const now = new Date();
-    expect(rows.map((row) => row.relname)).toEqual(
-      [0, 1, 2, 3, 4, 5].map((w) => `task_instance_${weekOf(now, w).name}`),
-    );
+    expect(rows.map((row) => row.relname)).toEqual([0, 1].map((n) => `task_instance_${spanOf(now, n).name}`));
     await Promise.all([ensurePartitions(database.pool), ensurePartitions(database.pool)]);
   });
 
@@ -50,17 +48,26 @@ describe('migrate', () => {
     const { rows } = await database.pool.query<{ id: number; partition: string }>(
       `with i as (insert into xcom (run_id, task_index, map_index, key, value) values (next_run_id(), 0, -1, 'k', '1') returning tableoid::regclass::text as partition, run_id as id) select * from i`,
     );
-    expect(rows[0]?.partition).toBe(`xcom_${weekOf(new Date()).name}`);
+    expect(rows[0]?.partition).toBe(`xcom_${spanOf(new Date()).name}`);
     expect(Number.isSafeInteger(rows[0]?.id)).toBe(true);
   });
 });
 
-describe('weekOf', () => {
-  it('begins on Monday in UTC and is seven days of run ids long', () => {
-    expect(weekOf(new Date('2026-01-05T00:00:00Z')).name).toBe('20260105');
-    expect(weekOf(new Date('2026-01-11T23:59:59Z')).name).toBe('20260105');
-    expect(weekOf(new Date('2026-01-11T23:59:59Z'), 1).name).toBe('20260112');
-    const week = weekOf(new Date('2026-01-05T00:00:00Z'));
-    expect(BigInt(week.to) - BigInt(week.from)).toBe(7n << 36n);
+describe('spanOf', () => {
+  it('begins on a Monday in UTC and is four weeks of run ids long', () => {
+    const span = spanOf(new Date('2026-01-14T12:00:00Z'));
+    const start = new Date(Number(BigInt(span.from) >> 36n) * 86_400_000);
+    expect(start.getUTCDay()).toBe(1);
+    expect(BigInt(span.to) - BigInt(span.from)).toBe(28n << 36n);
+    expect(spanOf(new Date('2026-01-14T12:00:00Z'), 1).from).toBe(span.to);
+    expect(span.name).toBe(start.toISOString().slice(0, 10).replaceAll('-', ''));
+  });
+
+  it('gives every moment of a span the same span', () => {
+    const { from, to } = spanOf(new Date('2026-01-14T12:00:00Z'));
+    const at = (id: string, plus: number) => new Date(Number(BigInt(id) >> 36n) * 86_400_000 + plus);
+    expect(spanOf(at(from, 0)).from).toBe(from);
+    expect(spanOf(at(to, -1)).from).toBe(from);
+    expect(spanOf(at(to, 0)).from).toBe(to);
   });
 });

@@ -59,7 +59,7 @@ export const START_RUNS: Statement = {
   name: 'start_runs',
   text: `
 with k as materialized (
-  select r.id, r.version_id, r.max_active_tasks, v.task_count from dag d,
+  select r.id, r.version_id, r.max_active_tasks, v.task_count, -1 as map_index from dag d,
     lateral (select least($2, d.max_active_runs - (select count(*)::int from (
       select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
     lateral (select id, version_id, max_active_tasks from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0)) r,
@@ -73,7 +73,7 @@ u as (
     queued_at = case when not p.instant then clk.ts end, ended_at = case when p.instant then clk.ts end,
     deadline_at = case when not p.instant then clk.ts + interval '${REVIEW_SECONDS} s' end
   from k, clk, lateral (select task_index, instant, leaf, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) p
-  where t.run_id = k.id and t.task_index = p.task_index and t.map_index = -1 and t.state = 'none'
+  where t.run_id = k.id and t.task_index = p.task_index and t.map_index = k.map_index and t.state = 'none'
   returning t.run_id, t.task_index, t.map_index, t.state, p.queue, p.rank),
 s as (
   update dag_run r set started_at = coalesce(r.started_at, clk.ts), event_seq = r.event_seq + 1,

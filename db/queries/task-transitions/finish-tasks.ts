@@ -22,15 +22,34 @@ export const FINISH_ROW = { accepted: 0, changed: 1, runEnded: 2 } as const;
  *
  * Rows come in as parallel arrays. A row with a dispatch is a report, accepted only if it equals the current one of a running
  * instance; one without is an instance already settled in this transaction, whose children are still to be counted.
+ * `map_index` travels as a column, never as a constant: with a constant the planner may walk the whole index instead of looking keys up.
+ *
  * No instance may be both a row and the child of a row: the caller puts such pairs into two flushes.
  *
  * $1 run $2 task $3 map $4 dispatch $5 outcome $6,$7 slice of the edge arrays $8 leaf $9 seconds to the next try $10 only if its
  * lease has expired $11 worker $12 cause $13 exit code $14 message $15 evidence $16 log bytes $17 xcoms; edges: $18 child $19 rule
  * $20 mode $21 leaf.
  */
-export const FINISH_TASKS: Statement = {
-  name: 'finish_tasks',
-  text: `
+export function finishTasks(parts: FinishParts): Statement {
+  const name = ['finish_tasks', ...Object.entries(parts).flatMap(([part, wanted]) => (wanted ? [part] : []))].join('_');
+  return (statements[name] ??= { name, text: finishText(parts) });
+}
+
+/** What a batch may touch beyond states and counters. A part left out costs nothing: opening its tables is a third of a small flush. */
+export interface FinishParts {
+  xcoms: boolean;
+  retries: boolean;
+  /** Children may go to the ready table. */
+  ready: boolean;
+  /** Children may be held for admission. */
+  waiting: boolean;
+}
+
+const statements: { [name: string]: Statement } = {};
+
+const part = (wanted: boolean, text: string): string => (wanted ? text : '');
+
+const finishText = ({ xcoms, retries, ready, waiting }: FinishParts): string => `
 with f as materialized (
   select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::int[], $7::int[], $8::bool[], $9::float8[],
       $10::bool[], $11::int[], $12::text[], $13::int[], $14::text[], $15::jsonb[], $16::bigint[], $17::jsonb[])
@@ -51,26 +70,32 @@ tr as (
     cause, exit_code, message, evidence, log_bytes)
   select run_id, task_index, map_index, try_number, dispatch_id, ran_on, queued_at, started_at, (select ts from clk),
     case when delay is null then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),
-xc as (
+${part(
+  xcoms,
+  `xc as (
   insert into xcom (run_id, task_index, map_index, key, value)
   select u.run_id, u.task_index, u.map_index, k.key, k.value from u, lateral jsonb_each(u.xcoms) k where u.xcoms is not null
-  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),
-tm as (
+  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),`,
+)}
+${part(
+  retries,
+  `tm as (
   insert into task_timer (run_id, task_index, map_index, due_at)
   select run_id, task_index, map_index, deadline_at from u where delay is not null
-  on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),
+  on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),`,
+)}
 settled as (
   select run_id, state, lo, hi, worker_id from u where delay is null
   union all select run_id, outcome, lo, hi, worker_id from f where dispatch_id is null),
 d as materialized (
-  select s.run_id, x.child, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
+  select s.run_id, x.child, -1 as map_index, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
     count(*) filter (where s.state = 'success')::int as success, count(*) filter (where s.state in ('failed', 'cancelled'))::int as failed,
     count(*) filter (where s.state = 'upstream_failed')::int as upstream_failed, count(*) filter (where s.state = 'skipped')::int as skipped
   from settled s, lateral unnest(($18::int[])[s.lo:s.hi], ($19::int[])[s.lo:s.hi], ($20::int[])[s.lo:s.hi], ($21::bool[])[s.lo:s.hi])
     x(child, rule, mode, leaf)
   group by s.run_id, x.child, x.rule),
 o as materialized (
-  select d.run_id, d.child, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped, c.verdict,
+  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped, c.verdict,
     case when c.verdict <> 'ready' then c.verdict
       when c.verdict = 'ready' then case d.mode when ${CHILD_MODE.handOver} then 'running' when ${CHILD_MODE.instant} then 'success'
         when ${CHILD_MODE.queue} then 'queued' else 'scheduled' end
@@ -79,7 +104,7 @@ o as materialized (
     select v.*, case when v.state = 'none' then ${decideSql} end as verdict from (
       select t.state, d.rule, t.up_total as total, t.up_success + d.success as success, t.up_failed + d.failed as failed,
         t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
-      from task_instance t where t.run_id = d.run_id and t.task_index = d.child and t.map_index = -1) v) c),
+      from task_instance t where t.run_id = d.run_id and t.task_index = d.child and t.map_index = d.map_index) v) c),
 c as (
   update task_instance t set up_success = o.success, up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,
     state = coalesce(o.next, t.state),
@@ -91,7 +116,7 @@ c as (
     ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,
     deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
       when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
-  from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = -1
+  from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = o.map_index
   returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf),
 s as (
   update dag_run r set remaining = r.remaining - g.done, active = r.active + g.started, failed_leaves = r.failed_leaves + g.failed_leaves,
@@ -113,27 +138,32 @@ e as (
   insert into event (run_id, run_seq, at, body)
   select id, event_seq, (select ts from clk),
     case when remaining = 0 then jsonb_build_object('t', t, 'run', state) else jsonb_build_object('t', t) end from s),
-y as (
+${part(
+  ready,
+  `y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, p.rank, c.run_id, c.task_index, c.map_index from c,
     lateral (select v.queue, v.rank from dag_run r, dag_version_task v
       where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'queued' returning queue),
-w as (
+  where c.next = 'queued' returning queue),`,
+)}
+${part(
+  waiting,
+  `w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
   select c.run_id, p.rank, c.task_index, c.map_index from c,
     lateral (select v.rank from dag_run r, dag_version_task v
       where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'scheduled'),
+  where c.next = 'scheduled'),`,
+)}
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
-  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q
-  union all select pg_notify('millrace_schedule', '') from (select from tm union all select from s where remaining = 0 limit 1) x)
+  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
+  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)
 select ${FINISH_ROW.accepted} as kind, n::bigint as a, 0 as task_index, 0 as map_index, null::uuid as dispatch_id, 0 as try_number, 0 as max_tries,
   0 as worker_id, null::task_state as state, (select count(*) from notify) as extra from u
 union all select ${FINISH_ROW.changed}, run_id, task_index, map_index, dispatch_id, try_number, max_tries, worker_id, next, 0 from c where next is not null
-union all select ${FINISH_ROW.runEnded}, id, 0, 0, null, 0, 0, 0, null, dag_id from s where remaining = 0`,
-};
+union all select ${FINISH_ROW.runEnded}, id, 0, 0, null, 0, 0, 0, null, dag_id from s where remaining = 0`;
 
 /** Why a report was refused: state and outcome count too, for a cancelled try has kept no dispatch. Rows: n, answer. */
 export const EXPLAIN_REFUSALS: Statement = {
