@@ -1,8 +1,9 @@
-import type { Database } from '#db/client.ts';
+import type { Database, Db } from '#db/client.ts';
 import { createEngine, type Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
+import { startProcessBeat } from '../../process-beat.ts';
 import { startScheduler } from '../../scheduler/scheduler.ts';
-import { startProcessBeat } from './process-beat.ts';
+import { version } from '../version.ts';
 import type { RoleContext } from './role.ts';
 
 /** What the parts of a process share. */
@@ -17,9 +18,19 @@ export function openEngine({ url, db, pool }: Database, { log, shutdown }: RoleC
   return engine;
 }
 
+export async function openProcessBeat(
+  db: Db,
+  role: 'server' | 'scheduler',
+  { log, shutdown }: RoleContext,
+): Promise<void> {
+  const onError = (error: unknown) => log.warn({ error }, 'the beat was not written');
+  const beat = await startProcessBeat({ db, role, version: version(), onError });
+  shutdown.add(`${role} beat`, () => beat.stop());
+}
+
 export async function openScheduler({ db, pool, engine, listener }: Core, context: RoleContext): Promise<void> {
   const { log, shutdown } = context;
-  await startProcessBeat(db, 'scheduler', context);
+  await openProcessBeat(db, 'scheduler', context);
   const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass of a scheduler loop failed');
   const scheduler = startScheduler({ db, pool, engine, listener, onError });
   shutdown.add('scheduler', () => scheduler.stop());
