@@ -149,6 +149,7 @@ create table dag_version (
   bundle_hash text,
   spec jsonb not null,
   task_count integer not null,
+  max_active_tasks integer not null,
   created_by text,
   created_at timestamp(3) with time zone not null default now(),
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES bundle(hash),

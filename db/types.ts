@@ -113,6 +113,7 @@ export interface DagVersion {
   dag_id: number;
   hash: string;
   id: Generated<number>;
+  max_active_tasks: number;
   number: number;
   spec: Json;
   task_count: number;

@@ -48,6 +48,7 @@ create table dag_version (
   bundle_hash text references bundle (hash),
   spec jsonb not null,
   task_count int not null,
+  max_active_tasks int not null,
   created_by text,
   created_at timestamptz(3) not null default now(),
   unique (dag_id, number), unique (dag_id, hash)

@@ -97,6 +97,7 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
       bundle_hash: version.bundleHash,
       spec: version.canonical,
       task_count: tasks.length,
+      max_active_tasks: version.spec.maxActiveTasks,
       created_by: version.actor,
     })
     .returning(['id', 'number'])

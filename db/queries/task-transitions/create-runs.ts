@@ -8,12 +8,12 @@ export const CREATE_RUNS: Statement = {
   name: 'create_runs',
   text: `
 with q as materialized (
-  select q.*, v.task_count, next_run_id() as id, (v.spec->>'maxActiveTasks')::int as max_active_tasks, v.id as version
+  select q.*, v.task_count, next_run_id() as id, v.max_active_tasks, v.id as version
   from unnest($1::bigint[], $2::bigint[], $3::run_kind[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[],
     $9::text[], $10::text[]) with ordinality
     q(dag_id, version_id, kind, run_key, logical_date, interval_start, interval_end, conf, triggered_by, idempotency_key, n),
     lateral (select coalesce(q.version_id, d.version_id) as id from dag d where d.id = q.dag_id) c,
-    lateral (select v.id, v.task_count, v.spec from dag_version v where v.id = c.id) v),
+    lateral (select v.id, v.task_count, v.max_active_tasks from dag_version v where v.id = c.id) v),
 r as (
   insert into dag_run (id, dag_id, version_id, state, kind, remaining, max_active_tasks, run_key, logical_date, interval_start, interval_end,
     conf, triggered_by, idempotency_key, event_seq)
