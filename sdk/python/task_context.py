@@ -1,0 +1,91 @@
+"""The names that a task function may ask for as arguments: ds, params, ti, dag_run, ..."""
+
+from datetime import datetime, timezone
+
+
+def parse_time(text):
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+class Record:
+    """Attributes from keyword arguments."""
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+    def __repr__(self):
+        return "<%s>" % ", ".join("%s=%r" % item for item in self.__dict__.items())
+
+
+class TaskInstance(Record):
+    """`ti`: this try, the results of the tasks before it, and its own further results."""
+
+    def __init__(self, xcoms, push, **fields):
+        super().__init__(**fields)
+        self._xcoms = xcoms
+        self._push = push
+
+    def xcom_pull(self, task_ids=None, key="return_value", default=None):
+        """The result of a task, a list of results for a list of tasks or for a mapped task; `default` where there is none."""
+        if task_ids is None or isinstance(task_ids, (list, tuple, set)):
+            ids = {xcom["taskId"]: None for xcom in self._xcoms} if task_ids is None else task_ids
+            return [self.xcom_pull(task_id, key, default) for task_id in ids]
+        found = [xcom for xcom in self._xcoms if xcom["taskId"] == task_ids and xcom["key"] == key]
+        if not found:
+            return default
+        if any(xcom["mapIndex"] >= 0 for xcom in found):
+            return [xcom["value"] for xcom in sorted(found, key=lambda xcom: xcom["mapIndex"])]
+        return found[0]["value"]
+
+    def xcom_push(self, key, value):
+        self._push(key, value)
+
+
+def task_context(request, push):
+    """Every context name with its value. Names without a value (`ds` of a run without logical date) are missing."""
+    run = request["run"]
+    logical_date = parse_time(run["logicalDate"])
+    ti = TaskInstance(
+        request["xcoms"],
+        push,
+        dag_id=request["dagId"],
+        task_id=request["taskId"],
+        run_id=run["runKey"],
+        map_index=request["mapIndex"],
+        try_number=request["tryNumber"],
+        max_tries=request["maxTries"],
+    )
+    names = {
+        "ti": ti,
+        "task_instance": ti,
+        "params": run["params"],
+        "conf": run["conf"],
+        "run_id": run["runKey"],
+        "dag_id": request["dagId"],
+        "task_id": request["taskId"],
+        "dag": Record(dag_id=request["dagId"]),
+        "task": Record(task_id=request["taskId"]),
+        "logical_date": logical_date,
+        "data_interval_start": parse_time(run["dataIntervalStart"]),
+        "data_interval_end": parse_time(run["dataIntervalEnd"]),
+        "dag_run": Record(
+            run_id=run["runKey"],
+            run_type=run["kind"],
+            conf=run["conf"],
+            logical_date=logical_date,
+            data_interval_start=parse_time(run["dataIntervalStart"]),
+            data_interval_end=parse_time(run["dataIntervalEnd"]),
+            start_date=parse_time(run["startedAt"]),
+            triggering_user_name=run["triggeredBy"],
+        ),
+    }
+    if logical_date is not None:
+        utc = logical_date.astimezone(timezone.utc)
+        names["ds"] = utc.strftime("%Y-%m-%d")
+        names["ds_nodash"] = utc.strftime("%Y%m%d")
+        names["ts"] = utc.isoformat()
+        names["ts_nodash"] = utc.strftime("%Y%m%dT%H%M%S")
+    return names

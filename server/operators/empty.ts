@@ -1,0 +1,4 @@
+import type { Prepare } from './launch.ts';
+
+/** The engine settles empty tasks itself; one that comes here has nothing to do. */
+export const prepareEmpty: Prepare<'empty'> = () => ({ how: 'nothing' });

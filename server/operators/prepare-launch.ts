@@ -1,0 +1,43 @@
+import type { Dispatch } from '#sdk/protocol.ts';
+import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
+import { prepareBash } from './bash.ts';
+import { prepareEmpty } from './empty.ts';
+import type { Launch, Prepare, Render } from './launch.ts';
+import { preparePython } from './python.ts';
+import { renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
+import { templateContext } from './template-context.ts';
+import { prepareTypeScript } from './typescript.ts';
+
+const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
+  empty: prepareEmpty,
+  bash: prepareBash,
+  python: preparePython,
+  typescript: prepareTypeScript,
+};
+
+/** Throws a TemplateError whose message names the field. */
+export function prepareLaunch(dispatch: Dispatch): Launch {
+  let context: TemplateContext | undefined;
+  const render: Render = (field, template) => {
+    if (!template.includes('{')) return template;
+    context ??= templateContext(dispatch);
+    try {
+      return renderTemplate(template, context);
+    } catch (cause) {
+      if (!(cause instanceof TemplateError)) throw cause;
+      const hint = hintOf(cause.message, dispatch);
+      throw new TemplateError(`${field}: ${cause.message} in the template ${shorten(template)}.${hint}`, template, {
+        cause,
+      });
+    }
+  };
+  const prepare = OPERATORS[dispatch.task.kind] as (task: TaskSpec, dispatch: Dispatch, render: Render) => Launch;
+  return prepare(dispatch.task, dispatch, render);
+}
+
+const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+const hintOf = (message: string, dispatch: Dispatch) =>
+  dispatch.run.logicalDate === null && /^'(ds|ts)(_nodash)?'/.test(message)
+    ? ' This run has no logical date: it was triggered by hand without one.'
+    : '';

@@ -1,0 +1,25 @@
+import type { Json } from '#sdk/protocol.ts';
+import type { Prepare, Render } from './launch.ts';
+import { inputsOf } from './template-context.ts';
+
+/** Every string of a JSON value is a template. */
+function renderAll(render: Render, field: string, value: Json): Json {
+  if (typeof value === 'string') return render(field, value);
+  if (Array.isArray(value)) return value.map((item, index) => renderAll(render, `${field}[${index}]`, item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, renderAll(render, `${field}.${key}`, item)]),
+  );
+}
+
+export const preparePython: Prepare<'python'> = (task, dispatch, render) => ({
+  how: 'python',
+  callable: task.callable,
+  source: task.source,
+  kwargs: {
+    ...inputsOf(dispatch),
+    ...Object.fromEntries(
+      Object.entries(task.args).map(([name, value]) => [name, renderAll(render, `args.${name}`, value)]),
+    ),
+  },
+});

@@ -1,0 +1,60 @@
+import type { Dispatch, Json, LogChunk, TaskReport } from '#sdk/protocol.ts';
+
+/** Why a task is stopped from outside. `fenced`: its dispatch is no longer the current one. */
+export type StopReason = 'cancelled' | 'fenced' | 'timeout' | 'interrupted' | 'output_limit' | 'oom_killed';
+
+export interface SupervisorConfig {
+  /** In the environment of everything the supervisor starts: what carries it belongs to this supervisor. */
+  supervisorId: string;
+  /** Tasks get a folder of their own below it. */
+  workDir: string;
+  pythonCommand: string;
+  /** Bytes; null: no limit. */
+  maxTaskMemory: number | null;
+  /** Bytes of log per try. */
+  outputLimit: number;
+  /** Bytes of one result as JSON. */
+  resultLimit: number;
+  /** From SIGTERM to SIGKILL. */
+  graceMs: number;
+  maxNodeChildren: number;
+  /** What tasks see; nothing of the worker's own environment is added. */
+  environment: { [name: string]: string };
+}
+
+export type ToSupervisor =
+  | { op: 'configure'; config: SupervisorConfig }
+  | { op: 'start'; dispatch: Dispatch; bundleDir: string | null }
+  | { op: 'stop'; dispatchId: string; reason: StopReason }
+  | { op: 'interrupt' };
+
+export type FromSupervisor =
+  | { type: 'log'; chunk: LogChunk }
+  | { type: 'started'; dispatchId: string; pid: number | null }
+  | { type: 'finished'; report: TaskReport };
+
+/** How the code of a task says it ended: the result of a Python process or of a node child. */
+export interface TaskResult {
+  outcome: 'success' | 'failed' | 'skipped';
+  cause?: 'exception' | 'result_invalid' | 'skipped_by_task' | 'oom_killed';
+  message?: string;
+  /** Class of the error. */
+  name?: string;
+  stack?: string | null;
+  retryable?: boolean;
+  xcoms?: { [key: string]: Json };
+}
+
+export type ToNodeChild =
+  | { op: 'load'; bundleDir: string; env: { [name: string]: string } }
+  | { op: 'run'; dispatch: Dispatch }
+  /** Gives back those that have not begun. */
+  | { op: 'return'; dispatchIds: string[] };
+
+export type FromNodeChild =
+  | { type: 'ready' }
+  | { type: 'load_failed'; message: string; stack: string | null }
+  | { type: 'began'; dispatchId: string }
+  | { type: 'print'; dispatchId: string; stream: 'o' | 'e'; text: string }
+  | { type: 'ended'; dispatchId: string; result: TaskResult; ms: number }
+  | { type: 'returned'; dispatchIds: string[] };

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import { entryPoint } from '../entry-points.ts';
+import { createFrameWriter, readFrames } from './framing.ts';
+import type { FromNodeChild, SupervisorConfig, ToNodeChild } from './messages.ts';
+import { oomKills, signalGroup } from './process-group.ts';
+import type { SupervisedTask } from './supervised-task.ts';
+import type { Ending } from './task-report.ts';
+
+export interface NodeChildEvents {
+  ready(): void;
+  loadFailed(message: string, stack: string | null): void;
+  /** A task was ended. */
+  ended(task: SupervisedTask, ms: number): void;
+  returned(tasks: SupervisedTask[]): void;
+  /** The process is gone; the tasks that had not begun are given back. */
+  gone(notBegun: SupervisedTask[], why: string): void;
+}
+
+/** A warm Node process and the tasks that are in it: the first may be running, the others wait in its queue. */
+export interface NodeChild {
+  readonly pid: number | undefined;
+  readonly tasks: readonly SupervisedTask[];
+  push(task: SupervisedTask): void;
+  /** Asks for those that have not begun. */
+  takeBack(tasks: readonly SupervisedTask[]): void;
+  setPaused(paused: boolean): void;
+  kill(): void;
+}
+
+const STDERR_KEPT = 2_000;
+const MIB = 1024 * 1024;
+/** Of the memory limit, for the heap: the rest is Node itself and buffers. */
+const HEAP_SHARE = 0.8;
+
+export function startNodeChild(
+  bundleDir: string,
+  memoryLimit: number | null,
+  config: SupervisorConfig,
+  events: NodeChildEvents,
+): NodeChild {
+  const { command, args } = entryPoint('node-child');
+  const heap =
+    memoryLimit === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor((memoryLimit * HEAP_SHARE) / MIB))}`];
+  const env = { ...config.environment, MILLRACE_BUNDLE_DIR: bundleDir };
+  const child = spawn(command, [...heap, ...args], {
+    cwd: config.workDir,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const channel = child.stdio[3] as Duplex;
+  const writer = createFrameWriter<ToNodeChild>(channel);
+  const tasks: SupervisedTask[] = [];
+  const oomKillsBefore = oomKills();
+  let stderr = '';
+  let gone = false;
+
+  const take = (dispatchId: string): SupervisedTask | null => {
+    const at = tasks.findIndex((task) => task.dispatch.dispatchId === dispatchId);
+    return at < 0 ? null : (tasks.splice(at, 1)[0] ?? null);
+  };
+  const find = (dispatchId: string) => tasks.find((task) => task.dispatch.dispatchId === dispatchId);
+  const running = () => (tasks[0]?.begun ? tasks[0] : null);
+  const onMessage = (message: FromNodeChild) => {
+    if (message.type === 'began') {
+      const task = find(message.dispatchId);
+      task?.began(child.pid ?? null);
+      if (task?.stopReason && child.pid !== undefined) signalGroup(child.pid, 'SIGTERM');
+    } else if (message.type === 'print') find(message.dispatchId)?.log.write(message.stream, message.text);
+    else if (message.type === 'ended') {
+      const task = take(message.dispatchId);
+      if (!task) return;
+      task.end({ ...exited(null, null), result: message.result });
+      events.ended(task, message.ms);
+    } else if (message.type === 'returned') {
+      events.returned(message.dispatchIds.map(take).filter((task) => task !== null));
+    } else if (message.type === 'ready') events.ready();
+    else events.loadFailed(message.message, message.stack);
+  };
+  const onClose = (code: number | null, signal: string | null) => {
+    if (gone) return;
+    gone = true;
+    if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    const task = running();
+    if (task) {
+      tasks.shift();
+      const heapFull = stderr.includes('heap out of memory');
+      const now = oomKills();
+      const oomKilled = signal === 'SIGKILL' && (now === null || oomKillsBefore === null || now > oomKillsBefore);
+      task.end({ ...exited(code, signal), outOfMemory: heapFull || oomKilled, lastLine: task.log.lastError() });
+    }
+    const why = `The Node process ended (${signal ?? `exit code ${code}`})${stderr && `: ${stderr.trim().split('\n').slice(-3).join(' / ')}`}`;
+    events.gone(tasks.splice(0), why);
+  };
+  channel.on('error', () => undefined);
+  readFrames<FromNodeChild>(
+    channel,
+    (messages) => messages.forEach(onMessage),
+    () => child.kill('SIGKILL'),
+  );
+  // What does not pass through the process's own print functions: programs it starts, the interpreter itself.
+  child.stdout?.on('data', (data: Buffer) => running()?.log.write('o', data));
+  child.stderr?.on('data', (data: Buffer) => {
+    stderr = (stderr + data.toString('utf8')).slice(-STDERR_KEPT);
+    running()?.log.write('e', data);
+  });
+  child.on('error', (error) => {
+    stderr ||= error.message;
+    onClose(null, null);
+  });
+  child.on('exit', () => {
+    if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), 500).unref();
+  });
+  child.on('close', onClose);
+  writer.send({ op: 'load', bundleDir, env });
+
+  return {
+    get pid() {
+      return child.pid;
+    },
+    tasks,
+    push(task) {
+      tasks.push(task);
+      writer.send({ op: 'run', dispatch: { ...task.dispatch, token: null } });
+    },
+    takeBack: (wanted) => writer.send({ op: 'return', dispatchIds: wanted.map((task) => task.dispatch.dispatchId) }),
+    setPaused(paused) {
+      for (const stream of [channel, child.stdout, child.stderr]) paused ? stream?.pause() : stream?.resume();
+    },
+    kill() {
+      if (!gone && child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    },
+  };
+}
+
+const exited = (code: number | null, signal: string | null): Ending & { how: 'exited' } => ({
+  how: 'exited',
+  code,
+  signal,
+  result: null,
+  peakMemory: null,
+  outOfMemory: false,
+  lastLine: null,
+});

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Signals a process group; false when nobody is left in it. */
+export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(-pgid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Environment variables by which processes are found again. */
+export const SUPERVISOR_VARIABLE = 'MILLRACE_SUPERVISOR';
+export const DISPATCH_VARIABLE = 'MILLRACE_DISPATCH_ID';
+
+/** Kills every process that was started with one of these `NAME=value`, in whatever group it is. Only Linux tells: elsewhere it finds none. */
+export function killTagged(tags: ReadonlySet<string>): number[] {
+  const killed: number[] = [];
+  for (const pid of processIds()) {
+    if (pid === process.pid || !environmentOf(pid).some((entry) => tags.has(entry))) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+      killed.push(pid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+  return killed;
+}
+
+export function processIds(): number[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+  } catch {
+    // Ended meanwhile, or another user's.
+    return [];
+  }
+}
+
+/** Kernel OOM kills on this machine so far; null where it is not told. */
+export function oomKills(): number | null {
+  try {
+    const match = /^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'latin1'));
+    return match ? Number(match[1]) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,127 @@
+import type { Dispatch } from '#sdk/protocol.ts';
+import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
+import { createTaskLog, type TaskLog } from './task-log.ts';
+import { decideReport, type Ending } from './task-report.ts';
+
+/** How a runtime stops a task. One that has not begun is taken back and ended as withdrawn. */
+export interface TaskControl {
+  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+/** One dispatch in the supervisor, whatever runs it. */
+export interface SupervisedTask {
+  readonly dispatch: Dispatch;
+  readonly bundleDir: string | null;
+  readonly log: TaskLog;
+  /** Bytes; null: no limit. */
+  readonly memoryLimit: number | null;
+  /** Set by the runtime that takes the task. */
+  control: TaskControl | null;
+  readonly stopReason: StopReason | null;
+  readonly begun: boolean;
+  /** Its code is about to run: from here a repetition costs a try. */
+  began(pid: number | null): void;
+  stop(reason: StopReason): void;
+  /** The highest memory seen of its processes. */
+  sampleMemory(bytes: number): void;
+  end(ending: Ending): void;
+}
+
+export interface TaskOwner {
+  config: SupervisorConfig;
+  send(message: FromSupervisor): void;
+  /** Kills those processes of a stopped task that have left its group. */
+  sweep(dispatchId: string): void;
+  ended(task: SupervisedTask): void;
+}
+
+/** Longest delay of a timer in Node. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const STOP_LINES: { [Reason in StopReason]: string | null } = {
+  cancelled: 'Cancelled: the task is being stopped.',
+  fenced: 'Another launch of this task has taken its place: it is being stopped.',
+  timeout: 'The time limit is reached: the task is being stopped.',
+  interrupted: 'The worker is shutting down: the task is being stopped.',
+  output_limit: null,
+  oom_killed: 'The memory limit is reached: the task is being killed.',
+};
+/** No time to clean up: it would use it to take more memory, or its outcome is of no interest. */
+const AT_ONCE: ReadonlySet<StopReason> = new Set(['oom_killed', 'fenced']);
+
+export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | null, owner: TaskOwner): SupervisedTask {
+  const { config, send } = owner;
+  const { dispatchId, task: spec } = dispatch;
+  const memoryLimit = lowest(spec.memoryLimit, config.maxTaskMemory);
+  let stopReason: StopReason | null = null;
+  let begun = false;
+  let over = false;
+  let peak = 0;
+  let timeout: NodeJS.Timeout | null = null;
+  let grace: NodeJS.Timeout | null = null;
+
+  const kill = () => task.control?.signal('SIGKILL');
+  const task: SupervisedTask = {
+    dispatch,
+    bundleDir,
+    memoryLimit,
+    control: null,
+    log: createTaskLog({
+      dispatchId,
+      limit: config.outputLimit,
+      emit: (chunk) => send({ type: 'log', chunk }),
+      onLimit: () => task.stop('output_limit'),
+    }),
+    get stopReason() {
+      return stopReason;
+    },
+    get begun() {
+      return begun;
+    },
+    began(pid) {
+      begun = true;
+      send({ type: 'started', dispatchId, pid });
+      if (spec.executionTimeout !== null)
+        timeout = setTimeout(() => task.stop('timeout'), Math.min(spec.executionTimeout * 1000, MAX_TIMER_MS));
+    },
+    stop(reason) {
+      if (over || stopReason) return;
+      stopReason = reason;
+      const line = STOP_LINES[reason];
+      if (line && begun) task.log.system(line);
+      if (AT_ONCE.has(reason)) return kill();
+      task.control?.signal('SIGTERM');
+      if (!over) grace = setTimeout(kill, config.graceMs);
+    },
+    sampleMemory(bytes) {
+      peak = Math.max(peak, bytes);
+      if (memoryLimit !== null && bytes > memoryLimit) task.stop('oom_killed');
+    },
+    end(ending) {
+      if (over) return;
+      over = true;
+      if (timeout) clearTimeout(timeout);
+      if (grace) clearTimeout(grace);
+      if (begun && stopReason) owner.sweep(dispatchId);
+      if (ending.how === 'exited' && peak > 0) ending.peakMemory = Math.max(peak, ending.peakMemory ?? 0);
+      const verdict = decideReport({
+        dispatchId,
+        ending,
+        stopReason,
+        memoryLimit,
+        executionTimeout: spec.executionTimeout,
+        outputLimit: config.outputLimit,
+        resultLimit: config.resultLimit,
+      });
+      const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
+      if (verdict.outcome === 'failed' && verdict.message && !explained) task.log.system(verdict.message);
+      send({ type: 'finished', report: { dispatchId, ...verdict, logBytes: task.log.end() } });
+      owner.ended(task);
+    },
+  };
+  return task;
+}
+
+function lowest(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.min(a, b);
+}

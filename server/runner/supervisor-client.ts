@@ -1,0 +1,190 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
+import type { FromSupervisor } from './messages.ts';
+import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
+
+export type RunnerEvent =
+  | { type: 'log'; chunk: LogChunk }
+  /** The code of the task is about to run. */
+  | { type: 'started'; dispatchId: string }
+  /** Its log is complete. */
+  | { type: 'finished'; report: TaskReport }
+  /** These were with a supervisor that died; their processes are dead too. */
+  | { type: 'supervisor_lost'; dispatchIds: string[] };
+
+export interface SupervisorClientOptions {
+  /** Folder of the worker; tasks work below it. */
+  home: string;
+  /** Where the bundle is unpacked. */
+  fetchBundleDir(hash: string): Promise<string>;
+  onEvent(event: RunnerEvent): void;
+  pythonCommand?: string;
+  /** Bytes; null: no limit. */
+  maxTaskMemory?: number | null;
+  /** Bytes of log per try. */
+  outputLimit?: number;
+  /** Bytes of one result as JSON. */
+  resultLimit?: number;
+  /** From SIGTERM to SIGKILL. */
+  graceMs?: number;
+  maxNodeChildren?: number;
+  /** What tasks see; see taskEnvironment. */
+  environment?: { [name: string]: string };
+}
+
+export interface SupervisorClient {
+  start(dispatch: Dispatch): void;
+  cancel(dispatchId: string, reason: 'cancelled' | 'fenced' | 'timeout'): void;
+  /** Dispatch ids that were started and have not finished. */
+  running(): string[];
+  /** Takes no more; resolves when all have finished. What runs after `timeoutMs` is interrupted. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Interrupts what runs, and ends the supervisor. */
+  stop(): Promise<void>;
+  /** Of the supervisor; undefined while there is none. */
+  pid(): number | undefined;
+}
+
+const MIB = 1024 * 1024;
+const FETCH_DELAYS_MS = [200, 1_000, 3_000];
+/** Before a supervisor is started again that ended at once. */
+const RESTART_DELAY_MS = 1_000;
+
+export function createSupervisorClient(options: SupervisorClientOptions): SupervisorClient {
+  const { home, fetchBundleDir, onEvent } = options;
+  const graceMs = options.graceMs ?? 5_000;
+  const settings = {
+    pythonCommand: options.pythonCommand ?? 'python3',
+    maxTaskMemory: options.maxTaskMemory ?? null,
+    outputLimit: options.outputLimit ?? 100 * MIB,
+    resultLimit: options.resultLimit ?? MIB,
+    graceMs,
+    maxNodeChildren: options.maxNodeChildren ?? 64,
+    environment: options.environment ?? { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  };
+  const running = new Map<string, { sent: boolean }>();
+  const idleWaiters = new Set<() => void>();
+  let supervisor: SupervisorProcess | null = null;
+  let startedAt = -Infinity;
+  let closing = false;
+
+  const remove = (dispatchId: string): boolean => {
+    const known = running.delete(dispatchId);
+    if (running.size === 0) for (const wake of idleWaiters) wake();
+    return known;
+  };
+  const finish = (report: TaskReport) => {
+    if (remove(report.dispatchId)) onEvent({ type: 'finished', report });
+  };
+  const onMessages = (messages: FromSupervisor[]) => {
+    for (const message of messages) {
+      if (message.type === 'finished') finish(message.report);
+      else if (message.type === 'started') onEvent({ type: 'started', dispatchId: message.dispatchId });
+      else onEvent(message);
+    }
+  };
+  const ensureSupervisor = (): SupervisorProcess => {
+    if (supervisor) return supervisor;
+    startedAt = performance.now();
+    const started = startSupervisorProcess(home, settings, onMessages, () => {
+      if (supervisor === started) supervisor = null;
+      const lost = [...running].filter(([, { sent }]) => sent).map(([dispatchId]) => dispatchId);
+      for (const dispatchId of lost) remove(dispatchId);
+      if (lost.length > 0) onEvent({ type: 'supervisor_lost', dispatchIds: lost });
+    });
+    supervisor = started;
+    return started;
+  };
+  const idle = () =>
+    new Promise<void>((resolve) => {
+      if (running.size === 0) return resolve();
+      idleWaiters.add(resolve);
+    });
+
+  const launch = async (dispatch: Dispatch) => {
+    const { dispatchId } = dispatch;
+    let bundleDir: string | null = null;
+    try {
+      bundleDir = dispatch.bundleHash === null ? null : await fetchWithRetries(fetchBundleDir, dispatch.bundleHash);
+    } catch (error) {
+      return finish(bundleUnavailable(dispatch, error));
+    }
+    if (!supervisor && performance.now() - startedAt < RESTART_DELAY_MS) await sleep(RESTART_DELAY_MS);
+    const known = running.get(dispatchId);
+    if (!known) return;
+    if (closing) return finish(released(dispatchId));
+    known.sent = true;
+    ensureSupervisor().send({ op: 'start', dispatch, bundleDir });
+  };
+
+  const interrupt = () => {
+    for (const [dispatchId, { sent }] of [...running]) if (!sent) finish(released(dispatchId));
+    supervisor?.send({ op: 'interrupt' });
+  };
+
+  ensureSupervisor();
+  return {
+    start(dispatch) {
+      const { dispatchId } = dispatch;
+      if (running.has(dispatchId)) return;
+      running.set(dispatchId, { sent: false });
+      if (closing) finish(released(dispatchId));
+      else void launch(dispatch);
+    },
+    cancel(dispatchId, reason) {
+      const known = running.get(dispatchId);
+      if (known?.sent) supervisor?.send({ op: 'stop', dispatchId, reason });
+      else if (known) finish(withdrawn(dispatchId, reason));
+    },
+    running: () => [...running.keys()],
+    pid: () => supervisor?.pid,
+    async drain(timeoutMs) {
+      closing = true;
+      const timer = setTimeout(interrupt, timeoutMs);
+      await idle();
+      clearTimeout(timer);
+    },
+    async stop() {
+      closing = true;
+      interrupt();
+      await Promise.race([idle(), sleep(graceMs + 2_000, undefined, { ref: false })]);
+      await supervisor?.close();
+    },
+  };
+}
+
+async function fetchWithRetries(fetchBundleDir: (hash: string) => Promise<string>, hash: string): Promise<string> {
+  for (const delay of FETCH_DELAYS_MS) {
+    try {
+      return await fetchBundleDir(hash);
+    } catch {
+      await sleep(delay);
+    }
+  }
+  return fetchBundleDir(hash);
+}
+
+const released = (dispatchId: string): TaskReport => ({
+  dispatchId,
+  outcome: 'released',
+  cause: 'interrupted',
+  message: 'The worker was stopped before the task began.',
+  logBytes: 0,
+});
+
+const withdrawn = (dispatchId: string, reason: 'cancelled' | 'fenced' | 'timeout'): TaskReport => ({
+  dispatchId,
+  outcome: 'failed',
+  cause: reason === 'timeout' ? 'timeout' : 'cancelled',
+  message: 'Stopped before the task began.',
+  logBytes: 0,
+  ...(reason !== 'timeout' && { retryable: false }),
+});
+
+const bundleUnavailable = ({ dispatchId, bundleHash }: Dispatch, error: unknown): TaskReport => ({
+  dispatchId,
+  outcome: 'failed',
+  cause: 'bundle_unavailable',
+  message: `The DAG's bundle ${bundleHash?.slice(0, 12)} could not be fetched: ${error instanceof Error ? error.message : String(error)}`,
+  logBytes: 0,
+});

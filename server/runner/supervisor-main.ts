@@ -1,0 +1,57 @@
+/** The process between a worker and the code of tasks. It lives as long as the worker's end of the channel is open. */
+import { Socket } from 'node:net';
+import { createFrameWriter, readFrames } from './framing.ts';
+import { startGuard } from './guard.ts';
+import type { FromSupervisor, ToSupervisor } from './messages.ts';
+import { SUPERVISOR_VARIABLE } from './process-group.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
+
+const CHANNEL_FD = 3;
+/** Of output that the worker has not taken yet: beyond it the tasks' pipes fill up and they wait. */
+const UNSENT_LIMIT = 8 * 1024 * 1024;
+
+function main(): void {
+  const channel = new Socket({ fd: CHANNEL_FD });
+  const writer = createFrameWriter<FromSupervisor>(channel);
+  let supervisor: Supervisor | null = null;
+  let paused = false;
+
+  const setPaused = (value: boolean) => {
+    if (paused !== value) supervisor?.setPaused(value);
+    paused = value;
+  };
+  const send = (message: FromSupervisor) => {
+    writer.send(message);
+    if (!paused && channel.writableLength > UNSENT_LIMIT) setPaused(true);
+  };
+  const onMessage = (message: ToSupervisor) => {
+    if (message.op === 'configure') {
+      const { config } = message;
+      const environment = { ...config.environment, [SUPERVISOR_VARIABLE]: config.supervisorId };
+      startGuard(config.supervisorId, config.environment['PATH'] ?? '/usr/bin:/bin');
+      supervisor = createSupervisor({ ...config, environment }, send);
+    } else if (message.op === 'start') supervisor?.start(message.dispatch, message.bundleDir);
+    else if (message.op === 'stop') supervisor?.stopTask(message.dispatchId, message.reason);
+    else supervisor?.interrupt();
+  };
+  const leave = () => {
+    supervisor?.stop();
+    process.exit(0);
+  };
+  channel.on('drain', () => setPaused(false));
+  channel.on('error', leave);
+  channel.on('end', leave);
+  channel.on('close', leave);
+  readFrames<ToSupervisor>(
+    channel,
+    (messages) => messages.forEach(onMessage),
+    (error) => {
+      throw error;
+    },
+  );
+  // Ctrl-C goes to every process of a terminal; the worker decides what it means.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => undefined);
+}
+
+main();

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { entryPoint } from '../entry-points.ts';
+import { createFrameWriter, readFrames } from './framing.ts';
+import type { FromSupervisor, SupervisorConfig, ToSupervisor } from './messages.ts';
+import { killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
+
+export interface SupervisorProcess {
+  readonly pid: number | undefined;
+  send(message: ToSupervisor): void;
+  /** Closes its channel: it kills what it runs and ends. */
+  close(): Promise<void>;
+}
+
+const CLOSE_MS = 5_000;
+
+/** `gone` is called once, when nothing of it is left: no process of a task either. */
+export function startSupervisorProcess(
+  home: string,
+  settings: Omit<SupervisorConfig, 'supervisorId' | 'workDir'>,
+  onMessages: (messages: FromSupervisor[]) => void,
+  gone: () => void,
+): SupervisorProcess {
+  const supervisorId = randomUUID();
+  const parent = join(home, 'work');
+  const workDir = join(parent, `${process.pid}-${supervisorId}`);
+  mkdirSync(workDir, { recursive: true, mode: 0o700 });
+  removeAbandoned(parent);
+  const { command, args } = entryPoint('supervisor');
+  const child = spawn(command, args, {
+    cwd: workDir,
+    // Its own, so that what kills this process group leaves it to end in order.
+    detached: true,
+    env: settings.environment,
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const channel = child.stdio[3] as Duplex;
+  const writer = createFrameWriter<ToSupervisor>(channel);
+  let isGone = false;
+  const closed = new Promise<void>((resolve) => {
+    const onGone = () => {
+      if (isGone) return;
+      isGone = true;
+      killTagged(new Set([`${SUPERVISOR_VARIABLE}=${supervisorId}`]));
+      void rm(workDir, { recursive: true, force: true }).catch(() => undefined);
+      resolve();
+      gone();
+    };
+    child.on('error', onGone);
+    child.on('exit', () => {
+      // What it said before it died is still to be read.
+      setTimeout(() => channel.destroy(), 500).unref();
+    });
+    child.on('close', onGone);
+  });
+  channel.on('error', () => undefined);
+  readFrames(channel, onMessages, () => child.kill('SIGKILL'));
+  writer.send({ op: 'configure', config: { ...settings, supervisorId, workDir } });
+  return {
+    pid: child.pid,
+    send: writer.send,
+    async close() {
+      writer.flush();
+      channel.end();
+      const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Work folders of workers that were killed, and the processes that may have outlived them. */
+function removeAbandoned(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const [, pid, supervisorId] = /^(\d+)-([0-9a-f-]{36})$/.exec(name) ?? [];
+    if (pid === undefined || Number(pid) === process.pid || isAlive(Number(pid))) continue;
+    killTagged(new Set([`${SUPERVISOR_VARIABLE}=${supervisorId}`]));
+    void rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,10 @@
+/** What tasks may see of the worker's environment: never its own settings, keys or database address. */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|HOSTNAME|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(HTTPS?|NO|ALL)_PROXY)$/i;
+
+export function taskEnvironment(environment: { [name: string]: string | undefined }): { [name: string]: string } {
+  const passed = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && PASSED_ON.test(entry[0]),
+  );
+  return Object.fromEntries(passed);
+}
