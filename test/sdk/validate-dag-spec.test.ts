@@ -217,7 +217,7 @@ describe('mistakes', () => {
     [
       'an unknown input',
       dag({ tasks: [{ ...empty('b'), inputs: { x: 'c' } }] }),
-      "tasks[0].inputs.x: There is no task 'c' in this DAG. Did you mean 'b'?",
+      "tasks[0].inputs.x: There is no task 'c' in this DAG.",
     ],
     [
       'an id twice',

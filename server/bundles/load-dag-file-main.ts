@@ -1,0 +1,24 @@
+/** Child process: loads one DAG file (first argument) and writes what it holds, as JSON, to file descriptor 3. */
+import { createWriteStream } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { bundleSource } from './bundle-source.ts';
+import { errorOf } from './load-error.ts';
+import { SOURCE_EXTENSIONS, type LoadedFileMessage } from './loaded-file.ts';
+
+const FAILED: LoadedFileMessage = { dags: [], bundle: null, errors: [], inputs: [] };
+
+async function main(path: string): Promise<void> {
+  process.setSourceMapsEnabled(true);
+  // esbuild works in a process of its own, while this one loads the rest of its modules.
+  const bundling = SOURCE_EXTENSIONS.includes(extname(path)) ? bundleSource(path) : null;
+  const { readDagFile } = await import('./read-dag-file.ts');
+  const message = await readDagFile(path, () => bundling ?? bundleSource(path)).catch((error: unknown) => ({
+    ...FAILED,
+    errors: [errorOf(error, path)],
+  }));
+  const out = createWriteStream('', { fd: 3 });
+  // The file may have left timers and sockets behind: they must not keep this process.
+  out.end(JSON.stringify(message), () => process.exit(0));
+}
+
+await main(resolve(process.argv[2] ?? ''));
