@@ -1,0 +1,64 @@
+import { language } from './messages.svelte.ts';
+
+const cache = new Map<string, Intl.DateTimeFormat>();
+
+function formatter(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${language.current} ${name}`;
+  const made = cache.get(key) ?? new Intl.DateTimeFormat(language.current === 'en' ? 'en-GB' : language.current, options);
+  cache.set(key, made);
+  return made;
+}
+
+/** 22 Nov, 06:00:12; with the year when it is not this one. */
+export function formatDateTime(at: string | number | Date): string {
+  const date = new Date(at);
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
+  const options = { day: 'numeric', month: 'short', year, hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+  return formatter(`dateTime ${year}`, options).format(date);
+}
+
+/** Everything about a moment, for a tooltip: local time with its zone, and UTC. */
+export function formatExact(at: string | number | Date): string {
+  const date = new Date(at);
+  const local = formatter('exact', { dateStyle: 'full', timeStyle: 'long' }).format(date);
+  return `${local}\n${date.toISOString()}`;
+}
+
+/** 06:21:58 */
+export function formatTime(at: string | number | Date): string {
+  return formatter('time', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(at));
+}
+
+/** 06:21:58.120 */
+export function formatPreciseTime(at: string): string {
+  const options = { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 } as const;
+  return formatter('precise', options).format(new Date(at));
+}
+
+/** 0.84 s, 12.3 s, 4 m 05 s, 2 h 07 m, 3 d 4 h */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 1) return `${seconds.toFixed(2)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const pad = (n: number) => String(Math.floor(n)).padStart(2, '0');
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${pad((seconds % 3600) / 60)} m`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+}
+
+const STEPS: [seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
+  [86_400, 'day'],
+  [3600, 'hour'],
+  [60, 'minute'],
+  [1, 'second'],
+];
+
+/** 4 min ago, in 5 hr; `now` comes from the clock so that it ticks. */
+export function formatRelative(at: string | number | Date, now: number): string {
+  const seconds = Math.round((new Date(at).getTime() - now) / 1000);
+  const format = new Intl.RelativeTimeFormat(language.current, { style: 'short', numeric: 'auto' });
+  for (const [size, unit] of STEPS) {
+    if (Math.abs(seconds) >= size) return format.format(Math.trunc(seconds / size), unit);
+  }
+  return format.format(0, 'second');
+}

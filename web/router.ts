@@ -1,0 +1,46 @@
+/** The only module that knows sv-router: paths, parameters and the query string as state. */
+import { createRouter, Router, searchParams } from 'sv-router';
+import DagList from './pages/dag-list/DagListPage.svelte';
+import NotFound from './pages/not-found/NotFoundPage.svelte';
+
+const { navigate, route } = createRouter({
+  '/': DagList,
+  '/dags': DagList,
+  '/dags/:dag': () => import('./pages/dag/DagPage.svelte'),
+  '/dags/:dag/runs/:run': () => import('./pages/run/RunPage.svelte'),
+  '*': NotFound,
+});
+
+export { Router };
+
+export const path = {
+  dags: () => '/dags',
+  dag: (dagId: string) => `/dags/${encodeURIComponent(dagId)}`,
+  run: (dagId: string, runId: string) => `/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`,
+};
+
+/** A part of the current path, decoded; '' where the path has none. */
+export const pathParameter = (name: 'dag' | 'run'): string => decodeURIComponent(route.params[name] ?? '');
+export const currentPath = (): string => route.pathname;
+export const goTo = (to: string): Promise<unknown> => navigate(to as '/dags');
+
+/** Read as text: the router would turn `?task=01` into the number 1. */
+export const searchParameter = (name: string): string => searchParams.toURLSearchParams().get(name) ?? '';
+
+/** Writes into the query string; empty values leave it. Replaces the history entry unless told to push. */
+export function setSearchParameters(values: Record<string, string | number | null>, history: 'replace' | 'push' = 'replace') {
+  const how = { replace: history === 'replace' };
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === '') searchParams.delete(name, undefined, how);
+    else if (searchParameter(name) !== String(value)) searchParams.set(name, value, how);
+  }
+}
+
+/** The router takes every click on a link; one with a modifier belongs to the browser (new tab, download). */
+export function leaveModifiedClicksToTheBrowser(): () => void {
+  const keep = (event: MouseEvent) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0) event.stopPropagation();
+  };
+  document.addEventListener('click', keep);
+  return () => document.removeEventListener('click', keep);
+}

@@ -1,0 +1,27 @@
+export interface Viewer {
+  name: string;
+  role: 'VIEWER' | 'EDITOR' | 'ADMIN' | 'WORKER' | 'RUNNER';
+}
+
+/** Who is signed in; undefined until the service has answered. */
+class Session {
+  #viewer = $state.raw<Viewer | null | undefined>();
+  /** True when a session that worked has ended: the page stays, and sign-in lies over it. */
+  ended = $state(false);
+
+  get viewer(): Viewer | null | undefined {
+    return this.#viewer;
+  }
+  get mayEdit(): boolean {
+    return this.#viewer?.role === 'EDITOR' || this.#viewer?.role === 'ADMIN';
+  }
+  begin(viewer: Viewer | null): void {
+    this.#viewer = viewer;
+    if (viewer) this.ended = false;
+  }
+  end(): void {
+    if (this.#viewer) this.ended = true;
+  }
+}
+
+export const session = new Session();
