@@ -1,0 +1,181 @@
+import type { CombinedError } from '@urql/core';
+import { topologicalOrder } from '../../components/topological-order.ts';
+import { client } from '../../graphql/client.ts';
+import { RunCursorQuery, RunEvents, RunQuery } from '../../graphql/documents/runs.ts';
+import type { ResultOf } from '../../graphql/graphql.ts';
+import { connection } from '../../state/connection.svelte.ts';
+import { createFrameQueue } from '../../state/frame-queue.ts';
+import { loadTaskRows } from './load-task-rows.ts';
+import { applyTransition, rowKey, type TaskRow, type Transition } from './task-rows.ts';
+
+export type Run = NonNullable<ResultOf<typeof RunQuery>['dagRun']>;
+type RunEvent = ResultOf<typeof RunEvents>['dagRunEvents'];
+
+const CATCH_UP_WITHIN_MS = 5000;
+const FINAL_RUN_STATES: ReadonlySet<Run['state']> = new Set(['SUCCESS', 'FAILED', 'CANCELLED']);
+
+/** One run, live: a snapshot, then every event after its cursor, applied once per frame. It never goes back. */
+export class RunLive {
+  phase = $state<'loading' | 'ready' | 'missing' | 'failed'>('loading');
+  error = $state.raw<CombinedError>();
+  run = $state.raw<Run>();
+  rows = $state.raw<readonly TaskRow[]>([]);
+  /** Keys of rows whose change was asked for and has not been seen yet. */
+  requested = $state.raw<ReadonlySet<string>>(new Set());
+  cancelRequested = $state(false);
+  allLoaded = $state(false);
+  readonly live = $derived(this.run !== undefined && !FINAL_RUN_STATES.has(this.run.state));
+
+  readonly #runId: string;
+  #cursor = 0;
+  #rank = new Map<number, number>();
+  #load = new AbortController();
+  #unsubscribe = () => {};
+  #caughtUp: (() => void) | null = null;
+  readonly #events = createFrameQueue<RunEvent>((events) => this.#apply(events));
+
+  constructor(runId: string) {
+    this.#runId = runId;
+  }
+
+  /** Starts; the function returned stops. */
+  open(): () => void {
+    const removeCatchUp = connection.onReconnect(() => this.#catchUp());
+    void this.reload();
+    return () => {
+      removeCatchUp();
+      this.#load.abort();
+      this.#unsubscribe();
+      this.#events.stop();
+    };
+  }
+
+  /** Takes a new snapshot; what is shown stays until it is there. */
+  async reload(): Promise<void> {
+    this.#load.abort();
+    const load = (this.#load = new AbortController());
+    const { data, error } = await client.query(RunQuery, { runId: this.#runId }, { requestPolicy: 'network-only' }).toPromise();
+    if (load.signal.aborted) return;
+    if (!data?.dagRun) {
+      this.error = error;
+      this.phase = error ? 'failed' : 'missing';
+      return;
+    }
+    this.#begin(data.dagRun);
+    await this.#loadRows(load.signal);
+  }
+
+  requestTasks(keys: Iterable<string>): void {
+    this.requested = new Set([...this.requested, ...keys]);
+  }
+  forgetRequests(keys: Iterable<string>): void {
+    const left = new Set(this.requested);
+    for (const key of keys) left.delete(key);
+    this.requested = left;
+  }
+
+  #begin(run: Run): void {
+    this.error = undefined;
+    this.run = run;
+    this.#cursor = Number(run.cursor);
+    this.#rank = new Map(topologicalOrder(run.version.tasks).map((task, rank) => [task.taskIndex, rank]));
+    this.#follow(run.cursor);
+  }
+
+  #follow(after: string): void {
+    this.#unsubscribe();
+    this.#unsubscribe = client.subscription(RunEvents, { runId: this.#runId, after }).subscribe((result) => {
+      if (result.error) this.error = result.error;
+      else if (result.data?.dagRunEvents.kind === 'RESYNC') void this.reload();
+      else if (result.data) this.#events.push(result.data.dagRunEvents);
+    }).unsubscribe;
+  }
+
+  async #loadRows(signal: AbortSignal): Promise<void> {
+    this.allLoaded = false;
+    const loaded = await loadTaskRows(this.#runId, signal, (pages) => {
+      // The first snapshot shows as it comes; a later one replaces the former as a whole.
+      if (this.phase !== 'ready' || this.rows.length === 0) this.#show(pages);
+    });
+    if (signal.aborted) return;
+    if (!loaded.ok) {
+      this.error = loaded.error;
+      if (this.phase === 'loading') this.phase = 'failed';
+      return;
+    }
+    this.#show(loaded.rows);
+    this.allLoaded = true;
+  }
+
+  #show(loaded: readonly TaskRow[]): void {
+    const shown = new Map(this.rows.map((row) => [row.key, row]));
+    // Events may have overtaken the page that carries a row: the newer one stays.
+    const rows = loaded.map((row) => {
+      const known = shown.get(row.key);
+      return known && known.seq > row.seq ? { ...known, maxTries: row.maxTries } : row;
+    });
+    const rank = (row: TaskRow) => this.#rank.get(row.taskIndex) ?? row.taskIndex;
+    this.rows = rows.sort((a, b) => rank(a) - rank(b) || a.mapIndex - b.mapIndex);
+    this.phase = 'ready';
+  }
+
+  #apply(events: readonly RunEvent[]): void {
+    const changes = new Map<string, { transition: Transition; seq: number }[]>();
+    for (const event of events) {
+      const seq = Number(event.cursor);
+      if (seq <= this.#cursor) continue;
+      this.#cursor = seq;
+      this.#applyRunState(event);
+      for (const transition of event.transitions) {
+        const key = rowKey(transition.taskIndex, transition.mapIndex);
+        const list = changes.get(key);
+        if (list) list.push({ transition, seq });
+        else changes.set(key, [{ transition, seq }]);
+      }
+    }
+    if (changes.size > 0) this.#applyToRows(changes);
+    this.#caughtUp?.();
+  }
+
+  #applyToRows(changes: Map<string, { transition: Transition; seq: number }[]>): void {
+    let moreTries = false;
+    this.rows = this.rows.map((row) => {
+      const list = changes.get(row.key);
+      if (!list) return row;
+      const next = list.reduce((now, { transition, seq }) => applyTransition(now, transition, seq), row);
+      moreTries ||= next.tryNumber > next.maxTries;
+      return next;
+    });
+    if (this.requested.size > 0) this.forgetRequests(changes.keys());
+    // A cleared task got more tries, which an event does not tell.
+    if (moreTries && this.allLoaded) void this.reload();
+  }
+
+  #applyRunState({ runState, at }: RunEvent): void {
+    if (!this.run || runState === null || runState === this.run.state) return;
+    const ended = FINAL_RUN_STATES.has(runState);
+    const startedAt = this.run.startedAt ?? (runState === 'QUEUED' ? null : at);
+    this.run = { ...this.run, state: runState, startedAt, endedAt: ended ? at : null };
+    if (ended) this.cancelRequested = false;
+  }
+
+  /** After a reconnect: resolves when all events up to the service's present one have been applied. */
+  async #catchUp(): Promise<void> {
+    if (!this.run) return this.reload();
+    const { data } = await client.query(RunCursorQuery, { runId: this.#runId }, { requestPolicy: 'network-only' }).toPromise();
+    const target = Number(data?.dagRun?.cursor ?? this.#cursor);
+    await new Promise<void>((resolve) => {
+      const giveUp = setTimeout(() => {
+        this.#caughtUp = null;
+        void this.reload().then(resolve);
+      }, CATCH_UP_WITHIN_MS);
+      this.#caughtUp = () => {
+        if (this.#cursor < target) return;
+        clearTimeout(giveUp);
+        this.#caughtUp = null;
+        resolve();
+      };
+      this.#caughtUp();
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import type { FragmentOf, ResultOf } from '../../graphql/graphql.ts';
+import type { RunEvents, TaskRow as TaskFields } from '../../graphql/documents/runs.ts';
+
+export type TaskState = FragmentOf<typeof TaskFields>['state'];
+export type Transition = ResultOf<typeof RunEvents>['dagRunEvents']['transitions'][number];
+
+/** A task instance as it is shown. Times are milliseconds; `seq` is the newest event that it contains. */
+export interface TaskRow {
+  key: string;
+  id: string;
+  taskId: string;
+  taskIndex: number;
+  mapIndex: number;
+  state: TaskState;
+  tryNumber: number;
+  maxTries: number;
+  queuedAt: number | null;
+  startedAt: number | null;
+  endedAt: number | null;
+  cause: string | null;
+  message: string | null;
+  seq: number;
+}
+
+const FINAL: ReadonlySet<TaskState> = new Set(['SUCCESS', 'FAILED', 'SKIPPED', 'UPSTREAM_FAILED', 'CANCELLED', 'REMOVED']);
+
+export const isFinal = (state: TaskState): boolean => FINAL.has(state);
+export const rowKey = (taskIndex: number, mapIndex: number): string => `${taskIndex}.${mapIndex}`;
+const time = (at: string | null): number | null => (at === null ? null : Date.parse(at));
+
+export function rowFromSnapshot(node: FragmentOf<typeof TaskFields>, seq: number): TaskRow {
+  return {
+    ...node,
+    key: rowKey(node.taskIndex, node.mapIndex),
+    queuedAt: time(node.queuedAt),
+    startedAt: time(node.startedAt),
+    endedAt: time(node.endedAt),
+    seq,
+  };
+}
+
+function timesAfter(row: TaskRow, state: TaskState, at: number): Pick<TaskRow, 'queuedAt' | 'startedAt' | 'endedAt'> {
+  if (state === 'QUEUED') return { queuedAt: at, startedAt: null, endedAt: null };
+  if (state === 'RUNNING') return { queuedAt: row.queuedAt, startedAt: at, endedAt: null };
+  if (isFinal(state) || state === 'UP_FOR_RETRY') return { queuedAt: row.queuedAt, startedAt: row.startedAt, endedAt: at };
+  return { queuedAt: null, startedAt: null, endedAt: null };
+}
+
+/**
+ * The row after a transition, or the same row when it already shows that or something newer. A page of rows may have been
+ * read a moment after its cursor; then the times tell.
+ */
+export function applyTransition(row: TaskRow, transition: Transition, seq: number): TaskRow {
+  const at = Date.parse(transition.at);
+  const newest = Math.max(row.queuedAt ?? 0, row.startedAt ?? 0, row.endedAt ?? 0);
+  if (seq <= row.seq || at < newest || transition.tryNumber < row.tryNumber) return row;
+  const { state, tryNumber, cause } = transition;
+  const sameEnd = state === row.state && tryNumber === row.tryNumber;
+  return { ...row, state, tryNumber, cause, message: sameEnd ? row.message : null, ...timesAfter(row, state, at), seq };
+}
+
+/** What a person wants to see first: the first failure, else what runs, else the beginning. */
+export function rowToOpen(rows: readonly TaskRow[]): TaskRow | undefined {
+  return rows.find((row) => row.state === 'FAILED') ?? rows.find((row) => row.state === 'RUNNING') ?? rows[0];
+}
+
+export function countStates(rows: readonly TaskRow[]): Map<TaskState, number> {
+  const counts = new Map<TaskState, number>();
+  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+  return counts;
+}
