@@ -1,17 +1,14 @@
 /** The only module that knows sv-router: paths, parameters and the query string as state. */
-import { createRouter, Router, searchParams } from 'sv-router';
-import DagList from './pages/dag-list/DagListPage.svelte';
-import NotFound from './pages/not-found/NotFoundPage.svelte';
+import { createRouter, Router, searchParams, type RouterApi, type Routes } from 'sv-router';
 
-const { navigate, route } = createRouter({
-  '/': DagList,
-  '/dags': DagList,
-  '/dags/:dag': () => import('./pages/dag/DagPage.svelte'),
-  '/dags/:dag/runs/:run': () => import('./pages/run/RunPage.svelte'),
-  '*': NotFound,
-});
+export { Router, type Routes };
 
-export { Router };
+let router: RouterApi<Routes>;
+
+/** Says which page belongs to which path; pages themselves only know the functions below. */
+export function openRouter(routes: Routes): void {
+  router = createRouter(routes);
+}
 
 export const path = {
   dags: () => '/dags',
@@ -20,9 +17,9 @@ export const path = {
 };
 
 /** A part of the current path, decoded; '' where the path has none. */
-export const pathParameter = (name: 'dag' | 'run'): string => decodeURIComponent(route.params[name] ?? '');
-export const currentPath = (): string => route.pathname;
-export const goTo = (to: string): Promise<unknown> => navigate(to as '/dags');
+export const pathParameter = (name: 'dag' | 'run'): string => decodeURIComponent((router.route.params as Record<string, string | undefined>)[name] ?? '');
+export const currentPath = (): string => router.route.pathname;
+export const goTo = (to: string): Promise<unknown> => router.navigate(to as never);
 
 /** Read as text: the router would turn `?task=01` into the number 1. */
 export const searchParameter = (name: string): string => searchParams.toURLSearchParams().get(name) ?? '';

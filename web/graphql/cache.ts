@@ -1,5 +1,5 @@
 import { cacheExchange } from '@urql/exchange-graphcache';
-import { keylessTypes } from './keyless-types.ts';
+import { keylessTypes } from './generated/keyless-types.ts';
 
 /**
  * The normalised cache: one copy of each DAG and run, which query and subscription results update alike. Its layers keep

@@ -24,8 +24,8 @@ export async function generateWebFiles(root: string): Promise<Map<string, string
   const keyless = `// ${MARK}\nexport const keylessTypes = ${names} as const;\n`;
   const style = { parser: 'typescript', singleQuote: true, printWidth: 120 };
   return new Map([
-    ['web/graphql/introspection.d.ts', types],
-    ['web/graphql/keyless-types.ts', await format(keyless, style)],
+    ['web/graphql/generated/introspection.d.ts', types],
+    ['web/graphql/generated/keyless-types.ts', await format(keyless, style)],
   ]);
 }
 

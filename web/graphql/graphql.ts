@@ -1,5 +1,5 @@
 import { initGraphQLTada } from 'gql.tada';
-import type { introspection } from './introspection.d.ts';
+import type { introspection } from './generated/introspection.d.ts';
 
 /** Documents are typed by schema/schema.graphql; test/web/documents.test.ts validates them against it. */
 export const graphql = initGraphQLTada<{

@@ -1,15 +1,14 @@
 import type { CombinedError } from '@urql/core';
-import { topologicalOrder } from '../../components/topological-order.ts';
 import { client } from '../../graphql/client.ts';
 import { RunCursorQuery, RunEvents, RunQuery } from '../../graphql/documents/runs.ts';
 import type { ResultOf } from '../../graphql/graphql.ts';
 import { connection } from '../../state/connection.svelte.ts';
 import { createFrameQueue } from '../../state/frame-queue.ts';
 import { loadTaskRows } from './load-task-rows.ts';
-import { applyTransition, rowKey, type TaskRow, type Transition } from './task-rows.ts';
+import { collectChanges, type Changes, type RunEvent } from './run-changes.ts';
+import { applyTransition, mergeRows, rankOf, withKeys, withoutKeys, type TaskRow } from './task-rows.ts';
 
 export type Run = NonNullable<ResultOf<typeof RunQuery>['dagRun']>;
-type RunEvent = ResultOf<typeof RunEvents>['dagRunEvents'];
 
 const CATCH_UP_WITHIN_MS = 5000;
 const FINAL_RUN_STATES: ReadonlySet<Run['state']> = new Set(['SUCCESS', 'FAILED', 'CANCELLED']);
@@ -21,14 +20,14 @@ export class RunLive {
   run = $state.raw<Run>();
   rows = $state.raw<readonly TaskRow[]>([]);
   /** Keys of rows whose change was asked for and has not been seen yet. */
-  requested = $state.raw<ReadonlySet<string>>(new Set());
+  requested = $state.raw(withKeys([], []));
   cancelRequested = $state(false);
   allLoaded = $state(false);
   readonly live = $derived(this.run !== undefined && !FINAL_RUN_STATES.has(this.run.state));
 
   readonly #runId: string;
   #cursor = 0;
-  #rank = new Map<number, number>();
+  #rank: (taskIndex: number) => number = (taskIndex) => taskIndex;
   #load = new AbortController();
   #unsubscribe = () => {};
   #caughtUp: (() => void) | null = null;
@@ -66,19 +65,17 @@ export class RunLive {
   }
 
   requestTasks(keys: Iterable<string>): void {
-    this.requested = new Set([...this.requested, ...keys]);
+    this.requested = withKeys(this.requested, keys);
   }
   forgetRequests(keys: Iterable<string>): void {
-    const left = new Set(this.requested);
-    for (const key of keys) left.delete(key);
-    this.requested = left;
+    this.requested = withoutKeys(this.requested, keys);
   }
 
   #begin(run: Run): void {
     this.error = undefined;
     this.run = run;
     this.#cursor = Number(run.cursor);
-    this.#rank = new Map(topologicalOrder(run.version.tasks).map((task, rank) => [task.taskIndex, rank]));
+    this.#rank = rankOf(run.version.tasks);
     this.#follow(run.cursor);
   }
 
@@ -108,36 +105,22 @@ export class RunLive {
   }
 
   #show(loaded: readonly TaskRow[]): void {
-    const shown = new Map(this.rows.map((row) => [row.key, row]));
-    // Events may have overtaken the page that carries a row: the newer one stays.
-    const rows = loaded.map((row) => {
-      const known = shown.get(row.key);
-      return known && known.seq > row.seq ? { ...known, maxTries: row.maxTries } : row;
-    });
-    const rank = (row: TaskRow) => this.#rank.get(row.taskIndex) ?? row.taskIndex;
-    this.rows = rows.sort((a, b) => rank(a) - rank(b) || a.mapIndex - b.mapIndex);
+    this.rows = mergeRows(this.rows, loaded, this.#rank);
     this.phase = 'ready';
   }
 
   #apply(events: readonly RunEvent[]): void {
-    const changes = new Map<string, { transition: Transition; seq: number }[]>();
-    for (const event of events) {
-      const seq = Number(event.cursor);
-      if (seq <= this.#cursor) continue;
-      this.#cursor = seq;
+    const fresh = events.filter((event) => Number(event.cursor) > this.#cursor);
+    for (const event of fresh) {
+      this.#cursor = Number(event.cursor);
       this.#applyRunState(event);
-      for (const transition of event.transitions) {
-        const key = rowKey(transition.taskIndex, transition.mapIndex);
-        const list = changes.get(key);
-        if (list) list.push({ transition, seq });
-        else changes.set(key, [{ transition, seq }]);
-      }
     }
+    const changes = collectChanges(fresh);
     if (changes.size > 0) this.#applyToRows(changes);
     this.#caughtUp?.();
   }
 
-  #applyToRows(changes: Map<string, { transition: Transition; seq: number }[]>): void {
+  #applyToRows(changes: Changes): void {
     let moreTries = false;
     this.rows = this.rows.map((row) => {
       const list = changes.get(row.key);

@@ -1,3 +1,4 @@
+import { topologicalOrder, type TaskNode } from '../../components/topological-order.ts';
 import type { FragmentOf, ResultOf } from '../../graphql/graphql.ts';
 import type { RunEvents, TaskRow as TaskFields } from '../../graphql/documents/runs.ts';
 
@@ -68,4 +69,29 @@ export function countStates(rows: readonly TaskRow[]): Map<TaskState, number> {
   const counts = new Map<TaskState, number>();
   for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
   return counts;
+}
+
+/** Where each task stands in topological order. */
+export function rankOf(tasks: readonly TaskNode[]): (taskIndex: number) => number {
+  const ranks = new Map(topologicalOrder(tasks).map((task, rank) => [task.taskIndex, rank]));
+  return (taskIndex) => ranks.get(taskIndex) ?? taskIndex;
+}
+
+/** A snapshot's rows in order; where events have overtaken the page that carried a row, the newer one stays. */
+export function mergeRows(shown: readonly TaskRow[], loaded: readonly TaskRow[], rank: (taskIndex: number) => number): TaskRow[] {
+  const known = new Map(shown.map((row) => [row.key, row]));
+  return loaded
+    .map((row) => {
+      const now = known.get(row.key);
+      return now && now.seq > row.seq ? { ...now, maxTries: row.maxTries } : row;
+    })
+    .sort((a, b) => rank(a.taskIndex) - rank(b.taskIndex) || a.mapIndex - b.mapIndex);
+}
+
+export const withKeys = (keys: Iterable<string>, added: Iterable<string>): ReadonlySet<string> => new Set([...keys, ...added]);
+
+export function withoutKeys(keys: Iterable<string>, removed: Iterable<string>): ReadonlySet<string> {
+  const left = new Set(keys);
+  for (const key of removed) left.delete(key);
+  return left;
 }

@@ -1,0 +1,12 @@
+import DagListPage from './pages/dag-list/DagListPage.svelte';
+import NotFoundPage from './pages/not-found/NotFoundPage.svelte';
+import type { Routes } from './router.ts';
+
+/** The list is in the first load; every other page is a chunk of its own. */
+export const routes: Routes = {
+  '/': DagListPage,
+  '/dags': DagListPage,
+  '/dags/:dag': () => import('./pages/dag/DagPage.svelte'),
+  '/dags/:dag/runs/:run': () => import('./pages/run/RunPage.svelte'),
+  '*': NotFoundPage,
+};
