@@ -17,7 +17,8 @@ export const path = {
 };
 
 /** A part of the current path, decoded; '' where the path has none. */
-export const pathParameter = (name: 'dag' | 'run'): string => decodeURIComponent((router.route.params as Record<string, string | undefined>)[name] ?? '');
+export const pathParameter = (name: 'dag' | 'run'): string =>
+  decodeURIComponent((router.route.params as Record<string, string | undefined>)[name] ?? '');
 export const currentPath = (): string => router.route.pathname;
 export const goTo = (to: string): Promise<unknown> => router.navigate(to as never);
 
@@ -25,7 +26,10 @@ export const goTo = (to: string): Promise<unknown> => router.navigate(to as neve
 export const searchParameter = (name: string): string => searchParams.toURLSearchParams().get(name) ?? '';
 
 /** Writes into the query string; empty values leave it. Replaces the history entry unless told to push. */
-export function setSearchParameters(values: Record<string, string | number | null>, history: 'replace' | 'push' = 'replace') {
+export function setSearchParameters(
+  values: Record<string, string | number | null>,
+  history: 'replace' | 'push' = 'replace',
+) {
   const how = { replace: history === 'replace' };
   for (const [name, value] of Object.entries(values)) {
     if (value === null || value === '') searchParams.delete(name, undefined, how);

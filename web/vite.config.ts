@@ -8,7 +8,7 @@ export default defineConfig(({ mode }) => ({
   configFile: false,
   plugins: [svelte({ configFile: false }), tailwindcss()],
   build: {
-    outDir: '../dist/web',
+    outDir: 'dist',
     emptyOutDir: true,
     target: 'es2022',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],

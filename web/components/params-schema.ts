@@ -7,7 +7,8 @@ export interface Parameter {
 }
 
 type Schema = Record<string, unknown>;
-const isObject = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Schema =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const properties = (schema: unknown): [string, Schema][] =>
   isObject(schema) && isObject(schema['properties'])
@@ -23,7 +24,9 @@ export function parameters(schema: unknown): Parameter[] {
   const required = isObject(schema) && Array.isArray(schema['required']) ? schema['required'] : [];
   return properties(schema).map(([name, of]) => ({
     name,
-    type: Array.isArray(of['enum']) ? of['enum'].map((value) => JSON.stringify(value)).join(' | ') : String(of['type'] ?? 'any'),
+    type: Array.isArray(of['enum'])
+      ? of['enum'].map((value) => JSON.stringify(value)).join(' | ')
+      : String(of['type'] ?? 'any'),
     default: 'default' in of ? JSON.stringify(of['default']) : '',
     required: required.includes(name) && !('default' in of),
     description: typeof of['description'] === 'string' ? of['description'] : '',

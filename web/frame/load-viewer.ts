@@ -7,7 +7,8 @@ import { session } from '../state/session.svelte.ts';
 /** Learns who is signed in; the error is returned when the service cannot say. */
 export async function loadViewer(): Promise<CombinedError | undefined> {
   const result = await client.query(ViewerQuery, {}, { requestPolicy: 'network-only' }).toPromise();
-  const refused = result.error && (errorCode(result.error) === 'UNAUTHENTICATED' || result.error.response?.status === 401);
+  const refused =
+    result.error && (errorCode(result.error) === 'UNAUTHENTICATED' || result.error.response?.status === 401);
   if (result.error && !refused) return result.error;
   session.begin(result.data?.viewer ?? null);
   return undefined;

@@ -47,7 +47,12 @@ export const en = {
     hint: 'Started it yourself? The terminal shows a one-time sign-in link.',
     failed: 'Sign-in failed',
   },
-  session: { signOut: 'Sign out', signedInAs: 'Signed in as', account: 'Account', ended: 'Your session has ended. Sign in to go on.' },
+  session: {
+    signOut: 'Sign out',
+    signedInAs: 'Signed in as',
+    account: 'Account',
+    ended: 'Your session has ended. Sign in to go on.',
+  },
   theme: { label: 'Theme', light: 'Light', dark: 'Dark', system: 'System' },
   connection: {
     live: 'Live',
@@ -71,7 +76,7 @@ export const en = {
     paused: 'Paused',
     pause: (dag: string) => `Pause ${dag}`,
     unpause: (dag: string) => `Unpause ${dag}`,
-    active: 'Scheduled',
+    active: 'Active',
     requested: 'Requested…',
     trigger: 'Trigger',
     triggerDag: (dag: string) => `Trigger ${dag}`,

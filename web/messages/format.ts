@@ -4,7 +4,8 @@ const cache = new Map<string, Intl.DateTimeFormat>();
 
 function formatter(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = `${language.current} ${name}`;
-  const made = cache.get(key) ?? new Intl.DateTimeFormat(language.current === 'en' ? 'en-GB' : language.current, options);
+  const made =
+    cache.get(key) ?? new Intl.DateTimeFormat(language.current === 'en' ? 'en-GB' : language.current, options);
   cache.set(key, made);
   return made;
 }
@@ -13,7 +14,14 @@ function formatter(name: string, options: Intl.DateTimeFormatOptions): Intl.Date
 export function formatDateTime(at: string | number | Date): string {
   const date = new Date(at);
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
-  const options = { day: 'numeric', month: 'short', year, hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+  const options = {
+    day: 'numeric',
+    month: 'short',
+    year,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  } as const;
   return formatter(`dateTime ${year}`, options).format(date);
 }
 
@@ -39,11 +47,13 @@ export function formatPreciseTime(at: string): string {
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 1) return `${seconds.toFixed(2)} s`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  // Not 60.0 s: what rounds up to a minute is shown as one.
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const pad = (n: number) => String(Math.floor(n)).padStart(2, '0');
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${pad((seconds % 3600) / 60)} m`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${pad(whole % 60)} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${pad((whole % 3600) / 60)} m`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
 const STEPS: [seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [

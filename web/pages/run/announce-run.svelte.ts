@@ -14,7 +14,8 @@ export function announceRun(run: () => RunLive): void {
     const state = live.run?.state ?? '';
     if (before?.of === live && live.allLoaded) {
       if (state !== before.state && !live.live) announcer.say(t().run.announceEnd(state.toLowerCase()));
-      else if (done > before.done) announcer.say(t().run.announce(done - before.done, Math.max(0, failed - before.failed)));
+      else if (done > before.done)
+        announcer.say(t().run.announce(done - before.done, Math.max(0, failed - before.failed)));
     }
     if (live.allLoaded) before = { of: live, done, failed, state };
   });

@@ -14,8 +14,14 @@ const PLAIN: Look = { color: null, bold: false, dim: false, italic: false, under
 const ESC = String.fromCharCode(27);
 const BEL = String.fromCharCode(7);
 // SGR is kept; other CSI sequences, OSC (titles, links) and single-character escapes are dropped.
-const SEQUENCE = new RegExp(`${ESC}(?:\\[([0-9;:]*)m|\\[[0-9;:?<=>]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)|[@-Z\\\\^_])`, 'g');
-const CONTROLS = new RegExp(`[${String.fromCharCode(0)}-${String.fromCharCode(8)}${String.fromCharCode(11)}-${String.fromCharCode(31)}]`, 'g');
+const SEQUENCE = new RegExp(
+  `${ESC}(?:\\[([0-9;:]*)m|\\[[0-9;:?<=>]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)|[@-Z\\\\^_])`,
+  'g',
+);
+const CONTROLS = new RegExp(
+  `[${String.fromCharCode(0)}-${String.fromCharCode(8)}${String.fromCharCode(11)}-${String.fromCharCode(31)}]`,
+  'g',
+);
 
 const hueOfRgb = (r: number, g: number, b: number): number => {
   const middle = (Math.max(r, g, b) + Math.min(r, g, b)) / 2;
@@ -33,7 +39,8 @@ function hueOf256(n: number): number {
 /** A colour given as `38;5;n` or `38;2;r;g;b`, and how many codes it took. */
 function extendedColor(codes: number[], at: number): { hue: number | null; used: number } {
   if (codes[at + 1] === 5) return { hue: hueOf256(codes[at + 2] ?? 7), used: 2 };
-  if (codes[at + 1] === 2) return { hue: hueOfRgb(codes[at + 2] ?? 0, codes[at + 3] ?? 0, codes[at + 4] ?? 0), used: 4 };
+  if (codes[at + 1] === 2)
+    return { hue: hueOfRgb(codes[at + 2] ?? 0, codes[at + 3] ?? 0, codes[at + 4] ?? 0), used: 4 };
   return { hue: null, used: 0 };
 }
 

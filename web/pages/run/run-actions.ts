@@ -39,7 +39,12 @@ async function clear(live: RunLive, title: string, input: Clear, expected: reado
 
 export function retryFailed(live: RunLive, runId: string, failed: readonly TaskRow[]): Promise<void> {
   const taskIds = [...new Set(failed.map((row) => row.taskId))];
-  return clear(live, t().run.retryFailed(failed.length), { runId, taskIds, onlyFailed: true, downstream: true }, failed);
+  return clear(
+    live,
+    t().run.retryFailed(failed.length),
+    { runId, taskIds, onlyFailed: true, downstream: true },
+    failed,
+  );
 }
 
 export function clearTask(live: RunLive, runId: string, row: TaskRow): Promise<void> {

@@ -1,6 +1,6 @@
 import type { RunEvents } from '../../graphql/documents/runs.ts';
 import type { ResultOf } from '../../graphql/graphql.ts';
-import { rowKey, type Transition } from './task-rows.ts';
+import { applyTransition, rowKey, type TaskRow, type Transition } from './task-rows.ts';
 
 export type RunEvent = ResultOf<typeof RunEvents>['dagRunEvents'];
 /** The transitions of each row, oldest first. */
@@ -18,4 +18,12 @@ export function collectChanges(events: readonly RunEvent[]): Changes {
     }
   }
   return changes;
+}
+
+export function applyChanges(rows: readonly TaskRow[], changes: Changes): readonly TaskRow[] {
+  if (changes.size === 0) return rows;
+  return rows.map((row) => {
+    const list = changes.get(row.key);
+    return list ? list.reduce((now, { transition, seq }) => applyTransition(now, transition, seq), row) : row;
+  });
 }

@@ -5,8 +5,8 @@ import type { ResultOf } from '../../graphql/graphql.ts';
 import { connection } from '../../state/connection.svelte.ts';
 import { createFrameQueue } from '../../state/frame-queue.ts';
 import { loadTaskRows } from './load-task-rows.ts';
-import { collectChanges, type Changes, type RunEvent } from './run-changes.ts';
-import { applyTransition, mergeRows, rankOf, withKeys, withoutKeys, type TaskRow } from './task-rows.ts';
+import { applyChanges, collectChanges, type Changes, type RunEvent } from './run-changes.ts';
+import { mergeRows, rankOf, withKeys, withoutKeys, type TaskRow } from './task-rows.ts';
 
 export type Run = NonNullable<ResultOf<typeof RunQuery>['dagRun']>;
 
@@ -27,6 +27,8 @@ export class RunLive {
 
   readonly #runId: string;
   #cursor = 0;
+  /** Events that came while rows were still loading: a page may have been read before them. */
+  #early: RunEvent[] = [];
   #rank: (taskIndex: number) => number = (taskIndex) => taskIndex;
   #load = new AbortController();
   #unsubscribe = () => {};
@@ -49,19 +51,21 @@ export class RunLive {
     };
   }
 
-  /** Takes a new snapshot; what is shown stays until it is there. */
-  async reload(): Promise<void> {
+  /** Takes a new snapshot; what is shown stays until it is there. After a resync nothing known before counts. */
+  async reload(resync = false): Promise<void> {
     this.#load.abort();
     const load = (this.#load = new AbortController());
-    const { data, error } = await client.query(RunQuery, { runId: this.#runId }, { requestPolicy: 'network-only' }).toPromise();
+    const { data, error } = await client
+      .query(RunQuery, { runId: this.#runId }, { requestPolicy: 'network-only' })
+      .toPromise();
     if (load.signal.aborted) return;
     if (!data?.dagRun) {
       this.error = error;
       this.phase = error ? 'failed' : 'missing';
       return;
     }
-    this.#begin(data.dagRun);
-    await this.#loadRows(load.signal);
+    this.#begin(data.dagRun, resync);
+    await this.#loadRows(load.signal, resync);
   }
 
   requestTasks(keys: Iterable<string>): void {
@@ -71,11 +75,13 @@ export class RunLive {
     this.requested = withoutKeys(this.requested, keys);
   }
 
-  #begin(run: Run): void {
+  #begin(run: Run, resync: boolean): void {
     this.error = undefined;
+    this.#rank = rankOf(run.version.tasks);
+    // Events may have overtaken the snapshot: then the state they brought stays, and so does the subscription.
+    if (this.run && !resync && this.#cursor > Number(run.cursor)) return;
     this.run = run;
     this.#cursor = Number(run.cursor);
-    this.#rank = rankOf(run.version.tasks);
     this.#follow(run.cursor);
   }
 
@@ -83,16 +89,17 @@ export class RunLive {
     this.#unsubscribe();
     this.#unsubscribe = client.subscription(RunEvents, { runId: this.#runId, after }).subscribe((result) => {
       if (result.error) this.error = result.error;
-      else if (result.data?.dagRunEvents.kind === 'RESYNC') void this.reload();
+      else if (result.data?.dagRunEvents.kind === 'RESYNC') void this.reload(true);
       else if (result.data) this.#events.push(result.data.dagRunEvents);
     }).unsubscribe;
   }
 
-  async #loadRows(signal: AbortSignal): Promise<void> {
+  async #loadRows(signal: AbortSignal, resync: boolean): Promise<void> {
     this.allLoaded = false;
+    const replaces = this.rows.length > 0;
     const loaded = await loadTaskRows(this.#runId, signal, (pages) => {
       // The first snapshot shows as it comes; a later one replaces the former as a whole.
-      if (this.phase !== 'ready' || this.rows.length === 0) this.#show(pages);
+      if (!replaces) this.#show(pages, false);
     });
     if (signal.aborted) return;
     if (!loaded.ok) {
@@ -100,12 +107,14 @@ export class RunLive {
       if (this.phase === 'loading') this.phase = 'failed';
       return;
     }
-    this.#show(loaded.rows);
+    this.#show(loaded.rows, resync);
     this.allLoaded = true;
+    this.#early = [];
   }
 
-  #show(loaded: readonly TaskRow[]): void {
-    this.rows = mergeRows(this.rows, loaded, this.#rank);
+  #show(loaded: readonly TaskRow[], resync: boolean): void {
+    const rows = mergeRows(resync ? [] : this.rows, loaded, this.#rank);
+    this.rows = applyChanges(rows, collectChanges(this.#early));
     this.phase = 'ready';
   }
 
@@ -115,22 +124,17 @@ export class RunLive {
       this.#cursor = Number(event.cursor);
       this.#applyRunState(event);
     }
+    if (!this.allLoaded) this.#early.push(...fresh);
     const changes = collectChanges(fresh);
     if (changes.size > 0) this.#applyToRows(changes);
     this.#caughtUp?.();
   }
 
   #applyToRows(changes: Changes): void {
-    let moreTries = false;
-    this.rows = this.rows.map((row) => {
-      const list = changes.get(row.key);
-      if (!list) return row;
-      const next = list.reduce((now, { transition, seq }) => applyTransition(now, transition, seq), row);
-      moreTries ||= next.tryNumber > next.maxTries;
-      return next;
-    });
+    this.rows = applyChanges(this.rows, changes);
     if (this.requested.size > 0) this.forgetRequests(changes.keys());
     // A cleared task got more tries, which an event does not tell.
+    const moreTries = this.rows.some((row) => row.tryNumber > row.maxTries && changes.has(row.key));
     if (moreTries && this.allLoaded) void this.reload();
   }
 
@@ -145,7 +149,9 @@ export class RunLive {
   /** After a reconnect: resolves when all events up to the service's present one have been applied. */
   async #catchUp(): Promise<void> {
     if (!this.run) return this.reload();
-    const { data } = await client.query(RunCursorQuery, { runId: this.#runId }, { requestPolicy: 'network-only' }).toPromise();
+    const { data } = await client
+      .query(RunCursorQuery, { runId: this.#runId }, { requestPolicy: 'network-only' })
+      .toPromise();
     const target = Number(data?.dagRun?.cursor ?? this.#cursor);
     await new Promise<void>((resolve) => {
       const giveUp = setTimeout(() => {

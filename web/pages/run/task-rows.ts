@@ -23,7 +23,14 @@ export interface TaskRow {
   seq: number;
 }
 
-const FINAL: ReadonlySet<TaskState> = new Set(['SUCCESS', 'FAILED', 'SKIPPED', 'UPSTREAM_FAILED', 'CANCELLED', 'REMOVED']);
+const FINAL: ReadonlySet<TaskState> = new Set([
+  'SUCCESS',
+  'FAILED',
+  'SKIPPED',
+  'UPSTREAM_FAILED',
+  'CANCELLED',
+  'REMOVED',
+]);
 
 export const isFinal = (state: TaskState): boolean => FINAL.has(state);
 export const rowKey = (taskIndex: number, mapIndex: number): string => `${taskIndex}.${mapIndex}`;
@@ -43,7 +50,8 @@ export function rowFromSnapshot(node: FragmentOf<typeof TaskFields>, seq: number
 function timesAfter(row: TaskRow, state: TaskState, at: number): Pick<TaskRow, 'queuedAt' | 'startedAt' | 'endedAt'> {
   if (state === 'QUEUED') return { queuedAt: at, startedAt: null, endedAt: null };
   if (state === 'RUNNING') return { queuedAt: row.queuedAt, startedAt: at, endedAt: null };
-  if (isFinal(state) || state === 'UP_FOR_RETRY') return { queuedAt: row.queuedAt, startedAt: row.startedAt, endedAt: at };
+  if (isFinal(state) || state === 'UP_FOR_RETRY')
+    return { queuedAt: row.queuedAt, startedAt: row.startedAt, endedAt: at };
   return { queuedAt: null, startedAt: null, endedAt: null };
 }
 
@@ -78,7 +86,11 @@ export function rankOf(tasks: readonly TaskNode[]): (taskIndex: number) => numbe
 }
 
 /** A snapshot's rows in order; where events have overtaken the page that carried a row, the newer one stays. */
-export function mergeRows(shown: readonly TaskRow[], loaded: readonly TaskRow[], rank: (taskIndex: number) => number): TaskRow[] {
+export function mergeRows(
+  shown: readonly TaskRow[],
+  loaded: readonly TaskRow[],
+  rank: (taskIndex: number) => number,
+): TaskRow[] {
   const known = new Map(shown.map((row) => [row.key, row]));
   return loaded
     .map((row) => {
@@ -88,7 +100,8 @@ export function mergeRows(shown: readonly TaskRow[], loaded: readonly TaskRow[],
     .sort((a, b) => rank(a.taskIndex) - rank(b.taskIndex) || a.mapIndex - b.mapIndex);
 }
 
-export const withKeys = (keys: Iterable<string>, added: Iterable<string>): ReadonlySet<string> => new Set([...keys, ...added]);
+export const withKeys = (keys: Iterable<string>, added: Iterable<string>): ReadonlySet<string> =>
+  new Set([...keys, ...added]);
 
 export function withoutKeys(keys: Iterable<string>, removed: Iterable<string>): ReadonlySet<string> {
   const left = new Set(keys);

@@ -1,5 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { minifyIntrospection, outputIntrospectionFile } from '@gql.tada/internal';
 import { buildSchema, introspectionFromSchema, isObjectType, type GraphQLSchema } from 'graphql';
 import { format } from 'prettier';
@@ -10,26 +8,26 @@ const MARK = 'Generated from schema/schema.graphql by `npm run generate`; do not
 function keylessTypes(schema: GraphQLSchema): string[] {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   return Object.values(schema.getTypeMap())
-    .filter((type) => isObjectType(type) && !type.name.startsWith('__') && !roots.includes(type) && !type.getFields()['id'])
+    .filter(
+      (type) => isObjectType(type) && !type.name.startsWith('__') && !roots.includes(type) && !type.getFields()['id'],
+    )
     .map((type) => type.name)
     .sort();
 }
 
-/** The web's generated files by path: the schema's types for gql.tada, and what the cache must know. */
-export async function generateWebFiles(root: string): Promise<Map<string, string>> {
-  const schema = buildSchema(await readFile(join(root, 'schema/schema.graphql'), 'utf8'));
+/** The generated files by name: the schema's types for gql.tada, and what the cache must know. */
+export async function generatedFiles(sdl: string): Promise<Map<string, string>> {
+  const schema = buildSchema(sdl);
   const introspection = minifyIntrospection(introspectionFromSchema(schema, { descriptions: false }));
-  const types = outputIntrospectionFile(introspection, { fileType: '.d.ts', preamble: `/* eslint-disable */\n/* ${MARK} */` });
+  const types = outputIntrospectionFile(introspection, {
+    fileType: '.d.ts',
+    preamble: `/* eslint-disable */\n/* ${MARK} */`,
+  });
   const names = JSON.stringify(keylessTypes(schema));
   const keyless = `// ${MARK}\nexport const keylessTypes = ${names} as const;\n`;
   const style = { parser: 'typescript', singleQuote: true, printWidth: 120 };
   return new Map([
-    ['web/graphql/generated/introspection.d.ts', types],
-    ['web/graphql/generated/keyless-types.ts', await format(keyless, style)],
+    ['introspection.d.ts', types],
+    ['keyless-types.ts', await format(keyless, style)],
   ]);
-}
-
-/** Writes the files; a part of `npm run generate`. */
-export async function generateWebTypes(root: string): Promise<void> {
-  for (const [path, text] of await generateWebFiles(root)) await writeFile(join(root, path), text);
 }
