@@ -1,6 +1,6 @@
 /** A worker: claims tasks up to its slots, has the supervisor run them, beats for them, reports how they ended. */
-import type { Dispatch, TaskReport } from '#sdk/protocol.ts';
-import type { Supervisor, SupervisorEvent } from '#server/runner/supervisor-client.ts';
+import type { LogChunk, TaskReport } from '#sdk/protocol.ts';
+import type { RunnerEvent, SupervisorClient } from '#server/runner/supervisor-client.ts';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createLogShipper } from './log-shipper.ts';
 import { createReportSender } from './report-sender.ts';
@@ -13,19 +13,20 @@ export interface WorkerDeps {
   api: WorkerApi;
   info: WorkerInfo;
   /** Starts the supervisor; its events come to `onEvent`. */
-  supervise(onEvent: (event: SupervisorEvent) => void): Supervisor;
+  supervise(onEvent: (event: RunnerEvent) => void): SupervisorClient;
   onError(error: unknown): void;
 }
 
 export interface Worker {
   workerId: number;
   running(): number;
-  /** Takes nothing more; resolves when what runs has ended and is reported. */
-  stop(): Promise<void>;
+  /** Takes nothing more; resolves when what runs has ended and is reported. After `drainMs` it is interrupted. */
+  stop(drainMs: number): Promise<void>;
 }
 
 export async function startWorker({ api, info, supervise, onError }: WorkerDeps): Promise<Worker> {
-  const running = new Map<string, Dispatch>();
+  /** Bytes of log by dispatch. */
+  const running = new Map<string, number>();
   let workerId = await api.register(info);
   let free = info.slots;
   let stopping = false;
@@ -40,7 +41,7 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
     deliver: (dispatches, reserved) => {
       free += reserved - dispatches.length;
       for (const dispatch of dispatches) {
-        running.set(dispatch.dispatchId, dispatch);
+        running.set(dispatch.dispatchId, 0);
         supervisor.start(dispatch);
       }
     },
@@ -60,11 +61,15 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
     if (report.logBytes === 0) reports.push(report);
     else logs.flushed(report.dispatchId).then(() => reports.push(report), onError);
   };
-  const onEvent = (event: SupervisorEvent) => {
-    if (event.type === 'log') logs.push(event.chunk);
+  const ship = (chunk: LogChunk) => {
+    running.set(chunk.dispatchId, chunk.offset + Buffer.byteLength(chunk.body));
+    logs.push(chunk);
+  };
+  const onEvent = (event: RunnerEvent) => {
+    if (event.type === 'log') ship(event.chunk);
     else if (event.type === 'finished') finish(event.report);
     else if (event.type === 'supervisor_lost')
-      for (const dispatchId of event.dispatchIds) finish(lostReport(dispatchId));
+      for (const dispatchId of event.dispatchIds) finish(lostReport(dispatchId, running.get(dispatchId) ?? 0));
   };
   const supervisor = supervise(onEvent);
 
@@ -87,11 +92,11 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
       return workerId;
     },
     running: () => running.size,
-    async stop() {
+    async stop(drainMs) {
       stopping = true;
       unlisten();
       await api.retire(workerId, 'draining').catch(onError);
-      await supervisor.drain();
+      await supervisor.drain(drainMs);
       await reports.idle();
       clearInterval(timer);
       await logs.stop();
@@ -101,10 +106,10 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
   };
 }
 
-const lostReport = (dispatchId: string): TaskReport => ({
+const lostReport = (dispatchId: string, logBytes: number): TaskReport => ({
   dispatchId,
   outcome: 'failed',
   cause: 'worker_lost',
   message: 'The supervisor process that ran it ended.',
-  logBytes: 0,
+  logBytes,
 });

@@ -1,0 +1,124 @@
+/** A worker's view of the service over the network: mutations over HTTP, wake-ups by subscription, a slow poll as the net. */
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
+import type { WorkerApi, WorkerListener } from './worker-api.ts';
+
+const TIMEOUT_MS = 30_000;
+const POLL_MS = 5_000;
+
+const REGISTER = `mutation RegisterWorker($input: RegisterWorkerInput!) { registerWorker(input: $input) { workerId } }`;
+const CLAIM = `mutation ClaimTasks($input: ClaimTasksInput!) { claimTasks(input: $input) { dispatches } }`;
+const REPORT = `mutation ReportTasks($input: ReportTasksInput!) { reportTasks(input: $input) { answers dispatches } }`;
+const HEARTBEAT = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { fenced registered } }`;
+const APPEND = `mutation AppendTaskLogs($input: AppendTaskLogsInput!) { appendTaskLogs(input: $input) { accepted } }`;
+const RETIRE = `mutation RetireWorker($input: RetireWorkerInput!) { retireWorker(input: $input) { workerId } }`;
+const WAKE = `subscription WorkAvailable($workerId: ID!) { workAvailable(workerId: $workerId) { queues fenced } }`;
+
+export interface GraphqlWorkerApiDeps {
+  /** The service, e.g. http://millrace:4400 */
+  url: string;
+  /** A worker key. */
+  token: string;
+  onError(error: unknown): void;
+}
+
+interface Answer {
+  data?: Record<string, unknown> | null;
+  errors?: { message: string }[];
+}
+
+export function createGraphqlWorkerApi({
+  url,
+  token,
+  onError,
+}: GraphqlWorkerApiDeps): WorkerApi & { fetchBundle(hash: string): Promise<Buffer>; stop(): Promise<void> } {
+  const endpoint = new URL('/graphql', url);
+  const headers = { authorization: `Bearer ${token}` };
+
+  const send = async <T>(query: string, input: unknown): Promise<T> => {
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables: { input } }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = (await response.json()) as Answer;
+    const [result] = Object.values(answer.data ?? {});
+    if (answer.errors?.length || !result) {
+      throw new Error(
+        `The service refused: ${answer.errors?.map((error) => error.message).join('; ') ?? response.statusText}`,
+      );
+    }
+    return result as T;
+  };
+
+  const socket = createClient({
+    url: new URL('/graphql', url.replace(/^http/, 'ws')).href,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: headers.authorization },
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+    retryWait: (retries) =>
+      new Promise((resolve) => setTimeout(resolve, Math.min(2000, 100 * 2 ** retries) * (0.5 + Math.random()))),
+    keepAlive: 10_000,
+  });
+
+  const fillSlots = async ({ workerId, queues, slots }: WorkerListener): Promise<void> => {
+    const limit = slots.take();
+    if (limit === 0) return;
+    let dispatches: Dispatch[] = [];
+    try {
+      ({ dispatches } = await send<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), queues, limit }));
+    } finally {
+      slots.deliver(dispatches, limit);
+    }
+  };
+
+  return {
+    async register(info) {
+      return Number((await send<{ workerId: string }>(REGISTER, info)).workerId);
+    },
+    claim: async (workerId, wish) =>
+      (await send<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), ...wish })).dispatches,
+    report: (workerId, reports, claim) =>
+      send<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>(REPORT, { workerId: String(workerId), reports, claim }),
+    heartbeat: (workerId, dispatchIds) =>
+      send<{ fenced: string[]; registered: boolean }>(HEARTBEAT, { workerId: String(workerId), dispatchIds }),
+    async appendLogs(chunks) {
+      await send(APPEND, { chunks });
+    },
+    listen(listener) {
+      const fill = () => void fillSlots(listener).catch(onError);
+      const unsubscribe = socket.subscribe<{ workAvailable: { fenced: boolean } }>(
+        { query: WAKE, variables: { workerId: String(listener.workerId) } },
+        {
+          next: ({ data }) => (data?.workAvailable.fenced ? listener.onFenced() : fill()),
+          error: onError,
+          complete: () => undefined,
+        },
+      );
+      const poll = setInterval(fill, POLL_MS);
+      fill();
+      return () => {
+        clearInterval(poll);
+        unsubscribe();
+      };
+    },
+    async retire(workerId, state) {
+      await send(RETIRE, { workerId: String(workerId), state });
+    },
+    async fetchBundle(hash) {
+      const response = await fetch(new URL(`/bundles/${hash}`, url), {
+        headers,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (!response.ok)
+        throw new Error(`Bundle ${hash}: the service answered ${response.status} ${response.statusText}.`);
+      return Buffer.from(await response.arrayBuffer());
+    },
+    async stop() {
+      await socket.dispose();
+    },
+  };
+}
