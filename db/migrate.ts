@@ -39,27 +39,31 @@ async function apply(client: pg.ClientBase, name: string, sql: string): Promise<
 
 /** Brings the schema up to date and returns the names it applied. Concurrent callers wait for each other. */
 export async function migrate(url: string): Promise<string[]> {
-  const pool = new pg.Pool({ connectionString: url, max: 2, application_name: 'millrace migrate', types: typeParsers });
+  const applied = await applyNew(url);
+  const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'millrace migrate', types: typeParsers });
+  // Without a listener the end of an idle connection ends the process; a query on it would fail by itself.
+  pool.on('error', () => undefined);
   try {
-    const directory = migrationsDirectory();
-    const files = (await readdir(directory)).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
-    const applied: string[] = [];
-    const client = await pool.connect();
-    try {
-      // Must come first: a concurrent migrator would otherwise race us to create schema_migration.
-      await client.query('select pg_advisory_lock($1)', [LOCK]);
-      const before = await appliedNames(client);
-      for (const name of files) {
-        if (before.has(name)) continue;
-        await apply(client, name, await readFile(new URL(name, directory), 'utf8'));
-        applied.push(name);
-      }
-    } finally {
-      client.release(true);
-    }
     await ensurePartitions(pool);
-    return applied;
   } finally {
     await pool.end();
+  }
+  return applied;
+}
+
+async function applyNew(url: string): Promise<string[]> {
+  const directory = migrationsDirectory();
+  const files = (await readdir(directory)).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
+  const client = new pg.Client({ connectionString: url, application_name: 'millrace migrate' });
+  await client.connect();
+  try {
+    // Must come first: a concurrent migrator would otherwise race us to create schema_migration. It ends with the connection.
+    await client.query('select pg_advisory_lock($1)', [LOCK]);
+    const before = await appliedNames(client);
+    const names = files.filter((name) => !before.has(name));
+    for (const name of names) await apply(client, name, await readFile(new URL(name, directory), 'utf8'));
+    return names;
+  } finally {
+    await client.end();
   }
 }
