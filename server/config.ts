@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { taskEnvironment } from './runner/task-environment.ts';
 
 export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'client'] as const;
 /** What this process is: decides which variables it cannot do without. `client` is every command that speaks GraphQL. */
@@ -92,7 +93,7 @@ export const VARIABLES = {
   },
   MILLRACE_SHUTDOWN_SECONDS: {
     schema: wholeNumber(0, 86_400),
-    about: 'Time to finish what runs once asked to stop; what is left then is ended by force.',
+    about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
     fallback: '`10` for `start`, else `60`',
   },
   MILLRACE_WORKER_NAME: {
@@ -206,6 +207,8 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
       taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,
       python: values.MILLRACE_PYTHON ?? 'python3',
+      /** What tasks see of it. */
+      environment: taskEnvironment(environment),
     },
     url: values.MILLRACE_URL ?? null,
     token: values.MILLRACE_TOKEN ?? null,

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CommandError } from './command-error.ts';
 import { addDagsCommand } from './commands/dags.ts';
+import { addDeployCommand } from './commands/deploy.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
@@ -15,6 +16,7 @@ export function createProgram(): Command {
     .version(version())
     .showHelpAfterError('(millrace --help lists the commands)');
   addRoleCommands(program);
+  addDeployCommand(program);
   addDagsCommand(program);
   addTriggerCommand(program);
   addRunsCommand(program);

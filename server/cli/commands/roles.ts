@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { WorkerOptions } from '../roles/worker.ts';
+import { wholeNumber } from './runs.ts';
 
 /** Each role is imported when asked for: `millrace dags` must not load a server. */
 export function addRoleCommands(program: Command): void {
@@ -10,4 +12,16 @@ export function addRoleCommands(program: Command): void {
     .command('scheduler')
     .description('create due runs, wake retries, end expired leases')
     .action(async () => (await import('../roles/scheduler.ts')).runScheduler());
+  program
+    .command('worker')
+    .description('run tasks of the service at MILLRACE_URL')
+    .option('--queues <names>', 'queues to serve, with commas between them (MILLRACE_WORKER_QUEUES)', list)
+    .option('--slots <n>', 'tasks at once (MILLRACE_WORKER_SLOTS)', wholeNumber)
+    .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options));
 }
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);

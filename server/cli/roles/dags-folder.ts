@@ -1,16 +1,23 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
+import { findDagFiles } from '../../bundles/load-dag-folder.ts';
 import type { Logger } from '../../log.ts';
-import { findDagFiles } from '../dag-files.ts';
+
+/** What a file held when it was last loaded. */
+export interface LoadedDags {
+  dagIds: string[];
+  /** All files that were read for it. */
+  inputs: string[];
+}
 
 export interface DagsFolderDeps {
   folder: string;
-  /** Deploys what the file holds; the names of its DAGs. Rejects with all that is wrong with it. */
-  deployFile(file: string): Promise<string[]>;
+  /** Deploys what the file holds. Rejects with all that is wrong with it. */
+  deployFile(file: string): Promise<LoadedDags>;
+  recordError(file: string, message: string): Promise<void>;
   /** The file is as it should be, or gone. */
   clearError(file: string): Promise<void>;
-  recordError(file: string, message: string): Promise<void>;
-  /** A DAG that no file defines any more. */
+  /** No file defines this DAG any more. */
   deactivate(dagId: string): Promise<void>;
   log: Logger;
   debounceMs?: number;
@@ -22,56 +29,69 @@ export interface DagsFolder {
   stop(): Promise<void>;
 }
 
+/** Each load is a process of its own; more at once only wait for each other. */
+const AT_ONCE = 2;
+const IGNORED = /(^|[\\/])(node_modules|__pycache__|\.)|~$/;
+
 /** Keeps the service's DAGs equal to a folder of DAG files. Passes over the folder never overlap. */
 export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
   const { folder, log, debounceMs = 150 } = deps;
-  /** Names by file, as last deployed. */
-  const deployed = new Map<string, string[]>();
+  const loaded = new Map<string, LoadedDags>();
   const changed = new Set<string>();
   let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
   let working: Promise<void> = Promise.resolve();
   let stopped = false;
 
-  async function loadFile(file: string): Promise<void> {
+  async function load(file: string): Promise<void> {
     const name = relative(folder, file);
+    const before = loaded.get(file)?.dagIds ?? [];
     try {
-      const before = deployed.get(file) ?? [];
-      const dagIds = await deps.deployFile(file);
-      deployed.set(file, dagIds);
+      const result = await deps.deployFile(file);
+      loaded.set(file, result);
       await deps.clearError(file);
-      log.info({ file: name, dags: dagIds.join(',') }, 'DAG file loaded');
-      await dropUndefined(before);
+      log.info({ file: name, dags: result.dagIds.join(',') }, 'DAG file loaded');
+      await deactivateUndefined(before);
     } catch (error) {
-      log.error({ file: name }, `DAG file not loaded: ${(error as Error).message}`);
-      await deps.recordError(file, (error as Error).message);
+      const message = (error as Error).message;
+      // What it read is not known, so any change below the folder may mend it.
+      loaded.set(file, { dagIds: before, inputs: [] });
+      log.error({ file: name }, `DAG file not loaded: ${message}`);
+      await deps.recordError(file, message);
     }
   }
 
-  async function dropUndefined(dagIds: string[]): Promise<void> {
-    const defined = new Set([...deployed.values()].flat());
+  async function deactivateUndefined(dagIds: readonly string[]): Promise<void> {
+    const defined = new Set([...loaded.values()].flatMap((file) => file.dagIds));
     for (const dagId of dagIds) if (!defined.has(dagId)) await deps.deactivate(dagId);
   }
 
-  /** What a DAG file imports may lie anywhere in the folder: a change of something else reloads all. */
-  async function pass(names: string[]): Promise<void> {
-    const files = await findDagFiles(folder);
-    for (const file of [...deployed.keys()].filter((known) => !files.includes(known))) {
-      const dagIds = deployed.get(file) ?? [];
-      deployed.delete(file);
-      await deps.clearError(file);
-      await dropUndefined(dagIds);
-    }
-    const direct = files.filter((file) => names.includes(relative(folder, file)));
-    const others = names.some((name) => !direct.some((file) => relative(folder, file) === name));
-    for (const file of others ? files : direct) if (!stopped) await loadFile(file);
+  async function forget(file: string): Promise<void> {
+    const dagIds = loaded.get(file)?.dagIds ?? [];
+    loaded.delete(file);
+    await deps.clearError(file);
+    log.info({ file: relative(folder, file) }, 'DAG file is gone');
+    await deactivateUndefined(dagIds);
+  }
+
+  async function pass(paths: readonly string[]): Promise<void> {
+    const files = findDagFiles(folder);
+    for (const file of [...loaded.keys()].filter((known) => !files.includes(known))) await forget(file);
+    const due = files.filter((file) => isDue(file, loaded.get(file), paths));
+    const next = due.values();
+    const loadSome = async () => {
+      for (const file of next) if (!stopped) await load(file);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, loadSome));
   }
 
   function enqueue(): void {
-    const names = [...changed];
-    changed.clear();
     working = working
-      .then(() => (stopped ? undefined : pass(names)))
+      .then(() => {
+        const paths = [...changed];
+        changed.clear();
+        return stopped ? undefined : pass(paths);
+      })
       .catch((error: unknown) => log.error({ error, folder }, 'the DAG folder could not be read'));
   }
 
@@ -81,13 +101,12 @@ export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
         throw new Error(`The DAG folder ${folder} does not exist. Create it, or set MILLRACE_DAGS.`);
       // Watching comes first: a change during the first pass is seen.
       watcher = watch(folder, { recursive: true }, (_event, name) => {
-        if (!name || /(^|\/)(node_modules|__pycache__|\.)/.test(name)) return;
-        changed.add(name);
+        if (!name || IGNORED.test(name)) return;
+        changed.add(join(folder, name));
         clearTimeout(timer);
         timer = setTimeout(enqueue, debounceMs);
       });
       watcher.on('error', (error) => log.error({ error, folder }, 'the DAG folder is no longer watched'));
-      changed.add('');
       enqueue();
       await working;
     },
@@ -98,4 +117,11 @@ export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
       await working;
     },
   };
+}
+
+/** New, changed, or one that read a changed file. What nobody is known to have read may be what any file waits for. */
+function isDue(file: string, known: LoadedDags | undefined, paths: readonly string[]): boolean {
+  if (!known || paths.includes(file)) return true;
+  if (known.inputs.length === 0) return paths.length > 0;
+  return paths.some((path) => known.inputs.includes(path));
 }

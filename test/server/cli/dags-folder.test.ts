@@ -9,19 +9,20 @@ import { waitFor } from '../../helpers/wait-for.ts';
 let folder: string;
 let dags: DagsFolder;
 let seen: string[];
+/** DAG files are known by their import; here they list their DAGs, a comment line per name. "broken" does not load. */
+const HEAD = "import { dag } from 'millrace';\n";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-dags-'));
   seen = [];
-  // A "DAG file" here lists its DAGs, a word per line; "broken" is one that does not load.
   dags = createDagsFolder({
     folder,
     debounceMs: 20,
     log: createLogger({ level: 'silent', format: 'json' }),
     async deployFile(file) {
-      const names = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+      const names = readFileSync(file, 'utf8').split('\n').slice(1).filter(Boolean);
       if (names.includes('broken')) throw new Error('it is broken');
       seen.push(`deploy ${names.join(' ')}`);
-      return names;
+      return { dagIds: names, inputs: [file, join(folder, 'data/rows.csv')] };
     },
     clearError: async (file) => void seen.push(`clear ${basename(file)}`),
     recordError: async (file, message) => void seen.push(`error ${basename(file)}: ${message}`),
@@ -33,29 +34,29 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+const write = (name: string, text: string) => writeFileSync(join(folder, name), HEAD + text);
 const awaitSeen = (line: string) =>
   waitFor(() => seen.includes(line), { what: `"${line}" among ${JSON.stringify(seen)}` });
 
 describe('createDagsFolder', () => {
   it('loads every DAG file at the start and nothing else, one failure beside the others', async () => {
     write('a.ts', 'a1\na2');
-    write('b.yaml', 'broken');
+    write('b.ts', 'broken');
     write('types.d.ts', 'x');
     write('notes.md', 'x');
     write('_shared.ts', 'x');
     await dags.start();
-    expect(seen).toEqual(['deploy a1 a2', 'clear a.ts', 'error b.yaml: it is broken']);
+    expect(seen).toEqual(['deploy a1 a2', 'clear a.ts', 'error b.ts: it is broken']);
   });
 
   it('follows changes: a new file, a mended one, a DAG that is gone, a file that is gone', async () => {
     write('a.ts', 'a1\na2');
-    write('b.yaml', 'broken');
+    write('b.ts', 'broken');
     await dags.start();
     write('c.ts', 'c1');
     await awaitSeen('deploy c1');
-    write('b.yaml', 'b1');
-    await awaitSeen('clear b.yaml');
+    write('b.ts', 'b1');
+    await awaitSeen('clear b.ts');
     write('a.ts', 'a1');
     await awaitSeen('deactivate a2');
     rmSync(join(folder, 'c.ts'));

@@ -1,0 +1,94 @@
+import { statSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { findDagFiles } from '../../bundles/load-dag-folder.ts';
+import type { ApiClient } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { loadFileOrFail } from '../load-file.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { printJson, printLine, printNote } from '../output.ts';
+
+const DEPLOY = /* GraphQL */ `
+  mutation Deploy($input: DeployDagInput!) {
+    deployDag(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationDeployDagSuccess {
+        data {
+          created
+          dag {
+            dagId
+          }
+          version {
+            number
+          }
+        }
+      }
+    }
+  }
+`;
+
+interface Deployed {
+  created: boolean;
+  dag: { dagId: string };
+  version: { number: number };
+}
+
+export function addDeployCommand(program: Command): void {
+  withConnection(
+    program
+      .command('deploy')
+      .description('deploy the DAGs of a file or of a folder')
+      .argument('<path>', 'TypeScript, YAML or JSON file, or a folder of them'),
+  ).action((path: string, options: ConnectionOptions) =>
+    withClient(options, (client) => deploy(client, path, options.json === true)),
+  );
+}
+
+function filesOf(path: string): string[] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new CommandError(`There is no file or folder ${path}.`);
+  return found.isDirectory() ? findDagFiles(path) : [path];
+}
+
+/** Every file is tried, so that all that is wrong is said at once. */
+async function deploy(client: ApiClient, path: string, json: boolean): Promise<void> {
+  const files = filesOf(resolve(path));
+  if (files.length === 0) throw new CommandError(`There is no DAG file in ${path}.`);
+  const deployed: { dag: string; version: number; created: boolean; file: string }[] = [];
+  let failures = 0;
+  for (const file of files) {
+    const name = relative(process.cwd(), file);
+    try {
+      for (const { dag, version, created } of await deployFile(client, file)) {
+        deployed.push({ dag: dag.dagId, version: version.number, created, file: name });
+        if (!json) printLine(`${dag.dagId} version ${version.number}${created ? '' : ' (unchanged)'}`);
+      }
+    } catch (error) {
+      failures++;
+      printNote((error as Error).message);
+    }
+  }
+  if (json) printJson(deployed);
+  if (failures > 0) throw new CommandError(`${failures} of ${files.length} files could not be deployed.`);
+}
+
+async function deployFile(client: ApiClient, file: string): Promise<Deployed[]> {
+  const { dags } = await loadFileOrFail(file, process.cwd());
+  const results: Deployed[] = [];
+  for (const { spec, bundle } of dags) {
+    const input = { spec, bundle: bundle?.archive.toString('base64'), source: 'cli', path: file };
+    const { deployDag } = await client.request<{ deployDag: Outcome<Deployed> }>(DEPLOY, { input });
+    results.push(orFail(deployDag, spec.dagId));
+  }
+  return results;
+}

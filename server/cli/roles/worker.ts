@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { WorkerInfo } from '#db/queries/worker.ts';
+import { createBundleCache } from '../../bundles/bundle-cache.ts';
+import { createSupervisorClient, type SupervisorClient } from '../../runner/supervisor-client.ts';
+import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
+import type { WorkerApi } from '../../worker/worker-api.ts';
+import { startWorker } from '../../worker/worker.ts';
+import { version } from '../version.ts';
+import { runRole, type RoleContext } from './role.ts';
+
+export interface WorkerOptions {
+  queues?: string[];
+  slots?: number;
+}
+
+export const runWorker = (options: WorkerOptions): Promise<void> =>
+  runRole('worker', async (context) => {
+    const { config, log, shutdown } = context;
+    const onError = (error: unknown) => log.warn({ error }, 'the service did not answer');
+    const api = createGraphqlWorkerApi({ url: config.url!, token: config.token!, onError });
+    shutdown.add('connection', () => api.stop());
+    await openWorker(api, (hash) => api.fetchBundle(hash), `${hostname()}-${process.pid}`, context, options);
+  });
+
+/** The same over the network and inside `millrace start`. */
+export async function openWorker(
+  api: WorkerApi,
+  fetchBundle: (hash: string) => Promise<Buffer>,
+  defaultName: string,
+  { config, log, shutdown }: RoleContext,
+  { queues = config.worker.queues, slots = config.worker.slots }: WorkerOptions = {},
+): Promise<void> {
+  const home = join(config.home, 'worker');
+  const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
+  const name = config.worker.name ?? defaultName;
+  const info: WorkerInfo = { name, queues, slots, version: version(), hostname: hostname(), pid: process.pid };
+  let supervisor: SupervisorClient | undefined;
+  const worker = await startWorker({
+    api,
+    info,
+    supervise: (onEvent) =>
+      (supervisor = createSupervisorClient({
+        home,
+        fetchBundleDir: (hash) => bundles.dirOf(hash),
+        pythonCommand: config.worker.python,
+        maxTaskMemory: config.worker.taskMemory,
+        environment: config.worker.environment,
+        onEvent,
+      })),
+    onError: (error) => log.warn({ error }, 'the worker could not reach the service'),
+  });
+  shutdown.add(
+    'worker',
+    () => worker.stop(config.shutdownSeconds * 1_000),
+    () => supervisor?.stop(),
+  );
+  log.info({ name, queues: queues.join(','), slots }, 'the worker takes tasks');
+}
+
+/** Stays over restarts, so that what a killed process ran is known to be lost as soon as the next one starts. */
+export const steadyWorkerName = (home: string): string =>
+  `${hostname()}-${createHash('sha256').update(home).digest('hex').slice(0, 8)}`;
