@@ -1,0 +1,32 @@
+/** Versions of DAGs, for reading. A spec can be megabytes: `head` leaves its tasks out. */
+import { sql, type Selectable } from 'kysely';
+import type { DagSpec } from '#sdk/dag-spec.ts';
+import type { Db } from '#db/client.ts';
+import type { DagVersion } from '#db/types.ts';
+import type { KeysetPage } from './keyset.ts';
+
+export type DagSpecHead = Omit<DagSpec, 'tasks'>;
+const PLAIN = ['id', 'dag_id', 'number', 'hash', 'bundle_hash', 'task_count', 'created_by', 'created_at'] as const;
+const COLUMNS = [...PLAIN, sql<DagSpecHead>`spec - 'tasks'`.as('head')] as const;
+export type DagVersionRow = Pick<Selectable<DagVersion>, (typeof PLAIN)[number]> & { head: DagSpecHead };
+
+export async function findDagVersions(db: Db, versionIds: readonly number[]): Promise<DagVersionRow[]> {
+  if (versionIds.length === 0) return [];
+  return db.selectFrom('dag_version').select(COLUMNS).where('id', 'in', versionIds).execute();
+}
+
+/** Newest first. */
+export async function listDagVersions(db: Db, dagId: number, page: KeysetPage<number>): Promise<DagVersionRow[]> {
+  let query = db.selectFrom('dag_version').select(COLUMNS).where('dag_id', '=', dagId);
+  if (page.after !== undefined) query = query.where('number', '<', page.after);
+  if (page.before !== undefined) query = query.where('number', '>', page.before);
+  return query
+    .orderBy('number', page.inverted ? 'asc' : 'desc')
+    .limit(page.limit)
+    .execute();
+}
+
+export async function readDagSpec(db: Db, versionId: number): Promise<DagSpec> {
+  const row = await db.selectFrom('dag_version').select('spec').where('id', '=', versionId).executeTakeFirstOrThrow();
+  return row.spec as unknown as DagSpec;
+}

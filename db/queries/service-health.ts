@@ -1,0 +1,20 @@
+/** Facts of the database about the service as a whole. */
+import { sql } from 'kysely';
+import type { Db } from '#db/client.ts';
+
+export interface ServiceFacts {
+  now: Date;
+  database: string;
+  schemaVersion: string;
+  workersOnline: number;
+}
+
+export async function readServiceFacts(db: Db): Promise<ServiceFacts> {
+  const { rows } = await sql<ServiceFacts>`
+    select clock_timestamp()::timestamptz(3) as now, current_setting('server_version') as database,
+      (select max(name) from schema_migration) as "schemaVersion",
+      (select count(*)::int from worker where state = 'online') as "workersOnline"`.execute(db);
+  const facts = rows[0];
+  if (!facts) throw new Error('The database gave no row for its own state.');
+  return facts;
+}

@@ -1,0 +1,64 @@
+/** Task instances, for reading. */
+import { sql, type Selectable } from 'kysely';
+import type { TaskState } from '#sdk/states.ts';
+import type { Db } from '#db/client.ts';
+import type { TaskInstance } from '#db/types.ts';
+import type { KeysetPage } from './keyset.ts';
+
+export interface TaskKey {
+  runId: number;
+  taskIndex: number;
+  mapIndex: number;
+}
+
+const COLUMNS = [
+  'run_id',
+  'task_index',
+  'map_index',
+  'state',
+  'try_number',
+  'max_tries',
+  'queued_at',
+  'started_at',
+  'ended_at',
+  'dispatch_id',
+  'worker_id',
+] as const;
+export type TaskInstanceRow = Pick<Selectable<TaskInstance>, (typeof COLUMNS)[number]>;
+
+/** In no order; those that exist. */
+export async function findTaskInstances(db: Db, keys: readonly TaskKey[]): Promise<TaskInstanceRow[]> {
+  if (keys.length === 0) return [];
+  const wanted = sql<{ run_id: number; task_index: number; map_index: number }>`
+    unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[], ${keys.map((key) => key.mapIndex)}::int[])`;
+  return db
+    .selectFrom(wanted.as<'k'>(sql`k(run_id, task_index, map_index)`))
+    .innerJoin('task_instance as t', (join) =>
+      join
+        .onRef('t.run_id', '=', 'k.run_id')
+        .onRef('t.task_index', '=', 'k.task_index')
+        .onRef('t.map_index', '=', 'k.map_index'),
+    )
+    .select(COLUMNS.map((column) => `t.${column}` as const))
+    .execute();
+}
+
+/** In the order of the spec. */
+export async function listTaskInstances(
+  db: Db,
+  { runId, state }: { runId: number; state?: TaskState | null },
+  page: KeysetPage<{ taskIndex: number; mapIndex: number }>,
+): Promise<TaskInstanceRow[]> {
+  let query = db.selectFrom('task_instance').select(COLUMNS).where('run_id', '=', runId);
+  if (state) query = query.where('state', '=', state);
+  if (page.after)
+    query = query.where(
+      sql<boolean>`(task_index, map_index) > (${page.after.taskIndex}::int, ${page.after.mapIndex}::int)`,
+    );
+  if (page.before)
+    query = query.where(
+      sql<boolean>`(task_index, map_index) < (${page.before.taskIndex}::int, ${page.before.mapIndex}::int)`,
+    );
+  const direction = page.inverted ? 'desc' : 'asc';
+  return query.orderBy('task_index', direction).orderBy('map_index', direction).limit(page.limit).execute();
+}

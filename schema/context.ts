@@ -1,0 +1,60 @@
+/** What a resolver may use. The server fills it for each operation, and anew for each event of a subscription. */
+import type pg from 'pg';
+import type { Db } from '#db/client.ts';
+import type { Engine } from '#db/engine/engine.ts';
+import type { ApiTokenRole, ApiTokenRow } from '#db/queries/api-tokens.ts';
+import type { EventStreams } from './event-streams.ts';
+
+export const ROLES = ['viewer', 'editor', 'admin', 'worker', 'runner'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Who asks, by the one credential of the request. */
+export interface Viewer {
+  name: string;
+  role: Role;
+  /** The one dispatch that a runner's token speaks for. */
+  dispatchId: string | null;
+  /** What is looked at again when access changes. */
+  credential:
+    { kind: 'session'; tokenHash: string } | { kind: 'token'; id: number; tokenHash: string } | { kind: 'runner' };
+  expiresAt: Date;
+}
+
+/** The part of the engine that the API drives. */
+export type ApiEngine = Pick<
+  Engine,
+  'createRuns' | 'claim' | 'report' | 'heartbeat' | 'cancelRun' | 'editTasks' | 'versions'
+>;
+
+export interface Access {
+  /** Null: wrong name or password, said in one way only. `throttled`: too many attempts. */
+  login(name: string, password: string): Promise<Viewer | null | 'throttled'>;
+  logout(): Promise<void>;
+  createApiToken(token: {
+    name: string;
+    role: ApiTokenRole;
+    expiresInDays: number;
+  }): Promise<{ token: string; row: ApiTokenRow }>;
+  /** A bearer token for one dispatch alone. */
+  runnerToken(dispatchId: string, seconds: number): string;
+}
+
+export interface Context {
+  db: Db;
+  /** For the hot statements. */
+  pool: pg.Pool;
+  engine: ApiEngine;
+  /** Null: not signed in. */
+  viewer: Viewer | null;
+  events: EventStreams;
+  access: Access;
+  /** The content hash of an archive of DAG code, made anew from what is in it; an error when it is no such archive. */
+  hashBundle(archive: Buffer): Promise<string>;
+  version: string;
+}
+
+/** Who did it, for events and history. Every field that calls this asks for a role first. */
+export function actorOf(ctx: Context): string {
+  if (!ctx.viewer) throw new Error('An anonymous caller reached a field that records who acted.');
+  return ctx.viewer.name;
+}

@@ -1,0 +1,22 @@
+import { builder } from './builder.ts';
+import './scalars.ts';
+import './errors.ts';
+import './types/viewer.ts';
+import './types/access.ts';
+import './types/api-token.ts';
+import './types/dag.ts';
+import './types/dag-changes.ts';
+import './types/dag-run.ts';
+import './types/dag-run-changes.ts';
+import './types/dag-version.ts';
+import './types/event.ts';
+import './types/import-error.ts';
+import './types/log.ts';
+import './types/pool.ts';
+import './types/runner.ts';
+import './types/service-health.ts';
+import './types/task-edits.ts';
+import './types/task-instance.ts';
+import './types/worker.ts';
+
+export const schema = builder.toSchema();

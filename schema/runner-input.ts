@@ -1,0 +1,79 @@
+/** What runners send, checked by hand: these lists are long and come thousands of times a second. */
+import type { Json, LogChunk, ReportOutcome, TaskReport } from '#sdk/protocol.ts';
+import { TASK_CAUSES, type TaskCause } from '#sdk/states.ts';
+import type { Viewer } from './context.ts';
+import { badInput } from './errors.ts';
+
+const MOST_REPORTS = 1_000;
+const MOST_CHUNKS = 1_000;
+const MOST_CHUNK_CHARACTERS = 1024 * 1024;
+const MOST_MESSAGE = 8_000;
+const OUTCOMES: ReadonlySet<unknown> = new Set<ReportOutcome>(['success', 'failed', 'skipped', 'released']);
+const CAUSES: ReadonlySet<unknown> = new Set<TaskCause>(TASK_CAUSES);
+
+type Fields = { [key: string]: unknown };
+
+function fieldsOf(item: unknown, where: string): Fields {
+  if (item === null || typeof item !== 'object' || Array.isArray(item)) throw badInput(`${where} must be an object.`);
+  return item as Fields;
+}
+
+function checkLength(list: readonly unknown[], most: number, what: string): void {
+  if (list.length > most) throw badInput(`${what}: at most ${most} at once, not ${list.length}.`);
+}
+
+const isObjectOrNothing = (value: unknown): boolean =>
+  value == null || (typeof value === 'object' && !Array.isArray(value));
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+export function readReports(items: readonly unknown[]): TaskReport[] {
+  checkLength(items, MOST_REPORTS, 'reports');
+  return items.map((item, index) => {
+    const where = `reports[${index}]`;
+    const fields = fieldsOf(item, where);
+    const { dispatchId, outcome, cause, message, exitCode, evidence, xcoms, logBytes, retryable } = fields;
+    if (typeof dispatchId !== 'string') throw badInput(`${where}.dispatchId must be a string.`);
+    if (!OUTCOMES.has(outcome)) throw badInput(`${where}.outcome must be one of ${[...OUTCOMES].join(', ')}.`);
+    if (!CAUSES.has(cause)) throw badInput(`${where}.cause is not a known cause: ${JSON.stringify(cause)}.`);
+    if (message != null && typeof message !== 'string') throw badInput(`${where}.message must be a string.`);
+    if (exitCode != null && !Number.isInteger(exitCode)) throw badInput(`${where}.exitCode must be a whole number.`);
+    if (!isObjectOrNothing(evidence)) throw badInput(`${where}.evidence must be an object.`);
+    if (!isObjectOrNothing(xcoms)) throw badInput(`${where}.xcoms must be an object.`);
+    if (!isCount(logBytes)) throw badInput(`${where}.logBytes must be a count of bytes.`);
+    if (retryable !== undefined && typeof retryable !== 'boolean')
+      throw badInput(`${where}.retryable must be a boolean.`);
+    return {
+      dispatchId,
+      outcome: outcome as ReportOutcome,
+      cause: cause as TaskCause,
+      message: message?.slice(0, MOST_MESSAGE) ?? null,
+      exitCode: (exitCode ?? null) as number | null,
+      evidence: (evidence ?? null) as { [key: string]: Json } | null,
+      xcoms: (xcoms ?? null) as { [key: string]: Json } | null,
+      logBytes,
+      ...(retryable === undefined ? {} : { retryable }),
+    };
+  });
+}
+
+export function readLogChunkInput(items: readonly unknown[]): LogChunk[] {
+  checkLength(items, MOST_CHUNKS, 'chunks');
+  return items.map((item, index) => {
+    const where = `chunks[${index}]`;
+    const { dispatchId, offset, body } = fieldsOf(item, where);
+    if (typeof dispatchId !== 'string') throw badInput(`${where}.dispatchId must be a string.`);
+    if (!isCount(offset)) throw badInput(`${where}.offset must be a count of bytes.`);
+    if (typeof body !== 'string' || body === '') throw badInput(`${where}.body must be text.`);
+    if (body.length > MOST_CHUNK_CHARACTERS)
+      throw badInput(`${where}.body: at most ${MOST_CHUNK_CHARACTERS} characters.`);
+    return { dispatchId, offset, body };
+  });
+}
+
+/** A runner speaks for its own dispatch and for no other. */
+export function checkDispatches(viewer: Viewer | null, dispatchIds: readonly string[]): void {
+  if (!viewer || viewer.dispatchId === null) return;
+  const other = dispatchIds.find((id) => id !== viewer.dispatchId);
+  if (other !== undefined) throw badInput(`This token is for another dispatch than ${other}.`);
+}

@@ -1,0 +1,273 @@
+/** What runners call. One operation carries a whole batch, and nothing here resolves per item: this is the hot path. */
+import { appendLogChunks } from '#db/queries/log.ts';
+import { beatWorker, registerWorker } from '#db/queries/worker.ts';
+import { findWorkers } from '#db/queries/workers.ts';
+import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
+import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
+import { badInput, notFound } from '../errors.ts';
+import type { WorkSignal } from '../event-streams.ts';
+import { parseNumericId } from '../global-id.ts';
+import { checkDispatches, readLogChunkInput, readReports } from '../runner-input.ts';
+
+const MOST_CLAIMED = 1_000;
+const MOST_QUEUES = 100;
+const MOST_HELD = 20_000;
+/** A runner's token outlives the longest try; the engine fences it as soon as the dispatch is not the current one. */
+const TOKEN_MARGIN_SECONDS = 3_600;
+const TOKEN_SECONDS_WITHOUT_LIMIT = 7 * 86_400;
+
+const ReportAnswerEnum = builder.enumType('ReportAnswer', {
+  description: 'What became of a report.',
+  values: {
+    ACCEPTED: { description: 'Recorded.' },
+    DUPLICATE: { description: 'This dispatch had been finished before.' },
+    FENCED: { description: 'No longer the current dispatch: kill the child and forget it.' },
+    UNKNOWN: { description: 'The database has never heard of it.' },
+  } as const,
+});
+
+const ClaimInput = builder.inputType('ClaimInput', {
+  description: 'How much a worker would take.',
+  fields: (t) => ({
+    queues: t.stringList({ required: true, description: 'Of these queues; at most 100.' }),
+    limit: t.int({ required: true, description: 'At most so many; 1 to 1000.' }),
+  }),
+});
+
+const RegisterWorkerInput = builder.inputType('RegisterWorkerInput', {
+  description: 'A worker that starts.',
+  fields: (t) => ({
+    name: t.string({
+      required: true,
+      description: 'Stable over its restarts; a second one of the name replaces the first.',
+    }),
+    queues: t.stringList({ required: true, description: 'The queues it serves.' }),
+    slots: t.int({ required: true, description: 'Tasks it runs at once.' }),
+    version: t.string({ required: true, description: 'The Millrace version it runs.' }),
+    hostname: t.string({ description: 'Where it runs.' }),
+    pid: t.int({ description: 'Its process id there.' }),
+  }),
+});
+const RegisteredWorker = builder.objectRef<{ workerId: number }>('RegisteredWorker').implement({
+  description: 'A worker’s registration.',
+  authScopes: { work: true },
+  fields: (t) => ({
+    workerId: t.id({ description: 'To be sent with every call.', resolve: ({ workerId }) => workerId }),
+  }),
+});
+
+const ClaimTasksInput = builder.inputType('ClaimTasksInput', {
+  description: 'A worker with free slots.',
+  fields: (t) => ({
+    workerId: t.id({ required: true, description: 'From registerWorker.' }),
+    queues: t.stringList({ required: true, description: 'Of these queues; at most 100.' }),
+    limit: t.int({ required: true, description: 'At most so many; 1 to 1000.' }),
+  }),
+});
+const ClaimedTasks = builder.objectRef<{ dispatches: Dispatch[] }>('ClaimedTasks').implement({
+  description: 'Tasks handed to a worker.',
+  authScopes: { work: true },
+  fields: (t) => ({
+    dispatches: t.field({
+      type: ['JSON'],
+      description: 'Each a Dispatch of the runner protocol; they run from now on.',
+      resolve: (claimed) => claimed.dispatches,
+    }),
+  }),
+});
+
+const ReportTasksInput = builder.inputType('ReportTasksInput', {
+  description: 'Dispatches that ended.',
+  fields: (t) => ({
+    workerId: t.id({ description: 'From registerWorker; absent when a runner speaks for itself.' }),
+    reports: t.field({
+      type: ['JSON'],
+      required: true,
+      description: 'Each a TaskReport of the runner protocol; at most 1000.',
+    }),
+    claim: t.field({ type: ClaimInput, description: 'What the worker would take next, in the same step.' }),
+  }),
+});
+const ReportedTasks = builder
+  .objectRef<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>('ReportedTasks')
+  .implement({
+    description: 'What became of reports, and what to run next.',
+    authScopes: { run: true },
+    fields: (t) => ({
+      answers: t.field({
+        type: [ReportAnswerEnum],
+        description: 'One per report, in their order.',
+        resolve: (result) => result.answers,
+      }),
+      dispatches: t.field({ type: ['JSON'], description: 'As of claimTasks.', resolve: (result) => result.dispatches }),
+    }),
+  });
+
+const HeartbeatInput = builder.inputType('HeartbeatInput', {
+  description: 'All that a worker or runner has in hand.',
+  fields: (t) => ({
+    workerId: t.id({ description: 'From registerWorker; absent when a runner speaks for itself.' }),
+    dispatchIds: t.idList({ required: true, description: 'Dispatches that run; at most 20000.' }),
+  }),
+});
+const HeartbeatAnswer = builder.objectRef<{ fenced: string[]; registered: boolean }>('HeartbeatAnswer').implement({
+  description: 'What must go.',
+  authScopes: { run: true },
+  fields: (t) => ({
+    fenced: t.idList({ description: 'No longer current: kill them.', resolve: ({ fenced }) => fenced }),
+    registered: t.exposeBoolean('registered', {
+      description: 'False: the worker’s registration has lapsed; register again.',
+    }),
+  }),
+});
+
+const AppendTaskLogsInput = builder.inputType('AppendTaskLogsInput', {
+  description: 'Pieces of log.',
+  fields: (t) => ({
+    chunks: t.field({
+      type: ['JSON'],
+      required: true,
+      description: 'Each a LogChunk of the runner protocol; at most 1000.',
+    }),
+  }),
+});
+const AppendedLogs = builder.objectRef<{ accepted: number }>('AppendedLogs').implement({
+  description: 'What became of pieces of log.',
+  authScopes: { run: true },
+  fields: (t) => ({
+    accepted: t.exposeInt('accepted', {
+      description: 'Stored, now or by an earlier call; the others belong to no known dispatch.',
+    }),
+  }),
+});
+
+function checkClaim({ queues, limit }: { queues: readonly string[]; limit: number }): void {
+  if (queues.length > MOST_QUEUES) throw badInput(`queues: at most ${MOST_QUEUES}, not ${queues.length}.`);
+  if (limit < 1 || limit > MOST_CLAIMED) throw badInput(`limit: from 1 to ${MOST_CLAIMED}, not ${limit}.`);
+}
+
+function readWorkerId(id: string): number {
+  const workerId = parseNumericId('Worker', id);
+  if (workerId === undefined) throw badInput(`workerId: "${id}" is not what registerWorker gave.`);
+  return workerId;
+}
+
+/** Only a worker has slots: a runner has come for its one dispatch. */
+function readWorker(ctx: Context, id: string | null | undefined): number | null {
+  if (id == null) return null;
+  if (ctx.viewer?.role !== 'worker')
+    throw badInput('workerId: a runner’s token speaks for its dispatch alone; leave it out.');
+  return readWorkerId(id);
+}
+
+const withTokens = (ctx: Context, dispatches: Dispatch[]): Dispatch[] =>
+  dispatches.map((dispatch) => {
+    const limit = dispatch.task.executionTimeout ?? TOKEN_SECONDS_WITHOUT_LIMIT;
+    return { ...dispatch, token: ctx.access.runnerToken(dispatch.dispatchId, limit + TOKEN_MARGIN_SECONDS) };
+  });
+
+async function report(ctx: Context, input: typeof ReportTasksInput.$inferInput) {
+  const reports = readReports(input.reports);
+  checkDispatches(
+    ctx.viewer,
+    reports.map((entry) => entry.dispatchId),
+  );
+  const workerId = readWorker(ctx, input.workerId);
+  if (input.claim && workerId === null) throw badInput('claim: only with a workerId.');
+  if (input.claim) checkClaim(input.claim);
+  const result = await ctx.engine.report({ workerId, reports, ...(input.claim ? { claim: input.claim } : {}) });
+  return { answers: result.answers, dispatches: withTokens(ctx, result.dispatches) };
+}
+
+async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput) {
+  const { dispatchIds } = input;
+  if (dispatchIds.length > MOST_HELD) throw badInput(`dispatchIds: at most ${MOST_HELD}, not ${dispatchIds.length}.`);
+  checkDispatches(ctx.viewer, dispatchIds);
+  const workerId = readWorker(ctx, input.workerId);
+  const [{ fenced }, registered] = await Promise.all([
+    ctx.engine.heartbeat({ workerId, dispatchIds }),
+    workerId === null ? true : beatWorker(ctx.db, workerId),
+  ]);
+  return { fenced, registered };
+}
+
+builder.mutationFields((t) => ({
+  registerWorker: t.field({
+    type: RegisteredWorker,
+    authScopes: { work: true },
+    description: 'Makes a worker known.',
+    args: { input: t.arg({ type: RegisterWorkerInput, required: true }) },
+    resolve: (_root, { input }, ctx) => {
+      if (input.queues.length === 0 || input.queues.length > MOST_QUEUES)
+        throw badInput(`queues: from 1 to ${MOST_QUEUES}.`);
+      if (input.slots < 1 || input.slots > 10_000) throw badInput('slots: from 1 to 10000.');
+      return registerWorker(ctx.db, { ...input, hostname: input.hostname ?? null, pid: input.pid ?? null });
+    },
+  }),
+  claimTasks: t.field({
+    type: ClaimedTasks,
+    authScopes: { work: true },
+    description: 'Takes tasks that may start now.',
+    args: { input: t.arg({ type: ClaimTasksInput, required: true }) },
+    resolve: async (_root, { input: { workerId, queues, limit } }, ctx) => {
+      checkClaim({ queues, limit });
+      const dispatches = await ctx.engine.claim({ workerId: readWorkerId(workerId), queues, limit });
+      return { dispatches: withTokens(ctx, dispatches) };
+    },
+  }),
+  reportTasks: t.field({
+    type: ReportedTasks,
+    authScopes: { run: true },
+    description: 'Says how dispatches ended, and takes the next ones in the same step.',
+    args: { input: t.arg({ type: ReportTasksInput, required: true }) },
+    resolve: (_root, { input }, ctx) => report(ctx, input),
+  }),
+  heartbeat: t.field({
+    type: HeartbeatAnswer,
+    authScopes: { run: true },
+    description: 'Renews the leases of dispatches, and says which have lost theirs.',
+    args: { input: t.arg({ type: HeartbeatInput, required: true }) },
+    resolve: (_root, { input }, ctx) => heartbeat(ctx, input),
+  }),
+  appendTaskLogs: t.field({
+    type: AppendedLogs,
+    authScopes: { run: true },
+    description: 'Stores pieces of log. Sending one again does no harm.',
+    args: { input: t.arg({ type: AppendTaskLogsInput, required: true }) },
+    resolve: async (_root, { input }, ctx) => {
+      const chunks = readLogChunkInput(input.chunks);
+      checkDispatches(
+        ctx.viewer,
+        chunks.map((chunk) => chunk.dispatchId),
+      );
+      return { accepted: await appendLogChunks(ctx.pool, chunks) };
+    },
+  }),
+}));
+
+const WorkSignalType = builder.objectRef<WorkSignal>('WorkSignal').implement({
+  description: 'A wake-up. Several may have become one.',
+  authScopes: { work: true },
+  fields: (t) => ({
+    queues: t.exposeStringList('queues', { description: 'Tasks are ready in these queues: claim.' }),
+    heartbeat: t.exposeBoolean('heartbeat', {
+      description: 'Send a heartbeat now: some dispatch may have been fenced.',
+    }),
+  }),
+});
+
+builder.subscriptionField('workAvailable', (t) =>
+  t.field({
+    type: WorkSignalType,
+    authScopes: { work: true },
+    description: 'Wakes a worker when there may be something to claim or to kill. The first message comes at once.',
+    args: { workerId: t.arg.id({ required: true, description: 'From registerWorker.' }) },
+    subscribe: async (_root, { workerId }, ctx) => {
+      const [worker] = await findWorkers(ctx.db, [readWorkerId(workerId)]);
+      if (!worker) throw notFound(`worker "${workerId}"`);
+      return ctx.events.workAvailable({ id: worker.id, queues: worker.queues });
+    },
+    resolve: (signal) => signal,
+  }),
+);
