@@ -1,4 +1,5 @@
 /** How a runner calls a task of a bundled DAG file. Reads plain data only: the bundle carries its own copy of the SDK. */
+import { join } from 'node:path';
 import type { Dispatch, Json } from './protocol.ts';
 import type { Dag, TaskContext, TaskHandler } from './task-types.ts';
 
@@ -57,8 +58,11 @@ export async function runTypeScriptTask(module: object, dispatch: Dispatch, host
 function inputsOf(dispatch: Dispatch): { [name: string]: Json } {
   const args: { [name: string]: Json } = {};
   for (const [name, input] of Object.entries(dispatch.task.inputs)) {
-    const found = dispatch.xcoms.find((xcom) => xcom.taskId === input.task && xcom.key === input.key);
-    args[name] = found?.value ?? null;
+    const found = dispatch.xcoms.filter((xcom) => xcom.taskId === input.task && xcom.key === input.key);
+    const mapped = found.some((xcom) => xcom.mapIndex >= 0);
+    // A mapped task's results come as a list, in the order of its instances.
+    if (mapped) args[name] = found.sort((a, b) => a.mapIndex - b.mapIndex).map((xcom) => xcom.value);
+    else args[name] = found[0]?.value ?? null;
   }
   return args;
 }
@@ -89,7 +93,10 @@ function contextOf(dispatch: Dispatch, host: TaskHost): TaskContext {
     },
     signal: host.signal,
     env: host.env,
-    bundleDir: host.bundleDir,
+    file(name) {
+      if (host.bundleDir !== null) return join(host.bundleDir, name);
+      throw new Error(`DAG '${dispatch.dagId}' carries no files. Name '${name}' in its 'files'.`);
+    },
   };
 }
 

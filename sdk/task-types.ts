@@ -62,8 +62,8 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** The worker's environment. */
   readonly env: { readonly [name: string]: string | undefined };
-  /** Where the DAG's `files` lie. */
-  readonly bundleDir: string | null;
+  /** The path of one of the DAG's `files`, as named there. */
+  file(name: string): string;
 }
 
 export type TaskArgs<In extends Inputs, Params, Options> = {
