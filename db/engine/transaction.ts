@@ -15,7 +15,7 @@ export function beginTransaction(client: pg.Client): Transaction {
     sent.push(promise);
     return promise;
   };
-  track(client.query('begin'));
+  void track(client.query('begin'));
   return {
     send: <Row extends pg.QueryResultRow>(statement: Statement, values: unknown[]) =>
       track(client.query<Row>({ name: statement.name, text: statement.text, values }).then((result) => result.rows)),

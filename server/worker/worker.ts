@@ -4,10 +4,8 @@ import type { RunnerEvent, SupervisorClient } from '#server/runner/supervisor-cl
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createLogShipper } from './log-shipper.ts';
 import { createReportSender } from './report-sender.ts';
+import { openSession } from './session.ts';
 import type { SlotPool, WorkerApi } from './worker-api.ts';
-
-/** A sixth of a lease, ± 20 % so that many workers do not beat together. */
-const BEAT_MS = 10_000;
 
 export interface WorkerDeps {
   api: WorkerApi;
@@ -18,7 +16,6 @@ export interface WorkerDeps {
 }
 
 export interface Worker {
-  workerId: number;
   running(): number;
   /** Takes nothing more; resolves when what runs has ended and is reported. After `drainMs` it is interrupted. */
   stop(drainMs: number): Promise<void>;
@@ -27,7 +24,6 @@ export interface Worker {
 export async function startWorker({ api, info, supervise, onError }: WorkerDeps): Promise<Worker> {
   /** Bytes of log by dispatch. */
   const running = new Map<string, number>();
-  let workerId = await api.register(info);
   let free = info.slots;
   let stopping = false;
 
@@ -51,7 +47,7 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
     queues: info.queues,
     slots,
     accepting: () => !stopping,
-    send: (batch, claim) => api.report(workerId, batch, claim),
+    send: (batch, claim) => api.report(session.workerId(), batch, claim),
     onAnswered: (report) => running.delete(report.dispatchId),
     onError,
   });
@@ -73,35 +69,27 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
   };
   const supervisor = supervise(onEvent);
 
-  const beat = async () => {
-    const { fenced, registered } = await api.heartbeat(workerId, [...running.keys()]);
-    for (const dispatchId of fenced) if (running.has(dispatchId)) supervisor.cancel(dispatchId, 'fenced');
-    if (!registered && !stopping) {
-      unlisten();
-      workerId = await api.register(info);
-      unlisten = listen();
-    }
-  };
-  const beatNow = () => void beat().catch(onError);
-  const listen = () => api.listen({ workerId, queues: info.queues, slots, onFenced: beatNow });
-  let unlisten = listen();
-  const timer = setInterval(beatNow, BEAT_MS * (0.8 + Math.random() * 0.4));
+  const session = await openSession({
+    api,
+    info,
+    slots,
+    running: () => [...running.keys()],
+    onFenced: (dispatchId) => running.has(dispatchId) && supervisor.cancel(dispatchId, 'fenced'),
+    onError,
+  });
 
   return {
-    get workerId() {
-      return workerId;
-    },
     running: () => running.size,
     async stop(drainMs) {
       stopping = true;
-      unlisten();
-      await api.retire(workerId, 'draining').catch(onError);
+      session.close();
+      await api.retire(session.workerId(), 'draining').catch(onError);
       await supervisor.drain(drainMs);
-      await reports.idle();
-      clearInterval(timer);
       await logs.stop();
+      await reports.idle();
+      session.end();
       await supervisor.stop();
-      await api.retire(workerId, 'offline').catch(onError);
+      await api.retire(session.workerId(), 'offline').catch(onError);
     },
   };
 }

@@ -47,9 +47,7 @@ export interface FinishParts {
 
 const statements: { [name: string]: Statement } = {};
 
-const part = (wanted: boolean, text: string): string => (wanted ? text : '');
-
-const finishText = ({ xcoms, retries, ready, waiting }: FinishParts): string => `
+const RECORD_TRIES = `
 with f as materialized (
   select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::int[], $7::int[], $8::bool[], $9::float8[],
       $10::bool[], $11::int[], $12::text[], $13::int[], $14::text[], $15::jsonb[], $16::bigint[], $17::jsonb[])
@@ -69,21 +67,21 @@ tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome,
     cause, exit_code, message, evidence, log_bytes)
   select run_id, task_index, map_index, try_number, dispatch_id, ran_on, queued_at, started_at, (select ts from clk),
-    case when delay is null then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),
-${part(
-  xcoms,
-  `xc as (
+    case when delay is null then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),`;
+
+const STORE_XCOMS = `
+xc as (
   insert into xcom (run_id, task_index, map_index, key, value)
   select u.run_id, u.task_index, u.map_index, k.key, k.value from u, lateral jsonb_each(u.xcoms) k where u.xcoms is not null
-  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),`,
-)}
-${part(
-  retries,
-  `tm as (
+  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),`;
+
+const SET_TIMERS = `
+tm as (
   insert into task_timer (run_id, task_index, map_index, due_at)
   select run_id, task_index, map_index, deadline_at from u where delay is not null
-  on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),`,
-)}
+  on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),`;
+
+const COUNT_INTO_CHILDREN = `
 settled as (
   select run_id, state, lo, hi, worker_id from u where delay is null
   union all select run_id, outcome, lo, hi, worker_id from f where dispatch_id is null),
@@ -117,7 +115,9 @@ c as (
     deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
       when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
   from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = o.map_index
-  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf),
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf),`;
+
+const MOVE_RUNS_ON = `
 s as (
   update dag_run r set remaining = r.remaining - g.done, active = r.active + g.started, failed_leaves = r.failed_leaves + g.failed_leaves,
     event_seq = r.event_seq + 1,
@@ -137,33 +137,50 @@ s as (
 e as (
   insert into event (run_id, run_seq, at, body)
   select id, event_seq, (select ts from clk),
-    case when remaining = 0 then jsonb_build_object('t', t, 'run', state) else jsonb_build_object('t', t) end from s),
-${part(
-  ready,
-  `y as (
+    case when remaining = 0 then jsonb_build_object('t', t, 'run', state) else jsonb_build_object('t', t) end from s),`;
+
+const QUEUE_READY = `
+y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, p.rank, c.run_id, c.task_index, c.map_index from c,
     lateral (select v.queue, v.rank from dag_run r, dag_version_task v
       where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'queued' returning queue),`,
-)}
-${part(
-  waiting,
-  `w as (
+  where c.next = 'queued' returning queue),`;
+
+const HOLD_WAITING = `
+w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
   select c.run_id, p.rank, c.task_index, c.map_index from c,
     lateral (select v.rank from dag_run r, dag_version_task v
       where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'scheduled'),`,
-)}
-notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
-  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)
+  where c.next = 'scheduled'),`;
+
+const RESULT_ROWS = `
 select ${FINISH_ROW.accepted} as kind, n::bigint as a, 0 as task_index, 0 as map_index, null::uuid as dispatch_id, 0 as try_number, 0 as max_tries,
   0 as worker_id, null::task_state as state, (select count(*) from notify) as extra from u
 union all select ${FINISH_ROW.changed}, run_id, task_index, map_index, dispatch_id, try_number, max_tries, worker_id, next, 0 from c where next is not null
 union all select ${FINISH_ROW.runEnded}, id, 0, 0, null, 0, 0, 0, null, dag_id from s where remaining = 0`;
+
+const part = (wanted: boolean, text: string): string => (wanted ? text : '');
+
+const notify = ({ ready, retries }: FinishParts): string => `
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
+  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)`;
+
+const finishText = (parts: FinishParts): string =>
+  [
+    RECORD_TRIES,
+    part(parts.xcoms, STORE_XCOMS),
+    part(parts.retries, SET_TIMERS),
+    COUNT_INTO_CHILDREN,
+    MOVE_RUNS_ON,
+    part(parts.ready, QUEUE_READY),
+    part(parts.waiting, HOLD_WAITING),
+    notify(parts),
+    RESULT_ROWS,
+  ].join('');
 
 /** Why a report was refused: state and outcome count too, for a cancelled try has kept no dispatch. Rows: n, answer. */
 export const EXPLAIN_REFUSALS: Statement = {
