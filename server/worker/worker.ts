@@ -5,7 +5,8 @@ import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createLogShipper } from './log-shipper.ts';
 import { createReportSender } from './report-sender.ts';
 import { openSession } from './session.ts';
-import type { SlotPool, WorkerApi } from './worker-api.ts';
+import { createSlotPool } from './slot-pool.ts';
+import type { WorkerApi } from './worker-api.ts';
 
 export interface WorkerDeps {
   api: WorkerApi;
@@ -24,29 +25,15 @@ export interface Worker {
 export async function startWorker({ api, info, supervise, onError }: WorkerDeps): Promise<Worker> {
   /** Bytes of log by dispatch. */
   const running = new Map<string, number>();
-  let free = info.slots;
-  let stopping = false;
-
-  const slots: SlotPool = {
-    take: () => {
-      if (stopping) return 0;
-      const taken = free;
-      free = 0;
-      return taken;
-    },
-    deliver: (dispatches, reserved) => {
-      free += reserved - dispatches.length;
-      for (const dispatch of dispatches) {
-        running.set(dispatch.dispatchId, 0);
-        supervisor.start(dispatch);
-      }
-    },
-  };
+  const slots = createSlotPool(info.slots, (dispatch) => {
+    running.set(dispatch.dispatchId, 0);
+    supervisor.start(dispatch);
+  });
   const logs = createLogShipper({ append: (chunks) => api.appendLogs(chunks), onError });
   const reports = createReportSender({
     queues: info.queues,
     slots,
-    accepting: () => !stopping,
+    accepting: () => slots.isOpen(),
     send: (batch, claim) => api.report(session.workerId(), batch, claim),
     onAnswered: (report) => running.delete(report.dispatchId),
     onError,
@@ -81,7 +68,7 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
   return {
     running: () => running.size,
     async stop(drainMs) {
-      stopping = true;
+      slots.close();
       session.close();
       await api.retire(session.workerId(), 'draining').catch(onError);
       await supervisor.drain(drainMs);
