@@ -59,12 +59,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     nodeQueryOptions: { description: 'Any object by its global id; null when it is gone.', authScopes: { read: true } },
     nodesQueryOptions: false,
   },
-  errors: {
-    directResult: true,
-    defaultTypes: [],
-    unsafelyHandleInputErrors: true,
-    defaultUnionOptions: { name: ({ fieldName }) => `${fieldName[0]?.toUpperCase()}${fieldName.slice(1)}Result` },
-  },
+  errors: { defaultTypes: [], unsafelyHandleInputErrors: true },
   validation: {
     validationError: (failure) =>
       new ValidationError(

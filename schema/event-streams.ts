@@ -19,7 +19,7 @@ export interface EventFilter {
 
 export interface WorkSignal {
   queues: string[];
-  heartbeat: boolean;
+  fenced: boolean;
 }
 
 export interface EventStreams {

@@ -7,13 +7,16 @@ export interface ServiceFacts {
   database: string;
   schemaVersion: string;
   workersOnline: number;
+  /** Null: no scheduler has ever run, or each has said goodbye. */
+  schedulerBeatAt: Date | null;
 }
 
 export async function readServiceFacts(db: Db): Promise<ServiceFacts> {
   const { rows } = await sql<ServiceFacts>`
     select clock_timestamp()::timestamptz(3) as now, current_setting('server_version') as database,
       (select max(name) from schema_migration) as "schemaVersion",
-      (select count(*)::int from worker where state = 'online') as "workersOnline"`.execute(db);
+      (select count(*)::int from worker where state = 'online') as "workersOnline",
+      (select max(last_beat_at) from service_process where role = 'scheduler') as "schedulerBeatAt"`.execute(db);
   const facts = rows[0];
   if (!facts) throw new Error('The database gave no row for its own state.');
   return facts;

@@ -30,6 +30,9 @@ const CreatedApiToken = builder.objectRef<{ token: string; row: ApiTokenRow }>('
     token: t.exposeString('token', {
       description: 'Send it as `Authorization: Bearer <token>`. It is not shown again.',
     }),
+    name: t.string({ description: 'What it is for.', resolve: ({ row }) => row.name }),
+    role: t.field({ type: RoleEnum, description: 'What it may do.', resolve: ({ row }) => row.role }),
+    expiresAt: t.field({ type: 'DateTime', description: 'When it ends.', resolve: ({ row }) => row.expires_at }),
     apiToken: t.field({ type: ApiTokenNode, description: 'What is kept of it.', resolve: ({ row }) => row }),
   }),
 });

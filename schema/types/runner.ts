@@ -1,6 +1,6 @@
 /** What runners call. One operation carries a whole batch, and nothing here resolves per item: this is the hot path. */
 import { appendLogChunks } from '#db/queries/log.ts';
-import { beatWorker, registerWorker } from '#db/queries/worker.ts';
+import { beatWorker, registerWorker, setWorkerState } from '#db/queries/worker.ts';
 import { findWorkers } from '#db/queries/workers.ts';
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { builder } from '../builder.ts';
@@ -74,6 +74,21 @@ const ClaimedTasks = builder.objectRef<{ dispatches: Dispatch[] }>('ClaimedTasks
       description: 'Each a Dispatch of the runner protocol; they run from now on.',
       resolve: (claimed) => claimed.dispatches,
     }),
+  }),
+});
+
+const RetireStateEnum = builder.enumType('RetireState', {
+  description: 'How a worker goes.',
+  values: {
+    DRAINING: { value: 'draining', description: 'It takes nothing new and finishes what it has.' },
+    OFFLINE: { value: 'offline', description: 'It has finished.' },
+  } as const,
+});
+const RetireWorkerInput = builder.inputType('RetireWorkerInput', {
+  description: 'A worker that stops.',
+  fields: (t) => ({
+    workerId: t.id({ required: true, description: 'From registerWorker.' }),
+    state: t.field({ type: RetireStateEnum, required: true, description: 'DRAINING, then OFFLINE.' }),
   }),
 });
 
@@ -205,6 +220,17 @@ builder.mutationFields((t) => ({
       return registerWorker(ctx.db, { ...input, hostname: input.hostname ?? null, pid: input.pid ?? null });
     },
   }),
+  retireWorker: t.field({
+    type: RegisteredWorker,
+    authScopes: { work: true },
+    description: 'Says that a worker takes nothing more, or has gone.',
+    args: { input: t.arg({ type: RetireWorkerInput, required: true }) },
+    resolve: async (_root, { input }, ctx) => {
+      const workerId = readWorkerId(input.workerId);
+      await setWorkerState(ctx.db, workerId, input.state);
+      return { workerId };
+    },
+  }),
   claimTasks: t.field({
     type: ClaimedTasks,
     authScopes: { work: true },
@@ -251,8 +277,8 @@ const WorkSignalType = builder.objectRef<WorkSignal>('WorkSignal').implement({
   authScopes: { work: true },
   fields: (t) => ({
     queues: t.exposeStringList('queues', { description: 'Tasks are ready in these queues: claim.' }),
-    heartbeat: t.exposeBoolean('heartbeat', {
-      description: 'Send a heartbeat now: some dispatch may have been fenced.',
+    fenced: t.exposeBoolean('fenced', {
+      description: 'Send a heartbeat now: some dispatch may no longer be current.',
     }),
   }),
 });

@@ -13,6 +13,11 @@ const ServiceHealthType = builder.objectRef<ServiceFacts>('ServiceHealth').imple
     schemaVersion: t.exposeString('schemaVersion', { description: 'The last migration applied.' }),
     database: t.exposeString('database', { description: 'Version of PostgreSQL.' }),
     workersOnline: t.exposeInt('workersOnline', { description: 'Workers that take tasks.' }),
+    schedulerBeatAt: t.expose('schedulerBeatAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When a scheduler was last heard of; null: none has been.',
+    }),
     now: t.expose('now', { type: 'DateTime', description: 'The database’s clock, by which everything is decided.' }),
   }),
 });

@@ -106,7 +106,7 @@ export function createGraphqlWorkerApi({
       };
     },
     async retire(workerId, state) {
-      await send(RETIRE, { workerId: String(workerId), state });
+      await send(RETIRE, { workerId: String(workerId), state: state.toUpperCase() });
     },
     async fetchBundle(hash) {
       const response = await fetch(new URL(`/bundles/${hash}`, url), {
