@@ -1,6 +1,10 @@
 import { createSubscriber } from 'svelte/reactivity';
+import { connection } from './connection.svelte.ts';
 
-/** The server's time, ticking once a second while something on the page reads it. */
+/**
+ * The server's time, ticking once a second while something on the page reads it. It stands while the connection is lost:
+ * an age that goes on growing would claim to know that nothing has happened.
+ */
 class Clock {
   #offset = $state(0);
   #subscribe = createSubscriber((update) => {
@@ -10,7 +14,7 @@ class Clock {
 
   get now(): number {
     this.#subscribe();
-    return Date.now() + this.#offset;
+    return (connection.stale ? connection.asOf : Date.now()) + this.#offset;
   }
 
   /** `sent` and `received` are local times around the request that `serverNow` answered. */

@@ -71,7 +71,7 @@ export const DagQuery = graphql(
         nextRunAt
         maxActiveRuns
         params
-        recentRuns(first: 50) {
+        recentRuns(first: 40) {
           ...RecentRun
         }
         version {
@@ -131,6 +131,13 @@ export const DagParamsQuery = graphql(`
   }
 `);
 
+/** Where the changes are to be followed from: asked for before the list, so that nothing falls in between. */
+export const EventCursorQuery = graphql(`
+  query EventCursor {
+    eventCursor
+  }
+`);
+
 export const DagChanges = graphql(
   `
     subscription DagChanges($after: String) {
@@ -145,6 +152,11 @@ export const DagChanges = graphql(
         }
         dagRun {
           ...RecentRun
+          dag {
+            id
+            dagId
+            nextRunAt
+          }
         }
       }
     }
@@ -156,12 +168,10 @@ export const SetDagPaused = graphql(`
   mutation SetDagPaused($input: SetDagPausedInput!) {
     setDagPaused(input: $input) {
       __typename
-      ... on MutationSetDagPausedSuccess {
-        data {
-          id
-          paused
-          nextRunAt
-        }
+      ... on Dag {
+        id
+        paused
+        nextRunAt
       }
       ... on Error {
         message
@@ -174,11 +184,9 @@ export const TriggerDagRun = graphql(`
   mutation TriggerDagRun($input: TriggerDagRunInput!) {
     triggerDagRun(input: $input) {
       __typename
-      ... on MutationTriggerDagRunSuccess {
-        data {
-          id
-          runId
-        }
+      ... on DagRun {
+        id
+        runId
       }
       ... on ValidationError {
         message

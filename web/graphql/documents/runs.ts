@@ -155,6 +155,9 @@ export const CancelDagRun = graphql(`
   mutation CancelDagRun($input: CancelDagRunInput!) {
     cancelDagRun(input: $input) {
       __typename
+      ... on DagRun {
+        id
+      }
       ... on Error {
         message
       }
@@ -166,12 +169,10 @@ export const ClearTasks = graphql(`
   mutation ClearTasks($input: ClearTasksInput!) {
     clearTasks(input: $input) {
       __typename
-      ... on MutationClearTasksSuccess {
-        data {
-          taskInstances {
-            id
-            maxTries
-          }
+      ... on EditedTasks {
+        taskInstances {
+          id
+          maxTries
         }
       }
       ... on Error {

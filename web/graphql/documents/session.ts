@@ -22,11 +22,9 @@ export const LoginMutation = graphql(`
   mutation Login($input: LoginInput!) {
     login(input: $input) {
       __typename
-      ... on MutationLoginSuccess {
-        data {
-          name
-          role
-        }
+      ... on Viewer {
+        name
+        role
       }
       ... on Error {
         message

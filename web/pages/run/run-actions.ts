@@ -10,7 +10,7 @@ export async function cancelRun(live: RunLive, runId: string): Promise<void> {
   live.cancelRequested = true;
   const result = await client.mutation(CancelDagRun, { input: { runId } }).toPromise();
   const answer = result.data?.cancelDagRun;
-  if (answer && !('message' in answer)) return;
+  if (answer?.__typename === 'DagRun') return;
   live.cancelRequested = false;
   notices.add(t().run.cancel, answer?.message ?? result.error?.message ?? t().errors.network);
 }
@@ -18,7 +18,6 @@ export async function cancelRun(live: RunLive, runId: string): Promise<void> {
 interface Clear {
   runId: string;
   taskIds?: string[];
-  mapIndexes?: number[];
   downstream?: boolean;
   onlyFailed?: boolean;
 }
@@ -27,9 +26,9 @@ async function clear(live: RunLive, title: string, input: Clear, expected: reado
   live.requestTasks(expected.map((row) => row.key));
   const result = await client.mutation(ClearTasks, { input }).toPromise();
   const answer = result.data?.clearTasks;
-  if (answer?.__typename === 'MutationClearTasksSuccess') {
+  if (answer?.__typename === 'EditedTasks') {
     // What the service did not clear will send no event.
-    const cleared = new Set(answer.data.taskInstances.map((instance) => instance.id));
+    const cleared = new Set(answer.taskInstances.map((instance) => instance.id));
     live.forgetRequests(expected.filter((row) => !cleared.has(row.id)).map((row) => row.key));
     return;
   }
@@ -48,6 +47,5 @@ export function retryFailed(live: RunLive, runId: string, failed: readonly TaskR
 }
 
 export function clearTask(live: RunLive, runId: string, row: TaskRow): Promise<void> {
-  const mapped = row.mapIndex >= 0 ? { mapIndexes: [row.mapIndex] } : {};
-  return clear(live, t().task.clear, { runId, taskIds: [row.taskId], ...mapped, downstream: true }, [row]);
+  return clear(live, t().task.clear, { runId, taskIds: [row.taskId], downstream: true }, [row]);
 }
