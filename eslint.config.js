@@ -27,7 +27,7 @@ const NO_ENVIRONMENT = {
 
 const lineCount = (node) => node.loc.end.line - node.loc.start.line + 1;
 
-/** No function over 60 lines; a factory (`createX`) may be longer when each function inside it stays within 40. */
+/** No function over 60 lines; a factory (`createX`, `startX`) may be longer when each function inside it stays within 40. */
 const functionLength = {
   meta: {
     type: 'suggestion',
@@ -42,12 +42,12 @@ const functionLength = {
       const lines = lineCount(node);
       const parent = open.at(-1);
       if (parent) parent.longestInside = Math.max(parent.longestInside, lines);
-      const isFactory = /^create[A-Z]/.test(nameOf(node));
+      const isFactory = /^(create|start)[A-Z]/.test(nameOf(node));
       const max = parent?.isFactory ? 40 : isFactory && longestInside <= 40 ? Infinity : 60;
       if (lines > max) context.report({ node, messageId: 'long', data: { name: nameOf(node), lines, max } });
     };
     const enter = (node) =>
-      open.push({ longestInside: 0, isFactory: /^create[A-Z]/.test(nameOf(node)) && lineCount(node) > 60 });
+      open.push({ longestInside: 0, isFactory: /^(create|start)[A-Z]/.test(nameOf(node)) && lineCount(node) > 60 });
     const functions = ['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'];
     return Object.fromEntries(
       functions.flatMap((type) => [
