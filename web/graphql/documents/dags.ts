@@ -168,10 +168,12 @@ export const SetDagPaused = graphql(`
   mutation SetDagPaused($input: SetDagPausedInput!) {
     setDagPaused(input: $input) {
       __typename
-      ... on Dag {
-        id
-        paused
-        nextRunAt
+      ... on MutationSetDagPausedSuccess {
+        data {
+          id
+          paused
+          nextRunAt
+        }
       }
       ... on Error {
         message
@@ -184,9 +186,11 @@ export const TriggerDagRun = graphql(`
   mutation TriggerDagRun($input: TriggerDagRunInput!) {
     triggerDagRun(input: $input) {
       __typename
-      ... on DagRun {
-        id
-        runId
+      ... on MutationTriggerDagRunSuccess {
+        data {
+          id
+          runId
+        }
       }
       ... on ValidationError {
         message

@@ -155,9 +155,6 @@ export const CancelDagRun = graphql(`
   mutation CancelDagRun($input: CancelDagRunInput!) {
     cancelDagRun(input: $input) {
       __typename
-      ... on DagRun {
-        id
-      }
       ... on Error {
         message
       }
@@ -169,10 +166,12 @@ export const ClearTasks = graphql(`
   mutation ClearTasks($input: ClearTasksInput!) {
     clearTasks(input: $input) {
       __typename
-      ... on EditedTasks {
-        taskInstances {
-          id
-          maxTries
+      ... on MutationClearTasksSuccess {
+        data {
+          taskInstances {
+            id
+            maxTries
+          }
         }
       }
       ... on Error {

@@ -22,9 +22,11 @@ export const LoginMutation = graphql(`
   mutation Login($input: LoginInput!) {
     login(input: $input) {
       __typename
-      ... on Viewer {
-        name
-        role
+      ... on MutationLoginSuccess {
+        data {
+          name
+          role
+        }
       }
       ... on Error {
         message

@@ -186,24 +186,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "CancelDagRunResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ConflictError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "DagRun"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          }
-        ]
-      },
-      {
         "kind": "INPUT_OBJECT",
         "name": "ClaimInput",
         "inputFields": [
@@ -367,28 +349,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "ClearTasksResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ConflictError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "EditedTasks"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
-      },
-      {
         "kind": "OBJECT",
         "name": "ConflictError",
         "fields": [
@@ -462,20 +422,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "CreateApiTokenResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "CreatedApiToken"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
-      },
-      {
         "kind": "OBJECT",
         "name": "CreatedApiToken",
         "fields": [
@@ -486,6 +432,42 @@ export type introspection = {
               "ofType": {
                 "kind": "OBJECT",
                 "name": "ApiToken"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "expiresAt",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "DateTime"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "name",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "String"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "role",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "ENUM",
+                "name": "Role"
               }
             },
             "args": [],
@@ -1523,28 +1505,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "DeleteDagResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ConflictError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "DeletedDag"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
-      },
-      {
         "kind": "OBJECT",
         "name": "DeletedDag",
         "fields": [
@@ -1598,20 +1558,6 @@ export type introspection = {
           }
         ],
         "isOneOf": false
-      },
-      {
-        "kind": "UNION",
-        "name": "DeployDagResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "DeployedDag"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
       },
       {
         "kind": "OBJECT",
@@ -2253,24 +2199,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "LoginResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ConflictError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "Viewer"
-          }
-        ]
-      },
-      {
         "kind": "ENUM",
         "name": "MarkState",
         "enumValues": [
@@ -2354,28 +2282,6 @@ export type introspection = {
           }
         ],
         "isOneOf": false
-      },
-      {
-        "kind": "UNION",
-        "name": "MarkTasksResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ConflictError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "EditedTasks"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
       },
       {
         "kind": "INTERFACE",
@@ -2467,7 +2373,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "CancelDagRunResult"
+                "name": "MutationCancelDagRunResult"
               }
             },
             "args": [
@@ -2513,7 +2419,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "ClearTasksResult"
+                "name": "MutationClearTasksResult"
               }
             },
             "args": [
@@ -2536,7 +2442,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "CreateApiTokenResult"
+                "name": "MutationCreateApiTokenResult"
               }
             },
             "args": [
@@ -2559,7 +2465,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "DeleteDagResult"
+                "name": "MutationDeleteDagResult"
               }
             },
             "args": [
@@ -2582,7 +2488,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "DeployDagResult"
+                "name": "MutationDeployDagResult"
               }
             },
             "args": [
@@ -2628,7 +2534,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "LoginResult"
+                "name": "MutationLoginResult"
               }
             },
             "args": [
@@ -2663,7 +2569,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "MarkTasksResult"
+                "name": "MutationMarkTasksResult"
               }
             },
             "args": [
@@ -2727,12 +2633,35 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "retireWorker",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "RegisteredWorker"
+              }
+            },
+            "args": [
+              {
+                "name": "input",
+                "type": {
+                  "kind": "NON_NULL",
+                  "ofType": {
+                    "kind": "INPUT_OBJECT",
+                    "name": "RetireWorkerInput"
+                  }
+                }
+              }
+            ],
+            "isDeprecated": false
+          },
+          {
             "name": "revokeApiToken",
             "type": {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "RevokeApiTokenResult"
+                "name": "MutationRevokeApiTokenResult"
               }
             },
             "args": [
@@ -2755,7 +2684,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "SetDagPausedResult"
+                "name": "MutationSetDagPausedResult"
               }
             },
             "args": [
@@ -2778,7 +2707,7 @@ export type introspection = {
               "kind": "NON_NULL",
               "ofType": {
                 "kind": "UNION",
-                "name": "TriggerDagRunResult"
+                "name": "MutationTriggerDagRunResult"
               }
             },
             "args": [
@@ -2793,6 +2722,376 @@ export type introspection = {
                 }
               }
             ],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationCancelDagRunResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "ConflictError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "MutationCancelDagRunSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationCancelDagRunSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "DagRun"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationClearTasksResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "ConflictError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "MutationClearTasksSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationClearTasksSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "EditedTasks"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationCreateApiTokenResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "MutationCreateApiTokenSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationCreateApiTokenSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "CreatedApiToken"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationDeleteDagResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "ConflictError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "MutationDeleteDagSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationDeleteDagSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "DeletedDag"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationDeployDagResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "MutationDeployDagSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationDeployDagSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "DeployedDag"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationLoginResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "ConflictError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "MutationLoginSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationLoginSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "Viewer"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationMarkTasksResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "ConflictError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "MutationMarkTasksSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationMarkTasksSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "EditedTasks"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationRevokeApiTokenResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "MutationRevokeApiTokenSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationRevokeApiTokenSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "ApiToken"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationSetDagPausedResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "MutationSetDagPausedSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationSetDagPausedSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "Dag"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "UNION",
+        "name": "MutationTriggerDagRunResult",
+        "possibleTypes": [
+          {
+            "kind": "OBJECT",
+            "name": "MutationTriggerDagRunSuccess"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "NotFoundError"
+          },
+          {
+            "kind": "OBJECT",
+            "name": "ValidationError"
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "MutationTriggerDagRunSuccess",
+        "fields": [
+          {
+            "name": "data",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "OBJECT",
+                "name": "DagRun"
+              }
+            },
+            "args": [],
             "isDeprecated": false
           }
         ],
@@ -3812,6 +4111,47 @@ export type introspection = {
         "interfaces": []
       },
       {
+        "kind": "ENUM",
+        "name": "RetireState",
+        "enumValues": [
+          {
+            "name": "DRAINING",
+            "isDeprecated": false
+          },
+          {
+            "name": "OFFLINE",
+            "isDeprecated": false
+          }
+        ]
+      },
+      {
+        "kind": "INPUT_OBJECT",
+        "name": "RetireWorkerInput",
+        "inputFields": [
+          {
+            "name": "state",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "ENUM",
+                "name": "RetireState"
+              }
+            }
+          },
+          {
+            "name": "workerId",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "ID"
+              }
+            }
+          }
+        ],
+        "isOneOf": false
+      },
+      {
         "kind": "INPUT_OBJECT",
         "name": "RevokeApiTokenInput",
         "inputFields": [
@@ -3827,20 +4167,6 @@ export type introspection = {
           }
         ],
         "isOneOf": false
-      },
-      {
-        "kind": "UNION",
-        "name": "RevokeApiTokenResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "ApiToken"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          }
-        ]
       },
       {
         "kind": "ENUM",
@@ -4038,6 +4364,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "schedulerBeatAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "schemaVersion",
             "type": {
               "kind": "NON_NULL",
@@ -4114,24 +4449,6 @@ export type introspection = {
           }
         ],
         "isOneOf": false
-      },
-      {
-        "kind": "UNION",
-        "name": "SetDagPausedResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "Dag"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
       },
       {
         "kind": "SCALAR",
@@ -5005,24 +5322,6 @@ export type introspection = {
         "isOneOf": false
       },
       {
-        "kind": "UNION",
-        "name": "TriggerDagRunResult",
-        "possibleTypes": [
-          {
-            "kind": "OBJECT",
-            "name": "DagRun"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "NotFoundError"
-          },
-          {
-            "kind": "OBJECT",
-            "name": "ValidationError"
-          }
-        ]
-      },
-      {
         "kind": "OBJECT",
         "name": "ValidationError",
         "fields": [
@@ -5149,7 +5448,7 @@ export type introspection = {
         "name": "WorkSignal",
         "fields": [
           {
-            "name": "heartbeat",
+            "name": "fenced",
             "type": {
               "kind": "NON_NULL",
               "ofType": {

@@ -10,7 +10,7 @@ export async function cancelRun(live: RunLive, runId: string): Promise<void> {
   live.cancelRequested = true;
   const result = await client.mutation(CancelDagRun, { input: { runId } }).toPromise();
   const answer = result.data?.cancelDagRun;
-  if (answer?.__typename === 'DagRun') return;
+  if (answer?.__typename === 'MutationCancelDagRunSuccess') return;
   live.cancelRequested = false;
   notices.add(t().run.cancel, answer?.message ?? result.error?.message ?? t().errors.network);
 }
@@ -26,9 +26,9 @@ async function clear(live: RunLive, title: string, input: Clear, expected: reado
   live.requestTasks(expected.map((row) => row.key));
   const result = await client.mutation(ClearTasks, { input }).toPromise();
   const answer = result.data?.clearTasks;
-  if (answer?.__typename === 'EditedTasks') {
+  if (answer?.__typename === 'MutationClearTasksSuccess') {
     // What the service did not clear will send no event.
-    const cleared = new Set(answer.taskInstances.map((instance) => instance.id));
+    const cleared = new Set(answer.data.taskInstances.map((instance) => instance.id));
     live.forgetRequests(expected.filter((row) => !cleared.has(row.id)).map((row) => row.key));
     return;
   }
