@@ -90,7 +90,9 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
     setPaused(value) {
       paused = value;
       for (const child of running)
-        for (const stream of [child.stdout, child.stderr]) value ? stream?.pause() : stream?.resume();
+        for (const stream of [child.stdout, child.stderr])
+          if (value) stream?.pause();
+          else stream?.resume();
     },
     stop() {
       for (const child of running)

@@ -33,7 +33,7 @@ const MIB = 1024 * 1024;
 /** Of the memory limit, for the heap: the rest is Node itself and buffers. */
 const HEAP_SHARE = 0.8;
 
-export function startNodeChild(
+export function createNodeChild(
   bundleDir: string,
   memoryLimit: number | null,
   config: SupervisorConfig,
@@ -127,7 +127,9 @@ export function startNodeChild(
     },
     takeBack: (wanted) => writer.send({ op: 'return', dispatchIds: wanted.map((task) => task.dispatch.dispatchId) }),
     setPaused(paused) {
-      for (const stream of [channel, child.stdout, child.stderr]) paused ? stream?.pause() : stream?.resume();
+      for (const stream of [channel, child.stdout, child.stderr])
+        if (paused) stream?.pause();
+        else stream?.resume();
     },
     kill() {
       if (!gone && child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');

@@ -1,5 +1,4 @@
-import type { SupervisorConfig } from './messages.ts';
-import { startNodeChild, type NodeChild } from './node-child-process.ts';
+import { createNodeChild, type NodeChild } from './node-child-process.ts';
 import { signalGroup } from './process-group.ts';
 import type { Runtime, RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
@@ -113,7 +112,7 @@ export function createNodeRuntime({ config, memory }: RuntimeDeps): Runtime<'nod
   };
 
   const addChild = (bundle: Bundle): Child => {
-    const process = startNodeChild(bundle.dir, bundle.memoryLimit, config, {
+    const process = createNodeChild(bundle.dir, bundle.memoryLimit, config, {
       ready() {
         child.state = 'ready';
         child.idleSince = performance.now();

@@ -3,7 +3,7 @@ import type { Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { FromSupervisor } from './messages.ts';
 import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
 
-export type RunnerEvent =
+export type SupervisorEvent =
   | { type: 'log'; chunk: LogChunk }
   /** The code of the task is about to run. */
   | { type: 'started'; dispatchId: string }
@@ -17,7 +17,7 @@ export interface SupervisorClientOptions {
   home: string;
   /** Where the bundle is unpacked. */
   fetchBundleDir(hash: string): Promise<string>;
-  onEvent(event: RunnerEvent): void;
+  onEvent(event: SupervisorEvent): void;
   pythonCommand?: string;
   /** Bytes; null: no limit. */
   maxTaskMemory?: number | null;
@@ -28,17 +28,19 @@ export interface SupervisorClientOptions {
   /** From SIGTERM to SIGKILL. */
   graceMs?: number;
   maxNodeChildren?: number;
+  /** How long `drain` lets tasks run on. */
+  drainMs?: number;
   /** What tasks see; see taskEnvironment. */
   environment?: { [name: string]: string };
 }
 
-export interface SupervisorClient {
+export interface Supervisor {
   start(dispatch: Dispatch): void;
   cancel(dispatchId: string, reason: 'cancelled' | 'fenced' | 'timeout'): void;
   /** Dispatch ids that were started and have not finished. */
   running(): string[];
-  /** Takes no more; resolves when all have finished. What runs after `timeoutMs` is interrupted. */
-  drain(timeoutMs: number): Promise<void>;
+  /** Takes no more; resolves when all have finished. What still runs after the drain time is interrupted. */
+  drain(timeoutMs?: number): Promise<void>;
   /** Interrupts what runs, and ends the supervisor. */
   stop(): Promise<void>;
   /** Of the supervisor; undefined while there is none. */
@@ -46,11 +48,12 @@ export interface SupervisorClient {
 }
 
 const MIB = 1024 * 1024;
+const DRAIN_MS = 10 * 60_000;
 const FETCH_DELAYS_MS = [200, 1_000, 3_000];
 /** Before a supervisor is started again that ended at once. */
 const RESTART_DELAY_MS = 1_000;
 
-export function createSupervisorClient(options: SupervisorClientOptions): SupervisorClient {
+export function createSupervisorClient(options: SupervisorClientOptions): Supervisor {
   const { home, fetchBundleDir, onEvent } = options;
   const graceMs = options.graceMs ?? 5_000;
   const settings = {
@@ -138,7 +141,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     },
     running: () => [...running.keys()],
     pid: () => supervisor?.pid,
-    async drain(timeoutMs) {
+    async drain(timeoutMs = options.drainMs ?? DRAIN_MS) {
       closing = true;
       const timer = setTimeout(interrupt, timeoutMs);
       await idle();

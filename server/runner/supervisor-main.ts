@@ -4,7 +4,7 @@ import { createFrameWriter, readFrames } from './framing.ts';
 import { startGuard } from './guard.ts';
 import type { FromSupervisor, ToSupervisor } from './messages.ts';
 import { SUPERVISOR_VARIABLE } from './process-group.ts';
-import { createSupervisor, type Supervisor } from './supervisor.ts';
+import { createTaskTable, type TaskTable } from './task-table.ts';
 
 const CHANNEL_FD = 3;
 /** Of output that the worker has not taken yet: beyond it the tasks' pipes fill up and they wait. */
@@ -13,11 +13,11 @@ const UNSENT_LIMIT = 8 * 1024 * 1024;
 function main(): void {
   const channel = new Socket({ fd: CHANNEL_FD });
   const writer = createFrameWriter<FromSupervisor>(channel);
-  let supervisor: Supervisor | null = null;
+  let tasks: TaskTable | null = null;
   let paused = false;
 
   const setPaused = (value: boolean) => {
-    if (paused !== value) supervisor?.setPaused(value);
+    if (paused !== value) tasks?.setPaused(value);
     paused = value;
   };
   const send = (message: FromSupervisor) => {
@@ -29,13 +29,13 @@ function main(): void {
       const { config } = message;
       const environment = { ...config.environment, [SUPERVISOR_VARIABLE]: config.supervisorId };
       startGuard(config.supervisorId, config.environment['PATH'] ?? '/usr/bin:/bin');
-      supervisor = createSupervisor({ ...config, environment }, send);
-    } else if (message.op === 'start') supervisor?.start(message.dispatch, message.bundleDir);
-    else if (message.op === 'stop') supervisor?.stopTask(message.dispatchId, message.reason);
-    else supervisor?.interrupt();
+      tasks = createTaskTable({ ...config, environment }, send);
+    } else if (message.op === 'start') tasks?.start(message.dispatch, message.bundleDir);
+    else if (message.op === 'stop') tasks?.stopTask(message.dispatchId, message.reason);
+    else tasks?.interrupt();
   };
   const leave = () => {
-    supervisor?.stop();
+    tasks?.stop();
     process.exit(0);
   };
   channel.on('drain', () => setPaused(false));

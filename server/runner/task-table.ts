@@ -11,7 +11,7 @@ import { createPythonRuntime } from './python-runtime.ts';
 import { createSupervisedTask, type SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
 
-export interface Supervisor {
+export interface TaskTable {
   start(dispatch: Dispatch, bundleDir: string | null): void;
   stopTask(dispatchId: string, reason: StopReason): void;
   interrupt(): void;
@@ -23,7 +23,7 @@ export interface Supervisor {
 const PYTHON_WARM_MS = 500;
 
 /** Runs dispatches. Never runs their code itself: its own event loop stays free. */
-export function createSupervisor(config: SupervisorConfig, send: (message: FromSupervisor) => void): Supervisor {
+export function createTaskTable(config: SupervisorConfig, send: (message: FromSupervisor) => void): TaskTable {
   const tasks = new Map<string, SupervisedTask>();
   const memory = createMemoryWatch();
   const deps = { config, memory };

@@ -1,0 +1,44 @@
+import type { Dispatch, Json } from '#sdk/protocol.ts';
+import { failureOf, runTypeScriptTask, type TaskHost } from '#sdk/run-task.ts';
+import type { TaskResult } from './messages.ts';
+
+export type Results = { [key: string]: Json };
+
+/** Runs the task's function; what it returns or throws becomes its result. */
+export async function resultOf(
+  module: object,
+  dispatch: Dispatch,
+  host: TaskHost,
+  xcoms: Results,
+): Promise<TaskResult> {
+  try {
+    const value = await runTypeScriptTask(module, dispatch, host);
+    if (value !== null) xcoms['return_value'] = value;
+    return { outcome: 'success', ...(Object.keys(xcoms).length > 0 && { xcoms }) };
+  } catch (error) {
+    return failedResult(error, xcoms);
+  }
+}
+
+export function failedResult(error: unknown, xcoms: Results): TaskResult {
+  const failure = failureOf(error);
+  const result: TaskResult = { ...failure, ...(Object.keys(xcoms).length > 0 && { xcoms }) };
+  if (failure.outcome === 'failed' && error instanceof Error && failure.cause === 'exception') {
+    result.name = error.name;
+    result.stack = ownStack(error);
+  }
+  return result;
+}
+
+const MAX_CAUSES = 5;
+
+/** The stack without the frames of this program, and those of the causes. */
+function ownStack(error: Error): string {
+  const stacks: string[] = [];
+  for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
+    const lines = (at.stack ?? String(at)).split('\n');
+    const end = lines.findIndex((line) => /^ +at (async )?runTypeScriptTask /.test(line));
+    stacks.push(lines.slice(0, end < 0 ? undefined : end).join('\n'));
+  }
+  return stacks.join('\nCaused by: ');
+}
