@@ -3,7 +3,8 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Launch } from '../operators/launch.ts';
 import type { TaskResult } from './messages.ts';
-import { oomKills, signalGroup } from './process-group.ts';
+import { markOomKills, type OomMark } from './oom-kills.ts';
+import { signalGroup } from './process-group.ts';
 import { makeTaskDir, taskVariables, type Runtime, type RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 
@@ -26,20 +27,18 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
       dir.remove();
       return task.end(withdrawn ? { how: 'withdrawn' } : noShell());
     }
-    const before = oomKills();
-    const env = { ...config.environment, ...taskVariables(task), ...launch.env };
-    const child = spawn(shell, ['-c', launch.command], {
-      cwd: dir.path,
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child.on('error', (error) => {
+    const mark = markOomKills();
+    const notStarted = (error: Error) => {
       dir.remove();
       task.end(startFailed(error));
-    });
-    if (child.pid === undefined) return;
-    follow(task, launch, child, child.pid, before, dir.remove);
+    };
+    try {
+      const child = spawnShell(shell, launch, dir.path, { ...config.environment, ...taskVariables(task) });
+      child.on('error', notStarted);
+      if (child.pid !== undefined) follow(task, launch, child, child.pid, mark, dir.remove);
+    } catch (error) {
+      notStarted(error as Error);
+    }
   };
 
   const follow = (
@@ -47,7 +46,7 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
     launch: ShellLaunch,
     child: ChildProcess,
     pid: number,
-    oomKillsBefore: number | null,
+    mark: OomMark,
     removeDir: () => void,
   ) => {
     running.add(child);
@@ -70,14 +69,13 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
       running.delete(child);
       removeDir();
       const killed = signal === 'SIGKILL' || code === 137;
-      const now = oomKills();
       task.end({
         how: 'exited',
         code,
         signal,
         result: resultOf(code, task.log.lastOutput(), launch.skipOnExitCode),
         peakMemory: null,
-        outOfMemory: killed && (now === null || oomKillsBefore === null || now > oomKillsBefore),
+        outOfMemory: killed && mark.killedSince(),
         lastLine: task.log.lastError(),
       });
     });
@@ -100,6 +98,14 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
     },
   };
 }
+
+const spawnShell = (shell: string, launch: ShellLaunch, cwd: string, env: { [name: string]: string }) =>
+  spawn(shell, ['-c', launch.command], {
+    cwd,
+    env: { ...env, ...launch.env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 
 function resultOf(code: number | null, lastOutput: string | null, skipOnExitCode: number | null): TaskResult | null {
   if (code === 0)

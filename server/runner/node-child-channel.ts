@@ -10,36 +10,20 @@ export interface ChildChannel {
   flush(): void;
 }
 
-const FLUSH_CHARACTERS = 32 * 1024;
-const FLUSH_MS = 50;
-
 export function createChildChannel(fd: number): ChildChannel {
   let batch: string[] = [];
-  let size = 0;
-  let flushedAt = 0;
-  let scheduled = false;
 
   const flush = () => {
-    scheduled = false;
-    flushedAt = performance.now();
     if (batch.length === 0) return;
     const data = Buffer.from(`[${batch.join(',')}]\n`);
     batch = [];
-    size = 0;
     writeAll(fd, data);
   };
-  const say = (message: FromNodeChild) => {
-    const text = JSON.stringify(message);
-    size += text.length;
-    batch.push(text);
-  };
+  const say = (message: FromNodeChild) => void batch.push(JSON.stringify(message));
   const print = (dispatchId: string, stream: 'o' | 'e', text: string) => {
     say({ type: 'print', dispatchId, stream, text });
-    // A task that never yields prints too.
-    if (size > FLUSH_CHARACTERS || performance.now() - flushedAt > FLUSH_MS) return flush();
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(flush);
+    // At once: the task may never yield again.
+    flush();
   };
   return {
     say,

@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream';
 import { entryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
 import type { FromNodeChild, SupervisorConfig, ToNodeChild } from './messages.ts';
-import { oomKills, signalGroup } from './process-group.ts';
+import { markOomKills } from './oom-kills.ts';
+import { signalGroup } from './process-group.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
 
@@ -52,7 +53,7 @@ export function createNodeChild(
   const channel = child.stdio[3] as Duplex;
   const writer = createFrameWriter<ToNodeChild>(channel);
   const tasks: SupervisedTask[] = [];
-  const oomKillsBefore = oomKills();
+  const mark = markOomKills();
   let stderr = '';
   let gone = false;
 
@@ -86,8 +87,7 @@ export function createNodeChild(
     if (task) {
       tasks.shift();
       const heapFull = stderr.includes('heap out of memory');
-      const now = oomKills();
-      const oomKilled = signal === 'SIGKILL' && (now === null || oomKillsBefore === null || now > oomKillsBefore);
+      const oomKilled = signal === 'SIGKILL' && mark.killedSince();
       task.end({ ...exited(code, signal), outOfMemory: heapFull || oomKilled, lastLine: task.log.lastError() });
     }
     const why = `The Node process ended (${signal ?? `exit code ${code}`})${stderr && `: ${stderr.trim().split('\n').slice(-3).join(' / ')}`}`;

@@ -43,13 +43,3 @@ function environmentOf(pid: number): string[] {
     return [];
   }
 }
-
-/** Kernel OOM kills on this machine so far; null where it is not told. */
-export function oomKills(): number | null {
-  try {
-    const match = /^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'latin1'));
-    return match ? Number(match[1]) : null;
-  } catch {
-    return null;
-  }
-}

@@ -5,7 +5,8 @@ import type { Launch } from '../operators/launch.ts';
 import { findInPath } from './child-process.ts';
 import { createForkFrameReader, type ForkFrame } from './fork-server-frames.ts';
 import type { TaskResult } from './messages.ts';
-import { oomKills, signalGroup } from './process-group.ts';
+import { markOomKills, type OomMark } from './oom-kills.ts';
+import { signalGroup } from './process-group.ts';
 import { makeTaskDir, taskVariables, type Runtime, type RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
@@ -19,7 +20,7 @@ interface Job {
   pid: number | null;
   result: Buffer[];
   resultBytes: number;
-  oomKillsBefore: number | null;
+  mark: OomMark;
   removeDir(): void;
 }
 
@@ -118,7 +119,7 @@ export function createPythonRuntime({ config, memory }: RuntimeDeps): Runtime<'p
       pid: null,
       result: [],
       resultBytes: 0,
-      oomKillsBefore: oomKills(),
+      mark: markOomKills(),
       removeDir: dir.remove,
     });
     server ??= launchServer(command);
@@ -159,15 +160,13 @@ interface Exit {
 }
 
 function exited(job: Job, exit: Exit, result: TaskResult | null): Ending {
-  const now = oomKills();
-  const oomKilled = now === null || job.oomKillsBefore === null || now > job.oomKillsBefore;
   return {
     how: 'exited',
     code: exit.code,
     signal: exit.signal,
     result,
     peakMemory: exit.peak,
-    outOfMemory: exit.signal === 'SIGKILL' && oomKilled,
+    outOfMemory: exit.signal === 'SIGKILL' && job.mark.killedSince(),
     lastLine: job.task.log.lastError(),
   };
 }

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAlive } from '../../helpers/processes.ts';
+import { startRunner, type DispatchExtras } from '../../helpers/runner.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
+
+const MIB = 1024 * 1024;
+
+describe('python tasks', () => {
+  let runner: ReturnType<typeof startRunner>;
+  beforeAll(() => {
+    runner = startRunner();
+  });
+  afterAll(() => runner.stop());
+  const source = (text: string, extras?: DispatchExtras) => runner.run({ kind: 'python', source: text }, extras);
+
+  it('calls a function of a file with arguments, inputs and context names', async () => {
+    const bundleHash = runner.bundle({
+      'tasks/etl.py':
+        'import near\ndef clean(rows, region, ds, ti, **rest):\n    print("rows", len(rows), ti.task_id)\n    return {"n": len(rows), "region": region, "ds": ds, "near": near.VALUE, "more": "dag_run" in rest}\n',
+      'tasks/near.py': 'VALUE = 7\n',
+    });
+    const { report, lines } = await runner.run(
+      {
+        kind: 'python',
+        callable: 'tasks/etl.py:clean',
+        args: { region: '{{ params.region }}' },
+        inputs: { rows: { task: 'extract', key: 'return_value' } },
+      },
+      {
+        bundleHash,
+        run: { params: { region: 'eu' } },
+        xcoms: [{ taskId: 'extract', mapIndex: -1, key: 'return_value', value: [1, 2, 3] }],
+      },
+    );
+    expect(report).toMatchObject({ outcome: 'success', cause: 'ok' });
+    expect(report.xcoms).toEqual({ return_value: { n: 3, region: 'eu', ds: '2026-01-02', near: 7, more: true } });
+    expect(lines).toEqual(['o rows 3 task']);
+  });
+
+  it('pulls and pushes XComs', async () => {
+    const text =
+      'def main(ti):\n  ti.xcom_push("k", {"a": [1, None]})\n  return [ti.xcom_pull("up"), ti.xcom_pull("up", key="no"), ti.xcom_pull(["up", "mapped"])]';
+    const { report } = await source(text, {
+      xcoms: [
+        { taskId: 'up', mapIndex: -1, key: 'return_value', value: 'u' },
+        { taskId: 'mapped', mapIndex: 1, key: 'return_value', value: 'b' },
+        { taskId: 'mapped', mapIndex: 0, key: 'return_value', value: 'a' },
+      ],
+    });
+    expect(report.xcoms).toEqual({ k: { a: [1, null] }, return_value: ['u', null, ['u', ['a', 'b']]] });
+  });
+
+  it.each([
+    [
+      '1/0',
+      {
+        outcome: 'failed',
+        cause: 'exception',
+        message: 'ZeroDivisionError: division by zero',
+        evidence: { exception: 'ZeroDivisionError' },
+      },
+    ],
+    [
+      'import millrace\nraise millrace.Skip("no data")',
+      { outcome: 'skipped', cause: 'skipped_by_task', message: 'no data' },
+    ],
+    ['import millrace\nraise millrace.Fail("for good")', { outcome: 'failed', cause: 'exception', retryable: false }],
+    ['def main(): return {1, 2}', { outcome: 'failed', cause: 'result_invalid', retryable: false }],
+    ['def main(): return float("nan")', { outcome: 'failed', cause: 'result_invalid' }],
+    ['def main(): return "a\\0b"', { outcome: 'failed', cause: 'result_invalid' }],
+    ['def main(): return "x" * 2_000_000', { outcome: 'failed', cause: 'result_invalid' }],
+    ['import sys; sys.exit(4)', { outcome: 'failed', cause: 'exit_code', exitCode: 4 }],
+    ['import sys; sys.exit()', { outcome: 'success' }],
+    ['import os; os._exit(0)', { outcome: 'failed', cause: 'exit_code' }],
+    ['def broken(:', { outcome: 'failed', cause: 'exception', evidence: { exception: 'SyntaxError' } }],
+    ['import os; os.kill(os.getpid(), 11)', { outcome: 'failed', cause: 'exit_code', evidence: { signal: 'SIGSEGV' } }],
+    ['print(params["a"], ds)', { outcome: 'success' }],
+  ])('%j', async (text, expected) => {
+    expect((await source(text, { run: { params: { a: 1 } } })).report).toMatchObject(expected);
+  });
+
+  it('puts the traceback of the own code into the log', async () => {
+    const { lines } = await source('def inner():\n    raise ValueError("deep")\ndef main():\n    inner()\n');
+    expect(lines[0]).toBe('e Traceback (most recent call last):');
+    expect(lines.join('\n')).toContain('raise ValueError("deep")');
+    expect(lines.join('\n')).not.toContain('run_task.py');
+  });
+
+  it('shares nothing between tasks', async () => {
+    const dirty = await source(
+      'import json, os, sys, builtins\njson.dumps = None\nbuiltins.print = None\nos.environ["DIRTY"] = "1"\nsys.modules["etl"] = 1\nos.chdir("/")',
+    );
+    expect(dirty.report.outcome).toBe('success');
+    const { report } = await source(
+      'import json, os, sys\ndef main():\n  print("x")\n  return [json.dumps(1), os.environ.get("DIRTY"), "etl" in sys.modules, os.getcwd() != "/"]',
+    );
+    expect(report.xcoms).toEqual({ return_value: ['1', null, false, true] });
+  });
+
+  it('takes the same module name from each bundle', async () => {
+    const bundles = [1, 2].map((n) =>
+      runner.bundle({ 'dag.py': 'import shared\ndef f(): return shared.N', 'shared.py': `N = ${n}` }),
+    );
+    const reports = await Promise.all(
+      bundles.map((bundleHash) => runner.run({ kind: 'python', callable: 'dag.py:f' }, { bundleHash })),
+    );
+    expect(reports.map(({ report }) => report.xcoms)).toEqual([{ return_value: 1 }, { return_value: 2 }]);
+  });
+
+  it('forks within a few milliseconds', async () => {
+    await source('def main(): pass');
+    const took: number[] = [];
+    for (let n = 0; n < 15; n += 1) {
+      const started = performance.now();
+      await source('def main(): pass');
+      took.push(performance.now() - started);
+    }
+    // An interpreter's start alone is far above; the helper looks every 10 ms.
+    expect(took.sort((a, b) => a - b)[7]).toBeLessThan(60);
+  });
+
+  it('is stopped with everything it has started', async () => {
+    const id = runner.start({
+      kind: 'python',
+      executionTimeout: 0.5,
+      source:
+        'import subprocess, signal\nsignal.signal(15, signal.SIG_IGN)\np = subprocess.Popen(["sleep", "65"], start_new_session=True)\nprint(p.pid)\nwhile True: pass',
+    });
+    const { report, lines } = await runner.finished(id);
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'timeout' });
+    const pid = Number(lines[0]?.slice(2));
+    await waitFor(() => pid > 0 && !isAlive(pid), { what: `process ${pid} to die` });
+  });
+
+  it('goes on beside a busy task', async () => {
+    const busy = runner.start({ kind: 'python', source: 'while True: pass' });
+    await runner.started(busy);
+    const started = performance.now();
+    const { lines } = await source('print("beside")');
+    expect(lines).toEqual(['o beside']);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    runner.client.cancel(busy, 'cancelled');
+    expect((await runner.finished(busy)).report.cause).toBe('cancelled');
+  });
+
+  it('does not get beyond its memory limit', async () => {
+    const slow = 'import time\na = []\nwhile True:\n  a.append(bytearray(10_000_000))\n  time.sleep(0.02)';
+    const [watched, atOnce] = await Promise.all([
+      runner.run({ kind: 'python', source: slow, memoryLimit: 150 * MIB }),
+      runner.run({ kind: 'python', source: 'x = bytearray(3_000_000_000)', memoryLimit: 150 * MIB }),
+    ]);
+    for (const { report } of [watched, atOnce])
+      expect(report).toMatchObject({ outcome: 'failed', cause: 'oom_killed' });
+  });
+
+  it('survives the death of its fork server', async () => {
+    const { report } = await source(
+      'import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nimport time; time.sleep(60)',
+    );
+    expect(report).toMatchObject({ outcome: 'failed' });
+    expect((await source('print(1)')).report.outcome).toBe('success');
+  });
+});
+
+it('says that the interpreter is missing', async () => {
+  const runner = startRunner({ pythonCommand: 'python-of-nowhere' });
+  try {
+    const { report } = await runner.run({ kind: 'python', source: 'print(1)' });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'interpreter_missing', retryable: false });
+    expect(report.message).toContain('python-of-nowhere');
+  } finally {
+    await runner.stop();
+  }
+});
