@@ -3,7 +3,7 @@ import type { Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { FromSupervisor } from './messages.ts';
 import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
 
-export type SupervisorEvent =
+export type RunnerEvent =
   | { type: 'log'; chunk: LogChunk }
   /** The code of the task is about to run. */
   | { type: 'started'; dispatchId: string }
@@ -17,7 +17,7 @@ export interface SupervisorClientOptions {
   home: string;
   /** Where the bundle is unpacked. */
   fetchBundleDir(hash: string): Promise<string>;
-  onEvent(event: SupervisorEvent): void;
+  onEvent(event: RunnerEvent): void;
   pythonCommand?: string;
   /** Bytes; null: no limit. */
   maxTaskMemory?: number | null;
@@ -34,7 +34,7 @@ export interface SupervisorClientOptions {
   environment?: { [name: string]: string };
 }
 
-export interface Supervisor {
+export interface SupervisorClient {
   start(dispatch: Dispatch): void;
   cancel(dispatchId: string, reason: 'cancelled' | 'fenced' | 'timeout'): void;
   /** Dispatch ids that were started and have not finished. */
@@ -53,7 +53,7 @@ const FETCH_DELAYS_MS = [200, 1_000, 3_000];
 /** Before a supervisor is started again that ended at once. */
 const RESTART_DELAY_MS = 1_000;
 
-export function createSupervisorClient(options: SupervisorClientOptions): Supervisor {
+export function createSupervisorClient(options: SupervisorClientOptions): SupervisorClient {
   const { home, fetchBundleDir, onEvent } = options;
   const graceMs = options.graceMs ?? 5_000;
   const settings = {

@@ -6,7 +6,7 @@ import type { TaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, LogChunk, RunContext, TaskReport, XComValue } from '#sdk/protocol.ts';
 import {
   createSupervisorClient,
-  type SupervisorEvent,
+  type RunnerEvent,
   type SupervisorClientOptions,
 } from '#server/runner/supervisor-client.ts';
 import { waitFor } from './wait-for.ts';
@@ -83,7 +83,7 @@ export interface Finished {
 /** A supervisor with its client, in a folder of its own. */
 export function startRunner(options: Partial<SupervisorClientOptions> = {}) {
   const home = mkdtempSync(join(tmpdir(), 'millrace-runner-'));
-  const events: SupervisorEvent[] = [];
+  const events: RunnerEvent[] = [];
   const client = createSupervisorClient({
     home,
     graceMs: 500,
