@@ -116,6 +116,14 @@ export const VARIABLES = {
     about: 'Largest memory of one task, such as 2Gi.',
     fallback: 'no limit',
   },
+  MILLRACE_WAREHOUSE_URL: {
+    schema: z.url({
+      protocol: /^postgres(ql)?$/,
+      error: 'must be an address such as postgres://user@host:5432/database',
+    }),
+    about: 'Given to tasks as it is: the database that DAGs write their tables to.',
+    fallback: 'a database of its own for `start` with its embedded PostgreSQL',
+  },
   MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
   MILLRACE_URL: {
     schema: httpUrl,

@@ -6,10 +6,15 @@ import { findPackageFile } from './bundle-source.ts';
 import type { BundleFile } from './pack-bundle.ts';
 import { pythonFilesNeeded } from './python-imports.ts';
 
+export interface CollectedFile extends BundleFile {
+  /** Where it was read. */
+  source: string;
+}
+
 /** Throws an error that names what is missing. */
-export function collectFiles(dagFile: string, specs: readonly DagSpec[], patterns: readonly string[]): BundleFile[] {
+export function collectFiles(dagFile: string, specs: readonly DagSpec[], patterns: readonly string[]): CollectedFile[] {
   const root = dirname(dagFile);
-  const found = new Map<string, BundleFile>();
+  const found = new Map<string, CollectedFile>();
   for (const pattern of patterns) for (const file of filesOfPattern(root, pattern)) found.set(file.path, file);
   for (const path of pythonFiles(root, specs)) found.set(path, readBundleFile(path, join(root, path)));
   return [...found.values()];
@@ -34,7 +39,7 @@ function pythonFiles(root: string, specs: readonly DagSpec[]): string[] {
   return pythonFilesNeeded(root, callables, sources);
 }
 
-function filesOfPattern(root: string, pattern: string): BundleFile[] {
+function filesOfPattern(root: string, pattern: string): CollectedFile[] {
   const path = posix.normalize(pattern);
   if (path.startsWith('/') || path.startsWith('..') || path.includes('\\'))
     throw new Error(`files: '${pattern}' lies outside the DAG file's folder. Name files in it, or in a package.`);
@@ -71,8 +76,9 @@ function allFiles(root: string, path: string): string[] {
     .flatMap((name) => allFiles(root, posix.join(path, name)));
 }
 
-const readBundleFile = (path: string, absolute: string): BundleFile => ({
+const readBundleFile = (path: string, absolute: string): CollectedFile => ({
   path,
+  source: absolute,
   content: readFileSync(absolute),
   executable: (statSync(absolute).mode & 0o100) !== 0,
 });

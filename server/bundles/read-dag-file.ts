@@ -28,12 +28,13 @@ export async function readDagFile(path: string, bundle: () => Promise<BundledSou
   if (failed.length === 0 && raw.dags.length === 0) failed.push(noDags(path));
   if (failed.length > 0) return { dags: [], bundle: null, errors: failed, inputs: raw.inputs };
 
-  const files = collectFiles(
+  const collected = collectFiles(
     path,
     specs,
     raw.dags.flatMap((dag) => dag.files),
   );
-  const inputs = [...raw.inputs, ...files.map((file) => resolve(dirname(path), file.path))];
+  const inputs = [...raw.inputs, ...collected.map((file) => file.source)];
+  const files: BundleFile[] = [...collected];
   const hasCode = specs.some((spec) => spec.tasks.some((task) => task.kind === 'typescript'));
   if (hasCode && raw.code !== null) files.push(codeFile(raw.code));
   const packed = files.length > 0 ? await packBundle(files) : null;

@@ -1,6 +1,6 @@
-/** What tasks may see of the worker's environment: never its own settings, keys or database address. */
+/** What tasks may see of the worker's environment: never its own settings, keys or database address. The warehouse is theirs. */
 const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|HOSTNAME|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(HTTPS?|NO|ALL)_PROXY)$/i;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|HOSTNAME|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(HTTPS?|NO|ALL)_PROXY|MILLRACE_WAREHOUSE_URL)$/i;
 
 export function taskEnvironment(environment: { [name: string]: string | undefined }): { [name: string]: string } {
   const passed = Object.entries(environment).filter(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findDagFiles } from '#server/bundles/find-dag-files.ts';
 import { loadDagFile } from '#server/bundles/load-dag-file.ts';
 import type { LoadedFile } from '#server/bundles/loaded-file.ts';
 import { unpackBundle } from '#server/bundles/unpack-bundle.ts';
@@ -177,6 +178,10 @@ tasks:
     );
     expect(errorsOf(loaded)).toEqual([]);
     expect(loaded.dags[0]?.spec.schedule).toEqual({ kind: 'interval', seconds: 86_400 });
+    expect(findDagFiles(join(root, 'py'))).toEqual([join(root, 'py/ml.yaml')]);
+    expect(loaded.inputs.filter((path) => path.endsWith('seattle-weather.csv'))[0]).toMatch(
+      /node_modules\/vega-datasets/,
+    );
     const dir = await unpacked(loaded);
     const names = (await import('node:fs')).readdirSync(dir, { recursive: true }).map(String).sort();
     expect(names.filter((name) => /\.\w+$/.test(name))).toEqual([

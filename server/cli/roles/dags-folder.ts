@@ -1,6 +1,6 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join, relative } from 'node:path';
-import { findDagFiles } from '../../bundles/load-dag-folder.ts';
+import { findDagFiles } from '../../bundles/find-dag-files.ts';
 import type { Logger } from '../../log.ts';
 
 /** What a file held when it was last loaded. */
