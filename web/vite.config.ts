@@ -5,7 +5,6 @@ import { defineConfig } from 'vite';
 /** `npx vite -c web/vite.config.ts` proxies to a running service; MILLRACE_URL names another than the default. */
 export default defineConfig(({ mode }) => ({
   root: import.meta.dirname,
-  configFile: false,
   plugins: [svelte({ configFile: false }), tailwindcss()],
   build: {
     outDir: 'dist',
