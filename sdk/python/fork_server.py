@@ -15,6 +15,7 @@ import selectors
 import signal
 import struct
 import sys
+import traceback
 
 PRELOADED = """argparse array ast asyncio base64 bisect calendar collections concurrent.futures configparser contextlib copy csv
 ctypes dataclasses datetime decimal difflib email.message enum fnmatch fractions functools getpass glob gzip hashlib heapq hmac
@@ -24,8 +25,11 @@ types typing unicodedata urllib.parse urllib.request uuid warnings xml.etree.Ele
 
 HEADER = struct.Struct("!cII")
 PIPE_READ = 1 << 16
-# Allocations above the limit by this much fail at once, between two looks at the process group's memory.
-MEMORY_SLACK = 64 << 20
+OOM_SCORE = b"500"
+# What is reserved far above the limit of use fails at once, between two looks at the process group's memory. Threads and
+# libraries reserve much that they never use.
+RESERVED_FACTOR = 2
+RESERVED_SLACK = 512 << 20
 
 
 def preload():
@@ -105,7 +109,8 @@ class ForkServer:
         out, err, result = os.pipe(), os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            become_task(request, out[1], err[1], result[1])
+            last_fd = max(*self.selector.get_map(), *out, *err, *result)
+            become_task(request, out[1], err[1], result[1], last_fd)
         for _, writer in (out, err, result):
             os.close(writer)
         task = Task(request["id"], pid, {out[0]: b"O", err[0]: b"E", result[0]: b"R"})
@@ -162,7 +167,18 @@ class ForkServer:
         self.send(b"X", task.id, json.dumps(ending).encode())
 
 
-def become_task(request, out, err, result):
+def prefer_for_oom_kill():
+    """Short of memory, the kernel is to kill tasks rather than what supervises them."""
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, OOM_SCORE)
+        os.close(fd)
+    except OSError:
+        # Not Linux, or not allowed in this sandbox: the kernel chooses by size then.
+        return
+
+
+def become_task(request, out, err, result, last_fd):
     """In the child: its own session, output, folder and environment; never returns."""
     code = 1
     try:
@@ -175,7 +191,7 @@ def become_task(request, out, err, result):
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
         result_fd = os.dup2(result, 3, inheritable=False)
-        os.closerange(4, 1024)
+        os.closerange(4, last_fd + 1)
         sys.stdin = open(0, closefd=False)
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
@@ -183,12 +199,15 @@ def become_task(request, out, err, result):
         os.chdir(request["cwd"])
         sys.argv = [request["taskId"]]
         if request["memoryLimit"]:
-            limit = request["memoryLimit"] + MEMORY_SLACK
+            limit = request["memoryLimit"] * RESERVED_FACTOR + RESERVED_SLACK
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         gc.enable()
+        prefer_for_oom_kill()
         from run_task import run_task
 
         code = run_task(request, result_fd)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

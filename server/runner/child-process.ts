@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { Launch } from '../operators/launch.ts';
 import type { TaskResult } from './messages.ts';
 import { markOomKills, type OomMark } from './oom-kills.ts';
-import { signalGroup } from './process-group.ts';
+import { preferForOomKill, signalGroup } from './process-group.ts';
 import { makeTaskDir, taskVariables, type Runtime, type RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 
@@ -49,6 +49,7 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
     mark: OomMark,
     removeDir: () => void,
   ) => {
+    preferForOomKill(pid);
     running.add(child);
     let ended = false;
     task.control = { signal: (name) => !ended && signalGroup(pid, name) };

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rm } from 'node:fs';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { entryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
 import type { FromNodeChild, SupervisorConfig, ToNodeChild } from './messages.ts';
 import { markOomKills } from './oom-kills.ts';
-import { signalGroup } from './process-group.ts';
+import { preferForOomKill, signalGroup } from './process-group.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
 
@@ -44,12 +46,14 @@ export function createNodeChild(
   const heap =
     memoryLimit === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor((memoryLimit * HEAP_SHARE) / MIB))}`];
   const env = { ...config.environment, MILLRACE_BUNDLE_DIR: bundleDir };
+  const cwd = mkdtempSync(join(config.workDir, 'node-'));
   const child = spawn(command, [...heap, ...args], {
-    cwd: config.workDir,
+    cwd,
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
+  if (child.pid !== undefined) preferForOomKill(child.pid);
   const channel = child.stdio[3] as Duplex;
   const writer = createFrameWriter<ToNodeChild>(channel);
   const tasks: SupervisedTask[] = [];
@@ -82,6 +86,8 @@ export function createNodeChild(
   const onClose = (code: number | null, signal: string | null) => {
     if (gone) return;
     gone = true;
+    // What cannot be removed now goes with the work folder, when the supervisor ends.
+    rm(cwd, { recursive: true, force: true }, () => undefined);
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
     const task = running();
     if (task) {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** Signals a process group; false when nobody is left in it. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
@@ -6,8 +6,25 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
     process.kill(-pgid, signal);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if (isGone(error)) return false;
     throw error;
+  }
+}
+
+/** EPERM: what is left are zombies (macOS), or processes that have become another user's. */
+const isGone = (error: unknown) => ['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** Half-way to certain victim. */
+const OOM_SCORE = '500';
+
+/** Short of memory, the kernel is to kill tasks rather than what supervises them. What they start inherits it. */
+export function preferForOomKill(pid: number): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
+  } catch {
+    // Ended already, or not allowed in this sandbox: the kernel chooses by size then.
+    return;
   }
 }
 
@@ -24,7 +41,7 @@ export function killTagged(tags: ReadonlySet<string>): number[] {
       process.kill(pid, 'SIGKILL');
       killed.push(pid);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      if (!isGone(error)) throw error;
     }
   }
   return killed;

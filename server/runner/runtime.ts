@@ -23,9 +23,8 @@ export interface RuntimeDeps {
 /** A task's own folder; `remove` may be called when it is over. */
 export async function makeTaskDir(config: SupervisorConfig): Promise<{ path: string; remove(): void }> {
   const path = await mkdtemp(join(config.workDir, 'task-'));
-  const removed = () => undefined;
   // What cannot be removed now goes with the work folder, when the supervisor ends.
-  return { path, remove: () => void rm(path, { recursive: true, force: true }).catch(removed) };
+  return { path, remove: () => void rm(path, { recursive: true, force: true }).catch(() => undefined) };
 }
 
 /** What a task finds in its environment besides the worker's. */

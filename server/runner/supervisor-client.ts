@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { FromSupervisor } from './messages.ts';
+import { signalGroup } from './process-group.ts';
 import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
 
 export type RunnerEvent =
@@ -43,6 +44,8 @@ export interface SupervisorClient {
   drain(timeoutMs?: number): Promise<void>;
   /** Interrupts what runs, and ends the supervisor. */
   stop(): Promise<void>;
+  /** Reads no more output until it is undone; tasks that print much wait then. */
+  setPaused(paused: boolean): void;
   /** Of the supervisor; undefined while there is none. */
   pid(): number | undefined;
 }
@@ -65,11 +68,12 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     maxNodeChildren: options.maxNodeChildren ?? 64,
     environment: options.environment ?? { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
   };
-  const running = new Map<string, { sent: boolean }>();
+  const running = new Map<string, { sent: boolean; pid: number | null }>();
   const idleWaiters = new Set<() => void>();
   let supervisor: SupervisorProcess | null = null;
   let startedAt = -Infinity;
   let closing = false;
+  let paused = false;
 
   const remove = (dispatchId: string): boolean => {
     const known = running.delete(dispatchId);
@@ -79,10 +83,15 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   const finish = (report: TaskReport) => {
     if (remove(report.dispatchId)) onEvent({ type: 'finished', report });
   };
+  const begun = (dispatchId: string, pid: number | null) => {
+    const known = running.get(dispatchId);
+    if (known) known.pid = pid;
+    onEvent({ type: 'started', dispatchId });
+  };
   const onMessages = (messages: FromSupervisor[]) => {
     for (const message of messages) {
       if (message.type === 'finished') finish(message.report);
-      else if (message.type === 'started') onEvent({ type: 'started', dispatchId: message.dispatchId });
+      else if (message.type === 'started') begun(message.dispatchId, message.pid);
       else onEvent(message);
     }
   };
@@ -91,11 +100,16 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     startedAt = performance.now();
     const started = startSupervisorProcess(home, settings, onMessages, () => {
       if (supervisor === started) supervisor = null;
-      const lost = [...running].filter(([, { sent }]) => sent).map(([dispatchId]) => dispatchId);
-      for (const dispatchId of lost) remove(dispatchId);
-      if (lost.length > 0) onEvent({ type: 'supervisor_lost', dispatchIds: lost });
+      const lost = [...running].filter(([, { sent }]) => sent);
+      for (const [dispatchId, { pid }] of lost) {
+        // Where the system does not tell what was started by whom.
+        if (pid !== null) signalGroup(pid, 'SIGKILL');
+        remove(dispatchId);
+      }
+      if (lost.length > 0) onEvent({ type: 'supervisor_lost', dispatchIds: lost.map(([dispatchId]) => dispatchId) });
     });
     supervisor = started;
+    started.setPaused(paused);
     return started;
   };
   const idle = () =>
@@ -130,7 +144,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     start(dispatch) {
       const { dispatchId } = dispatch;
       if (running.has(dispatchId)) return;
-      running.set(dispatchId, { sent: false });
+      running.set(dispatchId, { sent: false, pid: null });
       if (closing) finish(released(dispatchId));
       else void launch(dispatch);
     },
@@ -141,6 +155,10 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     },
     running: () => [...running.keys()],
     pid: () => supervisor?.pid,
+    setPaused(value) {
+      paused = value;
+      supervisor?.setPaused(value);
+    },
     async drain(timeoutMs = options.drainMs ?? DRAIN_MS) {
       closing = true;
       const timer = setTimeout(interrupt, timeoutMs);

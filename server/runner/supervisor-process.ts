@@ -12,6 +12,7 @@ import { killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
 export interface SupervisorProcess {
   readonly pid: number | undefined;
   send(message: ToSupervisor): void;
+  setPaused(paused: boolean): void;
   /** Closes its channel: it kills what it runs and ends. */
   close(): Promise<void>;
 }
@@ -63,6 +64,10 @@ export function startSupervisorProcess(
   return {
     pid: child.pid,
     send: writer.send,
+    setPaused(paused) {
+      if (paused) channel.pause();
+      else channel.resume();
+    },
     async close() {
       writer.flush();
       channel.end();

@@ -172,3 +172,36 @@ describe('output limit', () => {
     }
   });
 });
+
+describe('a worker that cannot take output', () => {
+  it('makes tasks wait, and gets all of it later', async () => {
+    const runner = startRunner();
+    try {
+      const flood = runner.start({ kind: 'bash', command: 'echo first; seq 1000000; echo done >&2' });
+      await waitFor(() => runner.linesOf(flood).length > 0);
+      runner.client.setPaused(true);
+      const seen = runner.events.length;
+      const memory = () =>
+        Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${runner.client.pid()}/status`, 'utf8'))?.[1]);
+      const read = () => Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${runner.client.pid()}/io`, 'utf8'))?.[1]);
+      let last = -1;
+      await waitFor(
+        async () => {
+          const before = last;
+          last = read();
+          await new Promise((done) => setTimeout(done, 300));
+          return before > 0 && last === before;
+        },
+        { what: 'the supervisor to stop reading' },
+      );
+      expect(memory()).toBeLessThan(300 * 1024);
+      expect(runner.events.length - seen).toBeLessThan(400);
+      runner.client.setPaused(false);
+      const { report, lines } = await runner.finished(flood, 30_000);
+      expect(report.outcome).toBe('success');
+      expect(lines.length).toBe(1_000_002);
+    } finally {
+      await runner.stop();
+    }
+  });
+});
