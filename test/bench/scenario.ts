@@ -1,0 +1,68 @@
+import type { BenchPostgres } from './database.ts';
+import type { Machine } from './machine.ts';
+import type { Cost } from './measure.ts';
+import type { Options } from './options.ts';
+import type { BenchRedis } from './redis.ts';
+
+/** What a scenario needs to run. */
+export interface Bench {
+  postgres: BenchPostgres;
+  machine: Machine;
+  options: Options;
+  /** Without persistence; null: there is none on this machine. */
+  redis: BenchRedis | null;
+  log(line: string): void;
+}
+
+/** Which parts of the product take part. */
+export const VARIANTS = {
+  a: '(a) engine + worker loop, one process',
+  a2: '(a2) engine in two processes',
+  b: '(b) GraphQL over HTTP to a worker process',
+  c: '(c) tasks in the supervisor and warm children',
+} as const;
+export type Variant = keyof typeof VARIANTS;
+
+export type Unit = 'tasks/s' | 'jobs/s' | 'ms' | 'ratio';
+
+/** One side's figures. */
+export interface Row {
+  /** What is measured, e.g. `B2.chain`: goals and peers find it by this. */
+  key: string;
+  /** The workload in a few words. */
+  workload: string;
+  side: string;
+  /** Null: a peer or a limit. */
+  variant: Variant | null;
+  unit: Unit;
+  /** One per round, or where `samples` is true one per sample, of which quantiles are told. */
+  values: number[];
+  samples: boolean;
+  /** Of each round. */
+  costs: Cost[];
+  /** Tasks of one round: what the costs are divided by. */
+  tasks: number;
+  /** Rounds whose check failed: they have no number. */
+  failures: string[];
+  notes: string[];
+}
+
+export interface Scenario {
+  id: string;
+  title: string;
+  run(bench: Bench): Promise<Row[]>;
+}
+
+type NewRow = Pick<Row, 'key' | 'workload' | 'unit'> & Partial<Row> & ({ variant: Variant } | { side: string });
+
+export const newRow = (row: NewRow): Row => ({
+  variant: null,
+  side: row.variant ? VARIANTS[row.variant] : '',
+  samples: false,
+  tasks: 1,
+  values: [],
+  costs: [],
+  failures: [],
+  notes: [],
+  ...row,
+});

@@ -1,0 +1,88 @@
+/** B3: how soon a triggered task begins on an idle system. */
+import { dagInput } from '../dag-shapes.ts';
+import { withClient } from '../engine-rounds.ts';
+import { sampleLatency, type LatencyContender } from '../latency.ts';
+import { BULLMQ, GRAPHILE } from '../peers/peers.ts';
+import { newRow, type Bench, type Row, type Scenario, type Variant } from '../scenario.ts';
+import { startSide, type Side } from '../side.ts';
+import { verifyRuns } from '../verify.ts';
+
+const SLOTS = 16;
+
+interface Opened extends LatencyContender {
+  close(): Promise<void>;
+}
+
+async function engine(bench: Bench, key: string, variant: Variant, workload: string): Promise<Opened> {
+  const name = `latency_${variant}`;
+  const url = await bench.postgres.create(name);
+  const isOne = variant === 'a';
+  const triggers = await startSide(name, 'sides/engine.ts');
+  const handles = isOne ? triggers : await startSide(`${name} worker`, 'sides/engine.ts');
+  await triggers.call('open', { url, slots: SLOTS, role: isOne ? 'all' : 'api' });
+  if (!isOne) await handles.call('open', { url, slots: SLOTS, role: 'worker' });
+  const { dagId } = await triggers.call<{ dagId: number }>('deploy', dagInput('single'));
+  return {
+    row: newRow({ key, workload, variant, unit: 'ms', samples: true }),
+    triggers,
+    handles,
+    argument: { dagId },
+    async close() {
+      const sides: Side[] = isOne ? [triggers] : [handles, triggers];
+      for (const side of sides) {
+        await side.call('close');
+        await side.stop();
+      }
+      await withClient(url, async (client) => {
+        const { rows } = await client.query<{ runs: number }>('select count(*)::int as runs from dag_run');
+        await verifyRuns(client, 0, rows[0]?.runs ?? 0);
+      });
+      await bench.postgres.drop(name);
+    },
+  };
+}
+
+async function peer(bench: Bench, name: string): Promise<Opened | null> {
+  const isBull = name === BULLMQ;
+  if (isBull && !bench.redis) return null;
+  const side = await startSide(name, isBull ? 'peers/bullmq.ts' : 'peers/graphile.ts');
+  const where = isBull
+    ? { socket: bench.redis?.socket }
+    : { url: await bench.postgres.create('latency_peer', 'empty') };
+  await side.call('open', { ...where, slots: SLOTS, batched: false });
+  return {
+    row: newRow({
+      key: isBull ? 'B3.bullmq' : 'B3.graphile',
+      workload: 'add a job → its first line',
+      side: name,
+      unit: 'ms',
+      samples: true,
+    }),
+    triggers: side,
+    handles: side,
+    argument: {},
+    async close() {
+      await side.call('close');
+      await side.stop();
+      if (!isBull) await bench.postgres.drop('latency_peer');
+    },
+  };
+}
+
+export const b3: Scenario = {
+  id: 'B3',
+  title: 'Trigger on an idle system to the first line of the handler',
+  async run(bench): Promise<Row[]> {
+    const opened: Opened[] = [];
+    const open = (contender: Opened | null) => contender && opened.push(contender);
+    try {
+      open(await engine(bench, 'B3.one', 'a', 'trigger → first line, one process'));
+      open(await engine(bench, 'B3.across', 'a2', 'trigger → first line in another process'));
+      open(await peer(bench, GRAPHILE));
+      open(await peer(bench, BULLMQ));
+      return await sampleLatency(bench, bench.options.quick ? 100 : 1000, opened);
+    } finally {
+      for (const contender of opened) await contender.close();
+    }
+  },
+};
