@@ -96,23 +96,26 @@ function adjacency(upstreams: readonly Int32Array[]): { offsets: Int32Array; chi
   return { offsets, children };
 }
 
-const PULL = /xcom_pull/;
-
-/** Inputs always; every upstream too where code or a template may ask for it by name. */
+/**
+ * Inputs always. Where code or a template may ask by name: every upstream, and any other task that a call of `xcom_pull` spells out.
+ */
 function xcomSources(task: TaskSpec, upstreams: Int32Array, indexOf: ReadonlyMap<string, number>): Int32Array | null {
   const wanted = new Set<number>();
-  for (const input of Object.values(task.inputs)) {
-    const index = indexOf.get(input.task);
+  const add = (taskId: string) => {
+    const index = indexOf.get(taskId);
     if (index !== undefined) wanted.add(index);
-  }
-  if (asksByName(task)) for (const up of upstreams) wanted.add(up);
+  };
+  for (const input of Object.values(task.inputs)) add(input.task);
+  const calls = pullCalls(task);
+  if (calls.length > 0 || task.kind === 'python') for (const up of upstreams) wanted.add(up);
+  for (const call of calls) for (const [, name] of call.matchAll(/['"]([\w.-]+)['"]/g)) add(name ?? '');
   return wanted.size === 0 ? null : Int32Array.from(wanted).sort();
 }
 
-function asksByName(task: TaskSpec): boolean {
-  if (task.kind === 'python') return true;
-  if (task.kind === 'bash') return PULL.test(task.command) || Object.values(task.env).some((value) => PULL.test(value));
-  return false;
+/** What stands between the parentheses of each xcom_pull in the task's templates and inline code. */
+function pullCalls(task: TaskSpec): string[] {
+  const text = JSON.stringify(task).replaceAll('\\"', '"');
+  return [...text.matchAll(/xcom_pull\(([^)]*)\)/g)].map((match) => match[1] ?? '');
 }
 
 /** Tasks that are ready when a run starts. */

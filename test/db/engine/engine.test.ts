@@ -147,6 +147,26 @@ describe('reports', () => {
   });
 });
 
+describe('results by name', () => {
+  it('reach a task that pulls them in a template, from any task of the run', async () => {
+    await start(
+      dagOf('pulls', {
+        far: [],
+        near: ['far'],
+        z: { upstream: ['near'], command: `echo {{ ti.xcom_pull(task_ids="far", key="k") }}` },
+      }),
+    );
+    const worker = await engine.worker();
+    const seen: string[] = [];
+    await work(engine, worker, (dispatch) => {
+      if (dispatch.taskId === 'z')
+        seen.push(...dispatch.xcoms.map((xcom) => `${xcom.taskId}.${xcom.key}=${String(xcom.value)}`));
+      return { outcome: 'success', xcoms: { k: dispatch.taskId } };
+    });
+    expect(seen).toEqual(['far.k=far', 'near.k=near']);
+  });
+});
+
 describe('a person’s hand', () => {
   it('clears a failed task and what it held up; the run goes on', async () => {
     const runId = await start(dagOf('clear', { a: [], b: ['a'], c: ['b'] }));
