@@ -74,6 +74,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   let startedAt = -Infinity;
   let closing = false;
   let paused = false;
+  let interrupted = false;
 
   const remove = (dispatchId: string): boolean => {
     const known = running.delete(dispatchId);
@@ -134,7 +135,14 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     ensureSupervisor().send({ op: 'start', dispatch, bundleDir });
   };
 
+  const setPaused = (value: boolean) => {
+    paused = value && !interrupted;
+    supervisor?.setPaused(paused);
+  };
   const interrupt = () => {
+    // What ends now is to be heard of, however much it has printed.
+    interrupted = true;
+    setPaused(false);
     for (const [dispatchId, { sent }] of [...running]) if (!sent) finish(released(dispatchId));
     supervisor?.send({ op: 'interrupt' });
   };
@@ -155,10 +163,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     },
     running: () => [...running.keys()],
     pid: () => supervisor?.pid,
-    setPaused(value) {
-      paused = value;
-      supervisor?.setPaused(value);
-    },
+    setPaused,
     async drain(timeoutMs = options.drainMs ?? DRAIN_MS) {
       closing = true;
       const timer = setTimeout(interrupt, timeoutMs);

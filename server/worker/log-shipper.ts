@@ -4,6 +4,8 @@ import type { LogChunk } from '#sdk/protocol.ts';
 
 const MOST_BYTES = 1_000_000;
 const RETRY_MS = 500;
+/** Characters kept while the service is away or slower than the tasks. */
+const MOST_HELD = 16_000_000;
 
 export interface LogShipper {
   push(chunk: LogChunk): void;
@@ -15,14 +17,25 @@ export interface LogShipper {
 export interface LogShipperDeps {
   append(chunks: LogChunk[]): Promise<void>;
   onError(error: unknown): void;
+  /** More than it wants to keep: nothing more should come until it says false. */
+  onFull(full: boolean): void;
 }
 
-export function createLogShipper({ append, onError }: LogShipperDeps): LogShipper {
+export function createLogShipper({ append, onError, onFull }: LogShipperDeps): LogShipper {
   const queue: LogChunk[] = [];
   const left = new Map<string, number>();
   const waiting = new Map<string, (() => void)[]>();
   let pumping: Promise<void> | undefined;
   let stopping = false;
+  let held = 0;
+  let full = false;
+
+  const hold = (change: number) => {
+    held += change;
+    if (full ? held > MOST_HELD / 4 : held <= MOST_HELD) return;
+    full = !full;
+    onFull(full);
+  };
 
   const done = (dispatchId: string) => {
     const count = (left.get(dispatchId) ?? 1) - 1;
@@ -45,6 +58,7 @@ export function createLogShipper({ append, onError }: LogShipperDeps): LogShippe
       // Offsets make a repeat harmless
       while (!(await sent(batch))) await sleep(RETRY_MS);
       for (const chunk of batch) done(chunk.dispatchId);
+      hold(-batch.reduce((sum, chunk) => sum + chunk.body.length, 0));
     }
     pumping = undefined;
   };
@@ -62,6 +76,7 @@ export function createLogShipper({ append, onError }: LogShipperDeps): LogShippe
   return {
     push(chunk) {
       queue.push(chunk);
+      hold(chunk.body.length);
       left.set(chunk.dispatchId, (left.get(chunk.dispatchId) ?? 0) + 1);
       pumping ??= pump();
     },

@@ -29,7 +29,11 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
     running.set(dispatch.dispatchId, 0);
     supervisor.start(dispatch);
   });
-  const logs = createLogShipper({ append: (chunks) => api.appendLogs(chunks), onError });
+  const logs = createLogShipper({
+    append: (chunks) => api.appendLogs(chunks),
+    onFull: (full) => supervisor.setPaused(full),
+    onError,
+  });
   const reports = createReportSender({
     queues: info.queues,
     slots,
