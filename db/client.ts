@@ -51,8 +51,9 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     types: typeParsers,
     ...(settings.length > 0 ? { options: settings.join(' ') } : {}),
   });
-  pool.on('error', (error) => options.onIdleError?.(error));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   let closing: Promise<void> | undefined;
+  // The pool's end does not wait for its sockets: what breaks after it is nobody's trouble.
+  pool.on('error', (error) => (closing ? undefined : options.onIdleError?.(error)));
   return { db, pool, url, close: () => (closing ??= db.destroy().then(() => (pool.ended ? undefined : pool.end()))) };
 }

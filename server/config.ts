@@ -17,6 +17,10 @@ const wholeNumber = (low: number, high: number) =>
     .refine((n) => n >= low && n <= high, `must be from ${low} to ${high}`);
 const boolean = text.regex(/^(true|false)$/, 'must be true or false').transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' });
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be an address such as postgres://user@host:5432/database',
+});
 const path = text.transform((value) => resolve(value));
 const SIZE_UNITS: { [unit: string]: number } = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 const bytes = text
@@ -62,10 +66,7 @@ export const VARIABLES = {
   },
   MILLRACE_GRAPHIQL: { schema: boolean, about: 'GraphiQL at /graphql.', fallback: '`true` for `start`, else `false`' },
   DATABASE_URL: {
-    schema: z.url({
-      protocol: /^postgres(ql)?$/,
-      error: 'must be an address such as postgres://user@host:5432/database',
-    }),
+    schema: postgresUrl,
     about: 'PostgreSQL 15 or newer. `start` brings its own when this is not set.',
     requiredBy: ['server', 'scheduler', 'migrate'],
   },
@@ -125,6 +126,11 @@ export const VARIABLES = {
     fallback: 'a database of its own for `start` with its embedded PostgreSQL',
   },
   MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
+  MILLRACE_WAREHOUSE_URL: {
+    schema: postgresUrl,
+    about: 'Database for the tables that DAGs write, handed to tasks under this name.',
+    fallback: 'one of its own for `start` with embedded PostgreSQL',
+  },
   MILLRACE_URL: {
     schema: httpUrl,
     about: 'Address of the API for commands and workers.',
@@ -217,6 +223,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       python: values.MILLRACE_PYTHON ?? 'python3',
       /** What tasks see of it. */
       environment: taskEnvironment(environment),
+      warehouseUrl: values.MILLRACE_WAREHOUSE_URL ?? null,
     },
     url: values.MILLRACE_URL ?? null,
     token: values.MILLRACE_TOKEN ?? null,

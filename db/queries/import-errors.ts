@@ -35,3 +35,10 @@ export async function saveImportError(db: Db, error: { source: string; path: str
 export async function clearImportError(db: Db, { source, path }: { source: string; path: string }): Promise<void> {
   await db.deleteFrom('import_error').where('source', '=', source).where('path', '=', path).execute();
 }
+
+/** Errors of files that are no longer there. */
+export async function clearOtherImportErrors(db: Db, source: string, present: readonly string[]): Promise<void> {
+  let query = db.deleteFrom('import_error').where('source', '=', source);
+  if (present.length > 0) query = query.where('path', 'not in', present);
+  await query.execute();
+}

@@ -64,7 +64,7 @@ async function buildServer(root) {
     platform: 'node',
     target: 'node20',
     sourcemap: true,
-    logLevel: 'warning',
+    logLevel: 'silent',
     plugins: [ownFolders(root)],
   });
   removeOldChunks(root, new Set(Object.keys(metafile.outputs)));
@@ -92,6 +92,6 @@ async function buildWeb(root) {
   const configFile = join(root, 'web/vite.config.ts');
   if (!existsSync(configFile)) return false;
   const { build } = await import(pathToFileURL(join(root, 'node_modules/vite/dist/node/index.js')).href);
-  await build({ root: join(root, 'web'), configFile, logLevel: 'warn' });
+  await build({ root: join(root, 'web'), configFile, logLevel: 'error' });
   return true;
 }

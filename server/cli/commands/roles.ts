@@ -5,6 +5,10 @@ import { wholeNumber } from './runs.ts';
 /** Each role is imported when asked for: `millrace dags` must not load a server. */
 export function addRoleCommands(program: Command): void {
   program
+    .command('start')
+    .description('everything in one process, with a PostgreSQL of its own unless DATABASE_URL is set')
+    .action(async () => (await import('../roles/start.ts')).runStart());
+  program
     .command('migrate')
     .description('bring the database schema up to date')
     .action(async () => (await import('../roles/migrate.ts')).runMigrate());

@@ -13,6 +13,8 @@ import { runRole, type RoleContext } from './role.ts';
 export interface WorkerOptions {
   queues?: string[];
   slots?: number;
+  /** Where DAGs may write their tables. */
+  warehouseUrl?: string | null;
 }
 
 export const runWorker = (options: WorkerOptions): Promise<void> =>
@@ -30,8 +32,10 @@ export async function openWorker(
   fetchBundle: (hash: string) => Promise<Buffer>,
   defaultName: string,
   { config, log, shutdown }: RoleContext,
-  { queues = config.worker.queues, slots = config.worker.slots }: WorkerOptions = {},
+  options: WorkerOptions = {},
 ): Promise<void> {
+  const { queues = config.worker.queues, slots = config.worker.slots } = options;
+  const warehouseUrl = options.warehouseUrl ?? config.worker.warehouseUrl;
   const home = join(config.home, 'worker');
   const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
   const name = config.worker.name ?? defaultName;
@@ -46,7 +50,10 @@ export async function openWorker(
         fetchBundleDir: (hash) => bundles.dirOf(hash),
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
-        environment: config.worker.environment,
+        environment: {
+          ...config.worker.environment,
+          ...(warehouseUrl ? { MILLRACE_WAREHOUSE_URL: warehouseUrl } : {}),
+        },
         onEvent,
       })),
     onError: (error) => log.warn({ error }, 'the worker could not reach the service'),

@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSchema, parse, validate } from 'graphql';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../../..');
+const schema = buildSchema(readFileSync(join(root, 'schema/schema.graphql'), 'utf8'));
+const DOCUMENT = /= (?:\/\* GraphQL \*\/ )?`(\s*(?:query|mutation|subscription) [^`]*)`/g;
+
+const sourcesOf = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+
+const documents = ['server/cli', 'server/worker']
+  .flatMap((folder) => sourcesOf(join(root, folder)))
+  .flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(DOCUMENT)].map((match) => ({
+      file: file.slice(root.length + 1),
+      text: match[1]!,
+    })),
+  )
+  .map((document) => ({ ...document, name: /(?:query|mutation|subscription) (\w+)/.exec(document.text)?.[1] }));
+
+describe('documents of the commands and of the worker', () => {
+  it('are found', () => {
+    expect(documents.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['Dags', 'Trigger', 'RunEvents', 'ClaimTasks']),
+    );
+  });
+  it.each(documents)('$name of $file fits the schema', ({ text }) => {
+    expect(validate(schema, parse(text)).map((error) => error.message)).toEqual([]);
+  });
+});
