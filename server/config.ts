@@ -118,19 +118,11 @@ export const VARIABLES = {
     fallback: 'no limit',
   },
   MILLRACE_WAREHOUSE_URL: {
-    schema: z.url({
-      protocol: /^postgres(ql)?$/,
-      error: 'must be an address such as postgres://user@host:5432/database',
-    }),
+    schema: postgresUrl,
     about: 'Given to tasks as it is: the database that DAGs write their tables to.',
     fallback: 'a database of its own for `start` with its embedded PostgreSQL',
   },
   MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
-  MILLRACE_WAREHOUSE_URL: {
-    schema: postgresUrl,
-    about: 'Database for the tables that DAGs write, handed to tasks under this name.',
-    fallback: 'one of its own for `start` with embedded PostgreSQL',
-  },
   MILLRACE_URL: {
     schema: httpUrl,
     about: 'Address of the API for commands and workers.',
@@ -223,7 +215,6 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       python: values.MILLRACE_PYTHON ?? 'python3',
       /** What tasks see of it. */
       environment: taskEnvironment(environment),
-      warehouseUrl: values.MILLRACE_WAREHOUSE_URL ?? null,
     },
     url: values.MILLRACE_URL ?? null,
     token: values.MILLRACE_TOKEN ?? null,

@@ -4,7 +4,7 @@ import type { Db } from '#db/client.ts';
 import { deactivateDag, deployDag } from '#db/queries/dag.ts';
 import { findDagByName } from '#db/queries/dags.ts';
 import { clearImportError, clearOtherImportErrors, saveImportError } from '#db/queries/import-errors.ts';
-import { findDagFiles } from '../../bundles/load-dag-folder.ts';
+import { findDagFiles } from '../../bundles/find-dag-files.ts';
 import { loadFileOrFail } from '../load-file.ts';
 import { createDagsFolder } from './dags-folder.ts';
 import type { RoleContext } from './role.ts';

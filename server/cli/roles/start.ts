@@ -43,8 +43,10 @@ async function openLocalWorker(core: Core, context: RoleContext): Promise<void> 
     return archive;
   };
   // Only our own server lets us make a database; elsewhere it is for the operator to give one.
-  const warehouseUrl = config.databaseUrl ? null : await ensureWarehouse(core.url);
-  await openWorker(api, fetchBundle, steadyWorkerName(config.home), context, { warehouseUrl });
+  const environment: { [name: string]: string } = config.databaseUrl
+    ? {}
+    : { MILLRACE_WAREHOUSE_URL: await ensureWarehouse(core.url) };
+  await openWorker(api, fetchBundle, steadyWorkerName(config.home), context, { environment });
   void hasPython(config.worker.python).then((found) => {
     if (!found)
       log.warn(`"${config.worker.python}" was not found: python tasks will fail. Install it or set MILLRACE_PYTHON.`);

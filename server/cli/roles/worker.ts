@@ -13,8 +13,8 @@ import { runRole, type RoleContext } from './role.ts';
 export interface WorkerOptions {
   queues?: string[];
   slots?: number;
-  /** Where DAGs may write their tables. */
-  warehouseUrl?: string | null;
+  /** What tasks see unless the worker's own environment says otherwise. */
+  environment?: { [name: string]: string };
 }
 
 export const runWorker = (options: WorkerOptions): Promise<void> =>
@@ -35,7 +35,6 @@ export async function openWorker(
   options: WorkerOptions = {},
 ): Promise<void> {
   const { queues = config.worker.queues, slots = config.worker.slots } = options;
-  const warehouseUrl = options.warehouseUrl ?? config.worker.warehouseUrl;
   const home = join(config.home, 'worker');
   const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
   const name = config.worker.name ?? defaultName;
@@ -50,10 +49,7 @@ export async function openWorker(
         fetchBundleDir: (hash) => bundles.dirOf(hash),
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
-        environment: {
-          ...config.worker.environment,
-          ...(warehouseUrl ? { MILLRACE_WAREHOUSE_URL: warehouseUrl } : {}),
-        },
+        environment: { ...options.environment, ...config.worker.environment },
         onEvent,
       })),
     onError: (error) => log.warn({ error }, 'the worker could not reach the service'),

@@ -10,7 +10,7 @@ let folder: string;
 let dags: DagsFolder;
 let seen: string[];
 /** DAG files are known by their import; here they list their DAGs, a comment line per name. "broken" does not load. */
-const HEAD = "import { dag } from 'millrace';\n";
+const HEAD = "import { dag } from 'millrace'; dag()\n";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-dags-'));
   seen = [];
