@@ -23,6 +23,7 @@ export const noOpSupervisor =
     cancel: () => undefined,
     running: () => [],
     pid: () => undefined,
+    setPaused: () => undefined,
     drain: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   });
