@@ -221,7 +221,7 @@ async function answerReports(
   if (refused.length === 0) return;
   const { rows } = await client.query<{ n: number; answer: ReportAnswer }>({
     ...EXPLAIN_REFUSALS,
-    values: dispatchColumns(refused),
+    values: [...dispatchColumns(refused), ...endColumns(refused)],
   });
   for (const { n, answer } of rows) {
     const key = refused[n - 1];
@@ -278,3 +278,11 @@ const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): stri
   ...keyColumns(keys),
   arrayLiteral(keys.map((key) => key.uuid)),
 ];
+/** How each row says its try ended, in the words of task_try; nulls: it was handed back. */
+const endColumns = (rows: readonly (FinishRow | DispatchKey)[]): string[] => {
+  const ends = rows.map((row) => ('outcome' in row ? row : { outcome: null, cause: null }));
+  return [
+    arrayLiteral(ends.map(({ outcome }) => (outcome === 'up_for_retry' ? 'failed' : outcome))),
+    arrayLiteral(ends.map(({ cause }) => cause)),
+  ];
+};

@@ -63,11 +63,14 @@ describe('a trigger rule', () => {
   const [header = '', ...lines] = TWO_UPSTREAMS.trim().split('\n');
   const columns = header.trim().split(/\s+/);
 
-  it.each(lines.map((line) => line.trim().split(/\s+/)))('%s decides over two upstreams as Airflow does', (rule, ...cells) => {
-    const expected = Object.fromEntries(columns.map((column, i) => [column, VERDICTS[cells[i] as 'R']]));
-    const got = Object.fromEntries(columns.map((column) => [column, decide(rule as TriggerRule, countsOf(column))]));
-    expect(got).toEqual(expected);
-  });
+  it.each(lines.map((line) => line.trim().split(/\s+/)))(
+    '%s decides over two upstreams as Airflow does',
+    (rule, ...cells) => {
+      const expected = Object.fromEntries(columns.map((column, i) => [column, VERDICTS[cells[i] as 'R']]));
+      const got = Object.fromEntries(columns.map((column) => [column, decide(rule as TriggerRule, countsOf(column))]));
+      expect(got).toEqual(expected);
+    },
+  );
 
   it('has a line in the table for each of the twelve', () => {
     expect(lines.map((line) => line.trim().split(/\s+/)[0])).toEqual([...TRIGGER_RULES]);

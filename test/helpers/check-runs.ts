@@ -1,0 +1,209 @@
+import type pg from 'pg';
+import type { ReportAnswer, ReportOutcome } from '../../sdk/protocol.ts';
+import { isFinishedTaskState } from '../../sdk/states.ts';
+import { countStates } from './airflow-rules.ts';
+import { failedLeaves, replay, verdictOf, type Replay } from './event-replay.ts';
+import { loadRuns, orphans, type InstanceRow, type Place, type RunRecord } from './run-record.ts';
+
+/** What a runner was told about one dispatch. */
+export interface Answered {
+  dispatchId: string;
+  outcome: ReportOutcome;
+  answer: ReportAnswer;
+}
+
+export interface CheckOptions {
+  /** Default: all runs of the database. */
+  runIds?: number[] | null;
+  /** What runners were told: an acceptance is recorded under that very dispatch, once. */
+  answers?: readonly Answered[];
+  /** All runs have ended. */
+  finished?: boolean;
+}
+
+/** The runs' events explain their rows, no promise is broken on the way, and what was accepted is what is recorded. Throws what is not so. */
+export async function checkRuns({ pool }: { pool: pg.Pool }, options: CheckOptions = {}): Promise<RunRecord[]> {
+  const { runIds = null, answers = [], finished = false } = options;
+  const records = await loadRuns(pool, runIds);
+  const replays = records.map(replay);
+  const problems = records.flatMap((record, i) => {
+    const found = [...problemsOf(record, replays[i]!), ...(finished ? unfinished(record) : [])];
+    return found.length > 0 ? [`Run ${record.run.id}:\n  ${found.join('\n  ')}\n${timeline(record, replays[i]!)}`] : [];
+  });
+  problems.push(...tooManyRuns(records, replays), ...answerProblems(records, answers));
+  if (runIds === null) problems.push(...(await orphans(pool)).map((place) => `${place} belongs to no run`));
+  if (problems.length > 0) throw new Error(`The checker found:\n${problems.join('\n')}`);
+  return records;
+}
+
+/** What is wrong with one run. */
+export function problemsOf(record: RunRecord, replayed: Replay = replay(record)): string[] {
+  return [
+    ...replayed.problems.map(({ seq, text }) => `event ${seq} ${text}`),
+    ...record.instances.flatMap((row) => instanceProblems(record, replayed, row)),
+    ...runProblems(record, replayed),
+    ...tryProblems(record, replayed),
+    ...placeProblems(record),
+  ];
+}
+
+const LIVE = new Set(['scheduled', 'queued', 'running', 'up_for_retry', 'up_for_reschedule', 'deferred']);
+
+function instanceProblems({ spec, run, instances }: RunRecord, replayed: Replay, row: InstanceRow): string[] {
+  const name = `task ${row.task_index}`;
+  const problems: string[] = [];
+  const said = replayed.instances[row.task_index];
+  if (said?.state !== row.state || said.tryNumber !== row.try_number)
+    problems.push(`${name} is ${row.state}#${row.try_number}, its events say ${said?.state}#${said?.tryNumber}`);
+  if (LIVE.has(row.state) !== (row.deadline !== null))
+    problems.push(`${name} is ${row.state} with deadline ${row.deadline}`);
+  if (isFinishedTaskState(row.state) !== (row.ended !== null))
+    problems.push(`${name} is ${row.state}, ended at ${row.ended}`);
+  if (row.state === 'running' && row.dispatch_id === null) problems.push(`${name} runs without a dispatch`);
+  // A cancelled run stops counting; a person's hand counts afresh
+  if (run.state === 'cancelled') return problems;
+  const task = spec.tasks[row.task_index]!;
+  const indexOf = new Map(spec.tasks.map((one, i) => [one.taskId, i]));
+  const c = countStates(task.upstream.map((id) => instances[indexOf.get(id)!]?.state ?? 'none'));
+  const fresh = [c.total, c.success, c.failed, c.upstreamFailed, c.skipped].join();
+  const kept = [row.up_total, row.up_success, row.up_failed, row.up_upstream_failed, row.up_skipped].join();
+  if (fresh !== kept)
+    problems.push(
+      `${name} counts upstreams ${kept}, they are ${fresh} (total, success, failed, upstream_failed, skipped)`,
+    );
+  const verdict = verdictOf(spec, task, replayed.instances);
+  if (row.state === 'none' && verdict !== null && run.state !== 'queued')
+    problems.push(`${name} still waits where its rule says ${verdict}`);
+  return problems;
+}
+
+function runProblems({ run, spec, events, instances }: RunRecord, replayed: Replay): string[] {
+  const expected = {
+    state: replayed.run,
+    event_seq: events.length,
+    tasks: spec.tasks.length,
+    remaining: replayed.instances.filter((one) => !isFinishedTaskState(one.state)).length,
+    active: replayed.instances.filter((one) => one.state === 'queued' || one.state === 'running').length,
+    failed_leaves: run.state === 'cancelled' ? run.failed_leaves : failedLeaves(spec, replayed.instances),
+    hasEnded: replayed.run === 'success' || replayed.run === 'failed' || replayed.run === 'cancelled',
+  };
+  const kept = { ...run, tasks: instances.length, hasEnded: run.ended !== null };
+  const problems = Object.entries(expected).flatMap(([field, value]) =>
+    kept[field as keyof typeof expected] === value
+      ? []
+      : [`the run's ${field} is ${kept[field as keyof typeof expected]}, should be ${value}`],
+  );
+  const outcome = expected.failed_leaves > 0 ? 'failed' : 'success';
+  if (expected.hasEnded && run.state !== 'cancelled' && run.state !== outcome)
+    problems.push(`the run ended as ${run.state}, its leaves say ${outcome}`);
+  return problems;
+}
+
+/** One accepted outcome per try, and the one that the events tell. */
+function tryProblems({ tries }: RunRecord, replayed: Replay): string[] {
+  const told = replayed.ended.map((one) => `${one.taskIndex}#${one.tryNumber} ${one.outcome}`).sort();
+  const kept = tries.map((one) => `${one.task_index}#${one.try_number} ${one.outcome}`).sort();
+  const problems =
+    told.join() === kept.join() ? [] : [`task_try holds [${kept.join(', ')}], the events tell [${told.join(', ')}]`];
+  for (const one of replayed.ended) {
+    const row = tries.find((try_) => try_.task_index === one.taskIndex && try_.try_number === one.tryNumber);
+    if (one.cause !== undefined && row && row.cause !== one.cause)
+      problems.push(`try ${one.taskIndex}#${one.tryNumber} has cause ${row.cause}, the event says ${one.cause}`);
+    if (row && row.cause === null) problems.push(`try ${one.taskIndex}#${one.tryNumber} ended without a cause`);
+  }
+  const dispatches = tries.map((one) => one.dispatch_id);
+  if (new Set(dispatches).size !== dispatches.length || dispatches.includes(null))
+    problems.push(`task_try repeats or lacks dispatches: ${dispatches.join(', ')}`);
+  return problems;
+}
+
+/** The ready, waiting and timer tables hold exactly what the states say. */
+function placeProblems({ spec, instances, ready, waiting, timers }: RunRecord): string[] {
+  const compare = (table: string, places: Place[], state: string) => {
+    const kept = places.map((place) => place.task_index).join();
+    const expected = instances.filter((row) => row.state === state).map((row) => row.task_index);
+    const misplaced = places.filter((place) => {
+      const task = spec.tasks[place.task_index];
+      return (
+        (state !== 'up_for_retry' && place.rank !== -(task?.priority ?? 0)) ||
+        (state === 'queued' && place.queue !== task?.queue)
+      );
+    });
+    return [
+      ...(kept === expected.join() ? [] : [`${table} holds [${kept}], ${state} are [${expected}]`]),
+      ...misplaced.map(
+        (place) => `${table} holds task ${place.task_index} at rank ${place.rank} of queue ${place.queue}`,
+      ),
+    ];
+  };
+  const dueAt = new Map(instances.map((row) => [row.task_index, row.deadline]));
+  return [
+    ...compare('ready_task', ready, 'queued'),
+    ...compare('waiting_task', waiting, 'scheduled'),
+    ...compare('task_timer', timers, 'up_for_retry'),
+    ...timers.flatMap((timer) =>
+      timer.due === dueAt.get(timer.task_index) ? [] : [`the timer of task ${timer.task_index} is not its deadline`],
+    ),
+  ];
+}
+
+/** A sweep over time: ends before starts of the same microsecond. */
+function tooManyRuns(records: RunRecord[], replays: Replay[]): string[] {
+  const dags = new Map<number, { most: number; changes: { at: number; by: number }[] }>();
+  records.forEach(({ run }, i) => {
+    const dag = dags.get(run.dag_id) ?? { most: run.max_active_runs, changes: [] };
+    dags.set(run.dag_id, dag);
+    let running = false;
+    for (const { at, state } of replays[i]!.runStates) {
+      if ((state === 'running') === running) continue;
+      running = state === 'running';
+      dag.changes.push({ at, by: running ? 1 : -1 });
+    }
+  });
+  return [...dags].flatMap(([dagId, { most, changes }]) => {
+    let running = 0;
+    let peak = 0;
+    for (const { by } of changes.sort((a, b) => a.at - b.at || a.by - b.by)) peak = Math.max(peak, (running += by));
+    return peak > most ? [`DAG ${dagId} had ${peak} running runs at once, the most is ${most}`] : [];
+  });
+}
+
+/** Every acceptance stands in task_try under that very dispatch, and no dispatch was accepted twice. */
+function answerProblems(records: RunRecord[], answers: readonly Answered[]): string[] {
+  const outcomes = new Map(records.flatMap(({ tries }) => tries.map((one) => [one.dispatch_id, one.outcome] as const)));
+  const known = new Set(records.map(({ run }) => String(run.id)));
+  const accepted = answers.filter((one) => one.answer === 'ACCEPTED' && known.has(one.dispatchId.split('.')[0] ?? ''));
+  const seen = new Set<string>();
+  const twice = accepted.filter(({ dispatchId }) => seen.has(dispatchId) || !seen.add(dispatchId));
+  const unfounded = accepted.filter(({ dispatchId, outcome }) => {
+    const recorded = outcomes.get(dispatchId.split('.')[3] ?? '');
+    return outcome === 'released' ? recorded !== undefined : recorded !== outcome;
+  });
+  return [
+    ...twice.map((one) => `dispatch ${one.dispatchId} was accepted twice`),
+    ...unfounded.map(
+      (one) =>
+        `${one.outcome} of dispatch ${one.dispatchId} was accepted; recorded under it: ${outcomes.get(one.dispatchId.split('.')[3] ?? '') ?? 'nothing'}`,
+    ),
+  ];
+}
+
+const unfinished = ({ run, instances }: RunRecord): string[] =>
+  run.ended === null
+    ? [`has not ended (${run.state}): ${instances.map((row) => `${row.task_index} ${row.state}`).join(', ')}`]
+    : [];
+
+/** The events around the first problem, for people. */
+function timeline({ spec, events }: RunRecord, { problems }: Replay): string {
+  const at = (problems[0]?.seq ?? events.length) - 1;
+  const shape = spec.tasks.map(
+    (task, i) => `${i}(${task.kind === 'empty' ? 'empty ' : ''}${task.triggerRule} of ${task.upstream.join() || '-'})`,
+  );
+  const lines = events.slice(Math.max(0, at - 20), at + 20).map(({ run_seq, body }) => {
+    const moves = (body.t ?? []).map(
+      ([index, , state, tryNumber, cause]) => `${index} ${state}#${tryNumber}${cause ? ` ${cause}` : ''}`,
+    );
+    return `    ${run_seq}: ${[body.run && `run ${body.run}`, body.by && `by ${body.by}`, ...moves].filter(Boolean).join(', ')}`;
+  });
+  return [`  tasks ${shape.join(' ')}`, ...lines].join('\n');
+}

@@ -1,0 +1,115 @@
+import type pg from 'pg';
+import type { DagSpec } from '../../sdk/dag-spec.ts';
+import type { RunState, TaskState } from '../../sdk/states.ts';
+
+/** Everything that the database holds about one run, read in one snapshot. Times are microseconds. */
+export interface RunRecord {
+  run: {
+    id: number;
+    dag_id: number;
+    state: RunState;
+    remaining: number;
+    active: number;
+    failed_leaves: number;
+    event_seq: number;
+    max_active_tasks: number;
+    max_active_runs: number;
+    started: number | null;
+    ended: number | null;
+  };
+  spec: DagSpec;
+  events: EventRow[];
+  instances: InstanceRow[];
+  tries: TryRow[];
+  ready: Place[];
+  waiting: Place[];
+  timers: (Place & { due: number })[];
+}
+
+export type Transition = [
+  taskIndex: number,
+  mapIndex: number,
+  state: TaskState,
+  tryNumber: number,
+  cause?: string | null,
+];
+
+export interface EventRow {
+  run_seq: number;
+  at: number;
+  body: { t?: Transition[]; run?: RunState; by?: string };
+}
+
+export interface InstanceRow {
+  task_index: number;
+  map_index: number;
+  state: TaskState;
+  try_number: number;
+  max_tries: number;
+  up_total: number;
+  up_success: number;
+  up_failed: number;
+  up_upstream_failed: number;
+  up_skipped: number;
+  dispatch_id: string | null;
+  deadline: number | null;
+  ended: number | null;
+}
+
+export interface TryRow {
+  task_index: number;
+  map_index: number;
+  try_number: number;
+  dispatch_id: string | null;
+  outcome: TaskState;
+  cause: string | null;
+}
+
+export interface Place {
+  task_index: number;
+  map_index: number;
+  rank: number;
+  queue: string;
+}
+
+const micros = (column: string) => `(extract(epoch from ${column}) * 1000000)::bigint`;
+const list = (columns: string, from: string, order: string) =>
+  `(select coalesce(json_agg(x order by ${order}), '[]') from (select ${columns} from ${from}) x)`;
+
+const LOAD = `
+select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'remaining', r.remaining, 'active', r.active, 'failed_leaves', r.failed_leaves,
+    'event_seq', r.event_seq, 'max_active_tasks', r.max_active_tasks, 'max_active_runs', d.max_active_runs,
+    'started', ${micros('r.started_at')}, 'ended', ${micros('r.ended_at')}) as run,
+  v.spec,
+  ${list(`run_seq, body, ${micros('at')} as at`, 'event where run_id = r.id', 'run_seq')} as events,
+  ${list(
+    `task_index, map_index, state, try_number, max_tries, up_total, up_success, up_failed, up_upstream_failed, up_skipped, dispatch_id,
+     ${micros('deadline_at')} as deadline, ${micros('ended_at')} as ended`,
+    'task_instance where run_id = r.id',
+    'task_index, map_index',
+  )} as instances,
+  ${list('task_index, map_index, try_number, dispatch_id, outcome, cause', 'task_try where run_id = r.id', 'task_index, map_index, try_number')} as tries,
+  ${list('task_index, map_index, rank, queue', 'ready_task where run_id = r.id', 'task_index, map_index')} as ready,
+  ${list(`task_index, map_index, rank, '' as queue`, 'waiting_task where run_id = r.id', 'task_index, map_index')} as waiting,
+  ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers
+from dag_run r join dag d on d.id = r.dag_id join dag_version v on v.id = r.version_id
+where $1::bigint[] is null or r.id = any($1::bigint[]) order by r.id`;
+
+/** The given runs, or all that the database holds. */
+export async function loadRuns(pool: pg.Pool, runIds: number[] | null = null): Promise<RunRecord[]> {
+  const { rows } = await pool.query<RunRecord>({ name: 'load_run_records', text: LOAD, values: [runIds] });
+  return rows;
+}
+
+/** Rows of the ready, waiting and timer tables whose run is gone. */
+export async function orphans(pool: pg.Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ place: string }>(
+    ['ready_task', 'waiting_task', 'task_timer']
+      .map(
+        (table) =>
+          `select '${table} ' || q.run_id || '.' || q.task_index as place from ${table} q left join dag_run r on r.id = q.run_id where r.id is null`,
+      )
+      .join(' union all '),
+  );
+  return rows.map((row) => row.place);
+}
