@@ -1,6 +1,6 @@
 /**
- * Pure: what a person's hand on some tasks does to a whole run. The counters of everything downstream are computed afresh and trigger
- * rules asked again until nothing changes. Slow and obviously right beside the incremental path of a flush.
+ * Pure: what a person's hand on some tasks does to a whole run. All counters are computed afresh and trigger rules asked again until
+ * nothing changes. Slow and obviously right beside the incremental path of a flush.
  */
 import { TRIGGER_RULES } from '#sdk/dag-spec.ts';
 import { isFinishedTaskState, type TaskState } from '#sdk/states.ts';
@@ -41,8 +41,8 @@ export function editRun(
   const after = before.map((instance) => ({ ...instance, counts: { ...instance.counts } }));
   for (const index of targets) applyAction(after[index], action, dag.tasks[index]?.retries ?? 0);
 
-  const open = new Set<number>(targets);
-  for (const index of targets) for (const child of childrenOf(dag, index)) open.add(child);
+  // All of them: a run that was cancelled has stopped counting
+  const open = new Set<number>(after.keys());
   while (open.size > 0) {
     const [index] = open;
     if (index === undefined) break;
