@@ -49,15 +49,15 @@ export async function editTasks(
   try {
     await client.query('begin');
     await client.query({ ...LOCK_RUNS, values: [[runId]] });
-    const state = await runState(client, runId);
+    const before = await runState(client, runId);
     const instances = await loadInstances(client, runId);
     const targets = new Set([...selected].filter((index) => !request.onlyFailed || hasFailed(instances[index]?.state)));
-    const isRefused = state === undefined || state === 'queued';
+    const isRefused = before === undefined || (before === 'queued' && instances.every(({ state }) => state === 'none'));
     if (!isRefused && !request.dryRun && targets.size > 0) {
-      await apply(client, runId, editRun(dag, instances, targets, request.action), targets, request);
+      await apply(client, before, editRun(dag, instances, targets, request.action), targets, request);
     }
     await client.query('commit');
-    if (isRefused) return state === undefined ? 'not_found' : 'not_started';
+    if (isRefused) return before === undefined ? 'not_found' : 'not_started';
     return [...targets].sort((a, b) => a - b).map((taskIndex) => ({ runId, taskIndex, mapIndex: -1 }));
   } catch (error) {
     await client.query('rollback');
@@ -73,6 +73,12 @@ const hasFailed = (state: TaskState | undefined): boolean =>
 async function runState(client: pg.PoolClient, runId: number): Promise<RunState | undefined> {
   const { rows } = await client.query<{ state: RunState }>('select state from dag_run where id = $1', [runId]);
   return rows[0]?.state;
+}
+
+/** A run that had ended stands in line again: max_active_runs holds for it too. */
+function runStateAfter(before: RunState, totals: RunEdit['totals']): RunState {
+  if (totals.remaining > 0) return before === 'running' ? 'running' : 'queued';
+  return totals.failedLeaves > 0 ? 'failed' : 'success';
 }
 
 interface InstanceRow {
@@ -109,18 +115,18 @@ async function loadInstances(client: pg.PoolClient, runId: number): Promise<Inst
 
 async function apply(
   client: pg.PoolClient,
-  runId: number,
+  before: RunState,
   edit: RunEdit,
   targets: ReadonlySet<number>,
   request: EditRequest,
 ): Promise<void> {
   const { totals } = edit;
+  const { runId } = request;
   const column = <T>(pick: (instance: Instance, index: number) => T): T[] =>
     edit.changed.flatMap((index) => {
       const instance = edit.instances[index];
       return instance ? [pick(instance, index)] : [];
     });
-  const ended = totals.failedLeaves > 0 ? 'failed' : 'success';
   await client.query({
     ...APPLY_EDIT,
     values: [
@@ -136,7 +142,7 @@ async function apply(
       totals.remaining,
       totals.active,
       totals.failedLeaves,
-      totals.remaining > 0 ? 'running' : ended,
+      runStateAfter(before, totals),
       request.actor,
       request.action === 'clear' ? 'cancelled' : 'marked',
     ],

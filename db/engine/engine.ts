@@ -81,6 +81,17 @@ export function createEngine({ url, db, pool, connections: size = 2, onError }: 
   const commit = createGroupCommit({ connections, versions, onError });
   const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
 
+  /** A run that a person ended makes room, one that was cleared needs it. The change stands already: what fails here, the scheduler mends. */
+  const startWaitingRuns = async (runId: number) => {
+    await versions.loadRuns([runId]);
+    const dag = versions.ofRun(runId);
+    if (!dag) return;
+    await new Promise<void>((resolve) => {
+      const reject = (error: unknown) => resolve(onError(error));
+      commit.submit({ kind: 'start', rows: 1, dagIds: [dag.dagId], resolve, reject });
+    });
+  };
+
   return {
     versions,
     createRuns: (runs) =>
@@ -110,9 +121,14 @@ export function createEngine({ url, db, pool, connections: size = 2, onError }: 
       const alive = new Set(rows.map((row) => known[row.n - 1]));
       return { fenced: dispatchIds.filter((_, i) => !alive.has(keys[i] ?? undefined)) };
     },
-    cancelRun: async (runId, actor) => cancelRun(pool, runId, actor),
+    async cancelRun(runId, actor) {
+      const result = await cancelRun(pool, runId, actor);
+      if (result === 'cancelled') await startWaitingRuns(runId);
+      return result;
+    },
     async editTasks(request) {
       const edited = await editTasks(pool, versions, request);
+      if (Array.isArray(edited) && !request.dryRun) await startWaitingRuns(request.runId);
       commit.kick();
       return edited;
     },

@@ -44,25 +44,31 @@ lateral (
   limit 1) r`,
 };
 
-/** Ahead of START_RUNS, in id order: who starts runs of a DAG holds its row. $1 dags */
+/**
+ * Ahead of START_RUNS, in id order: who starts runs of a DAG holds its row. No key update: a new run's foreign key holds a share of
+ * the row already, in this transaction and in others that wait here. $1 dags
+ */
 export const LOCK_DAGS: Statement = {
   name: 'lock_dags',
-  text: `select id from dag where id = any($1::bigint[]) order by id for update`,
+  text: `select id from dag where id = any($1::bigint[]) order by id for no key update`,
 };
 
 /**
  * Starts queued runs, oldest first, as far as max_active_runs lets them; a paused DAG starts none. Their entry tasks are queued,
- * held for admission, or (empty tasks) succeed at once: those come back as rows, to be counted into their children.
+ * held for admission, or (empty tasks) succeed at once: those come back as rows, to be counted into their children. A run that ended
+ * and was cleared starts again with what is held back.
  * $1 dags $2 most runs to start
  */
 export const START_RUNS: Statement = {
   name: 'start_runs',
   text: `
 with k as materialized (
-  select r.id, r.version_id, r.max_active_tasks, v.task_count, -1 as map_index from dag d,
+  select r.id, r.version_id, r.max_active_tasks, v.task_count, -1 as map_index,
+    exists (select from waiting_task where run_id = r.id) as again from dag d,
     lateral (select least($2, d.max_active_runs - (select count(*)::int from (
       select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
-    lateral (select id, version_id, max_active_tasks from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0)) r,
+    lateral (select id, version_id, max_active_tasks from dag_run where dag_id = d.id and state = 'queued'
+      order by id limit greatest(m.room, 0) for update) r,
     lateral (select task_count from dag_version where id = r.version_id) v
   where d.id = any($1::bigint[]) and not d.paused
   limit $2),
@@ -74,7 +80,7 @@ u as (
     deadline_at = case when not p.instant then clk.ts + interval '${REVIEW_SECONDS} s' end
   from k, clk, lateral (select task_index, instant, leaf, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) p
   where t.run_id = k.id and t.task_index = p.task_index and t.map_index = k.map_index and t.state = 'none'
-  returning t.run_id, t.task_index, t.map_index, t.state, p.queue, p.rank),
+  returning t.run_id, t.task_index, t.map_index, t.state, t.try_number, p.queue, p.rank),
 s as (
   update dag_run r set started_at = coalesce(r.started_at, clk.ts), event_seq = r.event_seq + 1,
     active = r.active + g.queued, remaining = r.remaining - g.done,
@@ -82,7 +88,8 @@ s as (
     ended_at = case when r.remaining = g.done then clk.ts end
   from clk, (
     select run_id, count(*) filter (where state = 'queued')::int as queued, count(*) filter (where state = 'success')::int as done,
-      jsonb_agg(jsonb_build_array(task_index, map_index, state, 0)) as t from u group by run_id) g
+      jsonb_agg(jsonb_build_array(task_index, map_index, state, try_number)) filter (where task_index is not null) as t
+    from (select run_id, task_index, map_index, state, try_number from u union all select id, null, null, null, null from k) z group by run_id) g
   where r.id = g.run_id returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, g.t),
 e as (
   insert into event (run_id, run_seq, at, body)
@@ -96,5 +103,6 @@ notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
   union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
 select id as run_id, dag_id, version_id, null::int as task_index, state::text as state, (select count(*) from notify) as notified from s
-union all select run_id, null, null, task_index, state::text, 0 from u where state <> 'queued'`,
+union all select run_id, null, null, task_index, state::text, 0 from u where state <> 'queued'
+union all select id, null, null, -1, 'scheduled', 0 from k where again`,
 };
