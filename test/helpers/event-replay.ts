@@ -146,7 +146,9 @@ function applyRunState(state: Replay, { body, at }: EventRow, byHand: boolean, s
   const to = body.run;
   const allDone = state.instances.every((instance) => isFinishedTaskState(instance.state));
   if (to !== undefined) {
-    const allowed = byHand ? state.run !== 'queued' && to !== 'cancelled' : RUN_MOVES[state.run].includes(to);
+    const allowed = byHand
+      ? to !== 'cancelled' && (to !== 'running' || state.run === 'running')
+      : RUN_MOVES[state.run].includes(to);
     if (!allowed) say(`moves the run from ${state.run} to ${to}${byHand ? ' by hand' : ''}`);
     if (to !== state.run) state.runStates.push({ at, state: to });
     state.run = to;

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine } from '../../helpers/engine.ts';
-import { play, scenario } from '../../helpers/engine-model.ts';
+import { scenario } from '../../helpers/engine-commands.ts';
+import { play } from '../../helpers/engine-model.ts';
 import { randomDag } from '../../helpers/random-dag.ts';
 
 const database = await createTestDatabase();
@@ -17,7 +18,7 @@ it(
       fc.asyncProperty(scenario(randomDag({ mostTasks: 7 }), 40), ([spec, commands]) =>
         play(database, engines, spec, commands),
       ),
-      { numRuns: 150, interruptAfterTimeLimit: 30_000, endOnFailure: false },
+      { numRuns: 100, unbiased: true, interruptAfterTimeLimit: 30_000, endOnFailure: false },
     );
     expect(engines.flatMap((engine) => engine.errors)).toEqual([]);
   },
