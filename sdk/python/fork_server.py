@@ -77,8 +77,8 @@ class ForkServer:
         self.send(b"V", 0, sys.version.split()[0].encode())
         while True:
             for key, _ in self.selector.select():
-                # A task that ended earlier in this round has no pipes left.
-                if key.fd in self.selector.get_map():
+                # A pipe closed earlier in this round; its number may already be a new task's.
+                if self.selector.get_map().get(key.fd) is key:
                     key.data()
 
     def read_requests(self):

@@ -71,10 +71,9 @@ export function createPythonRuntime({ config, memory }: RuntimeDeps): Runtime<'p
 
   const abandon = (job: Job, serverWasReady: boolean, message: string) => {
     if (job.pid !== null) signalGroup(job.pid, 'SIGKILL');
-    if (job.pid !== null) job.task.log.system(message);
     if (job.pid === null)
       finish(job, { how: 'not_started', cause: 'start_failed', message, retryable: serverWasReady });
-    else finish(job, exited(job, { code: null, signal: 'SIGKILL', peak: null }, null));
+    else finish(job, { how: 'lost', message });
   };
 
   const finish = (job: Job, ending: Ending) => {

@@ -18,6 +18,8 @@ export type Ending =
       lastLine: string | null;
     }
   | { how: 'not_started'; cause: TaskCause; message: string; retryable: boolean }
+  /** It was running, and what ran it broke. */
+  | { how: 'lost'; message: string }
   /** Taken back before any code of the task ran. */
   | { how: 'withdrawn' };
 
@@ -45,6 +47,7 @@ export function decideReport(over: Over): Verdict {
   if (ending.how === 'withdrawn') return { outcome: 'released', cause: 'interrupted', message: 'Not started.' };
   if (ending.how === 'not_started')
     return { outcome: 'failed', cause: ending.cause, message: ending.message, retryable: ending.retryable };
+  if (ending.how === 'lost') return { outcome: 'failed', cause: 'interrupted', message: shorten(ending.message) };
   const { result } = ending;
   const evidence = evidenceOf(over);
   if (ending.outOfMemory || result?.cause === 'oom_killed')
@@ -95,13 +98,13 @@ function said(
 
 function stopped(over: Over, reason: StopReason): Verdict {
   const { ending } = over;
-  const begun = ending.how === 'exited';
+  const begun = ending.how === 'exited' || ending.how === 'lost';
   const evidence = evidenceOf(over);
   const failed = (cause: TaskCause, message: string, retryable = true): Verdict => ({
     outcome: 'failed',
     cause,
     message,
-    exitCode: begun ? ending.code : null,
+    exitCode: ending.how === 'exited' ? ending.code : null,
     evidence,
     ...(!retryable && { retryable }),
   });

@@ -153,11 +153,25 @@ describe('python tasks', () => {
       expect(report).toMatchObject({ outcome: 'failed', cause: 'oom_killed' });
   });
 
+  it('keeps many tasks that begin and end at once apart', async () => {
+    let left = 1_000;
+    const wrong: unknown[] = [];
+    const lane = async () => {
+      for (let n = left--; n > 0; n = left--) {
+        const { report, lines } = await source(`print(${n})\ndef main(): return ${n}`);
+        if (report.xcoms?.['return_value'] !== n || lines.join() !== `o ${n}`) wrong.push([n, report, lines]);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, lane));
+    expect(wrong).toEqual([]);
+  });
+
   it('survives the death of its fork server', async () => {
     const { report } = await source(
       'import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nimport time; time.sleep(60)',
     );
-    expect(report).toMatchObject({ outcome: 'failed' });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'interrupted' });
+    expect(report.message).toContain('fork server ended unexpectedly');
     expect((await source('print(1)')).report.outcome).toBe('success');
   });
 });

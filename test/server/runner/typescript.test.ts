@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../../helpers/processes.ts';
 import { startRunner, tsBundle, type TaskInput } from '../../helpers/runner.ts';
@@ -126,6 +128,22 @@ describe('TypeScript tasks', () => {
     const { lines } = await run('spawns');
     const pid = Number(lines[0]?.slice(2));
     await waitFor(() => !isAlive(pid), { what: `process ${pid} to die` });
+  });
+
+  it('fails only the running task when a process dies, and runs none twice', async () => {
+    const witness = join(runner.home, 'witness');
+    const short = `({ params }) => { appendFileSync(${JSON.stringify(witness)}, params.n + "\\n"); if (params.n % 50 === 7) process.exit(1); return params.n; }`;
+    const hash = runner.bundle(tsBundle({ short }, 'import { appendFileSync } from "node:fs";'));
+    const one = (n: number) =>
+      runner.start({ kind: 'typescript', taskId: 'short' }, { bundleHash: hash, run: { params: { n } } });
+    await runner.finished(one(-1));
+    const ids = Array.from({ length: 500 }, (_, n) => one(n));
+    const reports = await Promise.all(ids.map((id) => runner.finished(id, 25_000)));
+    const failed = reports.flatMap(({ report }, n) => (report.outcome === 'failed' ? [n] : []));
+    expect(failed).toEqual([7, 57, 107, 157, 207, 257, 307, 357, 407, 457]);
+    expect(reports.every(({ report }, n) => report.xcoms?.['return_value'] === n || report.exitCode === 1)).toBe(true);
+    const seen = readFileSync(witness, 'utf8').trim().split('\n').map(Number);
+    expect(seen.sort((a, b) => a - b)).toEqual([-1, ...ids.keys()]);
   });
 
   it('sees a clean environment', async () => {
