@@ -54,6 +54,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   relay: {
     clientMutationId: 'omit',
     cursorType: 'String',
+    // The connection's own multiplier counts the page; as a list of its own it would count once more
+    edgesFieldOptions: { complexity: { field: 1, multiplier: 1 } },
     nodeTypeOptions: { description: 'Anything with a global id: `node(id)` reads it again.' },
     pageInfoTypeOptions: { description: 'Where a page lies in its list.', authScopes: { read: true } },
     nodeQueryOptions: { description: 'Any object by its global id; null when it is gone.', authScopes: { read: true } },

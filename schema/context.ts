@@ -23,7 +23,7 @@ export interface Viewer {
 /** The part of the engine that the API drives. */
 export type ApiEngine = Pick<
   Engine,
-  'createRuns' | 'claim' | 'report' | 'heartbeat' | 'cancelRun' | 'editTasks' | 'versions'
+  'createRuns' | 'registerWorker' | 'claim' | 'report' | 'heartbeat' | 'cancelRun' | 'editTasks' | 'versions'
 >;
 
 export interface Access {

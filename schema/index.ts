@@ -18,5 +18,6 @@ import './types/service-health.ts';
 import './types/task-edits.ts';
 import './types/task-instance.ts';
 import './types/worker.ts';
+import './types/worker-registration.ts';
 
 export const schema = builder.toSchema();

@@ -14,24 +14,25 @@ export interface LogPosition {
   limit: number;
 }
 
+export interface FoundLogPage extends LogPage {
+  tryNumber: number;
+  /** Of the dispatch; null: never launched. */
+  uuid: string | null;
+}
+
 /** Undefined: the try does not exist (yet). */
 export async function readLogPage(
   db: Db,
   task: TaskKey,
   { tryNumber, offset, limit }: LogPosition,
-): Promise<(LogPage & { tryNumber: number }) | undefined> {
+): Promise<FoundLogPage | undefined> {
   const source = await findLogSource(db, task, tryNumber);
   if (!source) return undefined;
-  if (source.dispatchId === null)
-    return { tryNumber: source.tryNumber, lines: [], nextOffset: offset, complete: source.end !== null };
-  const chunks = await readLogChunks(db, { runId: task.runId, uuid: source.dispatchId }, offset, CHUNKS_PER_READ);
+  const { dispatchId: uuid, tryNumber: found } = source;
+  if (uuid === null) return { tryNumber: found, uuid, lines: [], nextOffset: offset, complete: source.end !== null };
+  const chunks = await readLogChunks(db, { runId: task.runId, uuid }, offset, CHUNKS_PER_READ);
   const page = buildLogPage({ chunks, exhausted: chunks.length < CHUNKS_PER_READ, offset, source });
   const cut = page.lines[limit];
-  if (!cut) return { ...page, tryNumber: source.tryNumber };
-  return {
-    tryNumber: source.tryNumber,
-    lines: page.lines.slice(0, limit),
-    nextOffset: cut.offset,
-    complete: false,
-  };
+  if (!cut) return { ...page, tryNumber: found, uuid };
+  return { tryNumber: found, uuid, lines: page.lines.slice(0, limit), nextOffset: cut.offset, complete: false };
 }

@@ -2,8 +2,8 @@
 import { sql, type Selectable } from 'kysely';
 import type { Db } from '#db/client.ts';
 import type { ApiToken } from '#db/types.ts';
+import { notifyAccessChanged } from './access.ts';
 import type { KeysetPage } from './keyset.ts';
-import { notifyAccessChanged } from './sessions.ts';
 
 export type ApiTokenRole = 'viewer' | 'editor' | 'admin' | 'worker';
 export type ApiTokenRow = Omit<Selectable<ApiToken>, 'role' | 'token_hash'> & { role: ApiTokenRole };

@@ -113,3 +113,12 @@ export async function hasEvent(db: Db, cursor: EventCursor): Promise<boolean> {
   );
   return rows.length > 0;
 }
+
+/** Names of the DAGs that rows of these run ids (or minus DAG ids) belong to. */
+export async function findDagNames(db: Db, runIds: readonly number[]): Promise<Map<number, string>> {
+  if (runIds.length === 0) return new Map();
+  const { rows } = await sql<{ run_id: number; name: string }>`
+    select r.id as run_id, d.name from dag_run r join dag d on d.id = r.dag_id where r.id = any (${runIds}::bigint[])
+    union all select -id, name from dag where -id = any (${runIds}::bigint[])`.execute(db);
+  return new Map(rows.map((row) => [row.run_id, row.name]));
+}

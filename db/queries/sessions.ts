@@ -1,6 +1,7 @@
 /** Browser sessions. The cookie's value is never stored, only its SHA-256. */
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
+import { notifyAccessChanged } from './access.ts';
 import type { UserRole } from './users.ts';
 
 export interface SessionRow {
@@ -65,9 +66,4 @@ export async function deleteExpiredSessions(db: Db, { idleSeconds }: SessionLimi
   await sql`delete from session where least(expires_at, last_used_at + ${idleSeconds} * interval '1 second') < now()`.execute(
     db,
   );
-}
-
-/** Every server looks again at the credentials behind its open connections. */
-export async function notifyAccessChanged(db: Db): Promise<void> {
-  await sql`select pg_notify('millrace_access', '')`.execute(db);
 }

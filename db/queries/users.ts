@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely';
 import type { Db } from '#db/client.ts';
 import type { AppUser } from '#db/types.ts';
+import { notifyAccessChanged } from './access.ts';
 
 export type UserRow = Selectable<AppUser>;
 export type UserRole = 'viewer' | 'editor' | 'admin';
@@ -23,6 +24,7 @@ export async function insertUser(
     .executeTakeFirst();
 }
 
+/** A new password or being disabled ends all sessions; a new role holds at once. */
 export async function updateUser(
   db: Db,
   userId: number,
@@ -30,5 +32,10 @@ export async function updateUser(
 ): Promise<void> {
   const { passwordHash, ...rest } = change;
   const values = { ...rest, ...(passwordHash === undefined ? {} : { password_hash: passwordHash }) };
-  await db.updateTable('app_user').set(values).where('id', '=', userId).execute();
+  await db.transaction().execute(async (trx) => {
+    await trx.updateTable('app_user').set(values).where('id', '=', userId).execute();
+    if (passwordHash !== undefined || change.disabled)
+      await trx.deleteFrom('session').where('user_id', '=', userId).execute();
+    await notifyAccessChanged(trx);
+  });
 }

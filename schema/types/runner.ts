@@ -1,17 +1,14 @@
 /** What runners call. One operation carries a whole batch, and nothing here resolves per item: this is the hot path. */
 import { appendLogChunks } from '#db/queries/log.ts';
-import { beatWorker, registerWorker, setWorkerState } from '#db/queries/worker.ts';
-import { findWorkers } from '#db/queries/workers.ts';
+import { beatWorker } from '#db/queries/worker.ts';
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
-import { badInput, notFound } from '../errors.ts';
-import type { WorkSignal } from '../event-streams.ts';
-import { parseNumericId } from '../global-id.ts';
+import { badInput } from '../errors.ts';
 import { checkDispatches, readLogChunkInput, readReports } from '../runner-input.ts';
+import { MOST_QUEUES, readWorkerId } from './worker-registration.ts';
 
 const MOST_CLAIMED = 1_000;
-const MOST_QUEUES = 100;
 const MOST_HELD = 20_000;
 /** A runner's token outlives the longest try; the engine fences it as soon as the dispatch is not the current one. */
 const TOKEN_MARGIN_SECONDS = 3_600;
@@ -35,28 +32,6 @@ const ClaimInput = builder.inputType('ClaimInput', {
   }),
 });
 
-const RegisterWorkerInput = builder.inputType('RegisterWorkerInput', {
-  description: 'A worker that starts.',
-  fields: (t) => ({
-    name: t.string({
-      required: true,
-      description: 'Stable over its restarts; a second one of the name replaces the first.',
-    }),
-    queues: t.stringList({ required: true, description: 'The queues it serves.' }),
-    slots: t.int({ required: true, description: 'Tasks it runs at once.' }),
-    version: t.string({ required: true, description: 'The Millrace version it runs.' }),
-    hostname: t.string({ description: 'Where it runs.' }),
-    pid: t.int({ description: 'Its process id there.' }),
-  }),
-});
-const RegisteredWorker = builder.objectRef<{ workerId: number }>('RegisteredWorker').implement({
-  description: 'A worker’s registration.',
-  authScopes: { work: true },
-  fields: (t) => ({
-    workerId: t.id({ description: 'To be sent with every call.', resolve: ({ workerId }) => workerId }),
-  }),
-});
-
 const ClaimTasksInput = builder.inputType('ClaimTasksInput', {
   description: 'A worker with free slots.',
   fields: (t) => ({
@@ -74,21 +49,6 @@ const ClaimedTasks = builder.objectRef<{ dispatches: Dispatch[] }>('ClaimedTasks
       description: 'Each a Dispatch of the runner protocol; they run from now on.',
       resolve: (claimed) => claimed.dispatches,
     }),
-  }),
-});
-
-const RetireStateEnum = builder.enumType('RetireState', {
-  description: 'How a worker goes.',
-  values: {
-    DRAINING: { value: 'draining', description: 'It takes nothing new and finishes what it has.' },
-    OFFLINE: { value: 'offline', description: 'It has finished.' },
-  } as const,
-});
-const RetireWorkerInput = builder.inputType('RetireWorkerInput', {
-  description: 'A worker that stops.',
-  fields: (t) => ({
-    workerId: t.id({ required: true, description: 'From registerWorker.' }),
-    state: t.field({ type: RetireStateEnum, required: true, description: 'DRAINING, then OFFLINE.' }),
   }),
 });
 
@@ -162,12 +122,6 @@ function checkClaim({ queues, limit }: { queues: readonly string[]; limit: numbe
   if (limit < 1 || limit > MOST_CLAIMED) throw badInput(`limit: from 1 to ${MOST_CLAIMED}, not ${limit}.`);
 }
 
-function readWorkerId(id: string): number {
-  const workerId = parseNumericId('Worker', id);
-  if (workerId === undefined) throw badInput(`workerId: "${id}" is not what registerWorker gave.`);
-  return workerId;
-}
-
 /** Only a worker has slots: a runner has come for its one dispatch. */
 function readWorker(ctx: Context, id: string | null | undefined): number | null {
   if (id == null) return null;
@@ -208,29 +162,6 @@ async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput)
 }
 
 builder.mutationFields((t) => ({
-  registerWorker: t.field({
-    type: RegisteredWorker,
-    authScopes: { work: true },
-    description: 'Makes a worker known.',
-    args: { input: t.arg({ type: RegisterWorkerInput, required: true }) },
-    resolve: (_root, { input }, ctx) => {
-      if (input.queues.length === 0 || input.queues.length > MOST_QUEUES)
-        throw badInput(`queues: from 1 to ${MOST_QUEUES}.`);
-      if (input.slots < 1 || input.slots > 10_000) throw badInput('slots: from 1 to 10000.');
-      return registerWorker(ctx.db, { ...input, hostname: input.hostname ?? null, pid: input.pid ?? null });
-    },
-  }),
-  retireWorker: t.field({
-    type: RegisteredWorker,
-    authScopes: { work: true },
-    description: 'Says that a worker takes nothing more, or has gone.',
-    args: { input: t.arg({ type: RetireWorkerInput, required: true }) },
-    resolve: async (_root, { input }, ctx) => {
-      const workerId = readWorkerId(input.workerId);
-      await setWorkerState(ctx.db, workerId, input.state);
-      return { workerId };
-    },
-  }),
   claimTasks: t.field({
     type: ClaimedTasks,
     authScopes: { work: true },
@@ -271,29 +202,3 @@ builder.mutationFields((t) => ({
     },
   }),
 }));
-
-const WorkSignalType = builder.objectRef<WorkSignal>('WorkSignal').implement({
-  description: 'A wake-up. Several may have become one.',
-  authScopes: { work: true },
-  fields: (t) => ({
-    queues: t.exposeStringList('queues', { description: 'Tasks are ready in these queues: claim.' }),
-    fenced: t.exposeBoolean('fenced', {
-      description: 'Send a heartbeat now: some dispatch may no longer be current.',
-    }),
-  }),
-});
-
-builder.subscriptionField('workAvailable', (t) =>
-  t.field({
-    type: WorkSignalType,
-    authScopes: { work: true },
-    description: 'Wakes a worker when there may be something to claim or to kill. The first message comes at once.',
-    args: { workerId: t.arg.id({ required: true, description: 'From registerWorker.' }) },
-    subscribe: async (_root, { workerId }, ctx) => {
-      const [worker] = await findWorkers(ctx.db, [readWorkerId(workerId)]);
-      if (!worker) throw notFound(`worker "${workerId}"`);
-      return ctx.events.workAvailable({ id: worker.id, queues: worker.queues });
-    },
-    resolve: (signal) => signal,
-  }),
-);

@@ -1,0 +1,69 @@
+/** The streams behind the subscriptions, one set per process. */
+import type { Db } from '#db/client.ts';
+import type { Listener } from '#db/listen.ts';
+import { readEventSeq } from '#db/queries/dag-runs.ts';
+import { findTaskInstances } from '#db/queries/task-instances.ts';
+import { notFound } from '#schema/errors.ts';
+import type { EventStreams, StreamItem } from '#schema/event-streams.ts';
+import type { Logger } from '../log.ts';
+import { createDagNames } from './dag-names.ts';
+import { DAG_CHANGES, filterGroup, type Group } from './event-groups.ts';
+import { createEventTail } from './event-tail.ts';
+import { logEvents, readStart } from './log-events.ts';
+import { createLogWakeUps } from './log-wake-ups.ts';
+import { runEvents, type EventLimits } from './run-events.ts';
+import { createStream } from './stream.ts';
+import { taskLog } from './task-log.ts';
+import { createWorkSignals } from './work-available.ts';
+
+const LIMITS: EventLimits = { queue: 1_000, replay: 5_000 };
+
+export interface EventStreamsDeps {
+  db: Db;
+  listener: Pick<Listener, 'on' | 'onResync'>;
+  log: Logger;
+  limits?: EventLimits;
+}
+
+export function createEventStreams({
+  db,
+  listener,
+  log,
+  limits = LIMITS,
+}: EventStreamsDeps): EventStreams & { stop(): Promise<void> } {
+  const stopped = new AbortController();
+  const dagNames = createDagNames(db);
+  const tail = createEventTail({ db, listener, dagNames, log });
+  const wakeUps = createLogWakeUps(listener);
+  const work = createWorkSignals(listener);
+
+  const openLog = async (group: Group, after: string | null): Promise<AsyncIterableIterator<StreamItem>> => {
+    const start = await readStart(db, after);
+    const deps = { db, tail, dagNames, limits };
+    return createStream(stopped.signal, (signal) => logEvents(deps, { group, start }, signal));
+  };
+
+  return {
+    async runEvents(runId, after) {
+      const seq = await readEventSeq(db, runId);
+      if (seq === null) return null;
+      const deps = { db, tail, limits };
+      return createStream(stopped.signal, (signal) => runEvents(deps, { runId, after: after ?? seq }, signal));
+    },
+    dagEvents: (after) => openLog(DAG_CHANGES, after),
+    events: (filter, after) => openLog(filterGroup(filter), after),
+    async taskLog(task, tryNumber, after) {
+      const [row] = await findTaskInstances(db, [task]);
+      if (!row) throw notFound(`task instance ${task.runId}.${task.taskIndex}.${task.mapIndex}`);
+      const deps = { db, tail, wakeUps };
+      return createStream(stopped.signal, (signal) => taskLog(deps, { task, tryNumber, after }, signal));
+    },
+    workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),
+    async stop() {
+      stopped.abort();
+      wakeUps.stop();
+      work.stop();
+      await tail.stop();
+    },
+  };
+}

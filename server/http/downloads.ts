@@ -1,0 +1,67 @@
+/** GET /bundles/<hash> and GET /logs/<taskInstanceId>/<try>: what is too large or too raw for GraphQL. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Db } from '#db/client.ts';
+import { parseDispatchId } from '#db/engine/dispatch-id.ts';
+import { readBundle } from '#db/queries/bundles.ts';
+import { findBundleOfRun } from '#db/queries/dag-runs.ts';
+import { findLogSource, readLogChunks } from '#db/queries/log.ts';
+import type { Viewer } from '#schema/context.ts';
+import { parseTaskInstanceId } from '#schema/global-id.ts';
+import { sendText } from './reply.ts';
+
+const CHUNKS_PER_READ = 32;
+const READERS: ReadonlySet<string> = new Set(['viewer', 'editor', 'admin']);
+
+/** People and workers get any bundle, a runner that of its own run. */
+async function mayFetch(db: Db, viewer: Viewer, hash: string): Promise<boolean> {
+  if (viewer.dispatchId === null) return viewer.role !== 'viewer';
+  const key = parseDispatchId(viewer.dispatchId);
+  return key !== null && (await findBundleOfRun(db, key.runId)) === hash;
+}
+
+export function createDownloads(db: Db) {
+  return {
+    async bundle(res: ServerResponse, viewer: Viewer, hash: string): Promise<void> {
+      const isHash = /^[0-9a-f]{64}$/.test(hash);
+      if (isHash && !(await mayFetch(db, viewer, hash))) return sendText(res, 403, 'This bundle is not for you.');
+      const archive = isHash ? await readBundle(db, hash) : undefined;
+      if (!archive) return sendText(res, 404, 'There is no such bundle.');
+      res.writeHead(200, {
+        'content-type': 'application/gzip',
+        'content-length': archive.length,
+        'content-disposition': `attachment; filename="${hash}.tar.gz"`,
+        'cache-control': 'private, max-age=31536000, immutable',
+      });
+      res.end(archive);
+    },
+
+    /** As stored: `<ISO time> <o|e|s> <text>` a line, as far as it has come. */
+    async log(res: ServerResponse, viewer: Viewer, taskInstanceId: string, tryText: string): Promise<void> {
+      if (!READERS.has(viewer.role)) return sendText(res, 403, 'Logs are for people.');
+      const task = parseTaskInstanceId(taskInstanceId);
+      const tryNumber = /^\d{1,5}$/.test(tryText) ? Number(tryText) : null;
+      const source = task && tryNumber !== null ? await findLogSource(db, task, tryNumber) : undefined;
+      if (!task || !source) return sendText(res, 404, 'There is no such try.');
+      res.writeHead(200, {
+        'content-type': 'text/plain; charset=utf-8',
+        'content-disposition': `attachment; filename="log-${task.runId}.${task.taskIndex}.${task.mapIndex}-${tryNumber}.txt"`,
+        'cache-control': 'no-store',
+      });
+      if (source.dispatchId) await sendChunks(db, res, { runId: task.runId, uuid: source.dispatchId });
+      res.end();
+    },
+  };
+}
+
+async function sendChunks(db: Db, res: ServerResponse, dispatch: { runId: number; uuid: string }): Promise<void> {
+  for (let offset = 0; !res.destroyed;) {
+    const chunks = await readLogChunks(db, dispatch, offset, CHUNKS_PER_READ);
+    const fresh = chunks.filter((chunk) => chunk.byte_offset >= offset);
+    for (const { body, byte_offset } of fresh) {
+      if (!res.write(body)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+      offset = byte_offset + Buffer.byteLength(body);
+    }
+    if (chunks.length < CHUNKS_PER_READ) return;
+  }
+}

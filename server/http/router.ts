@@ -1,0 +1,69 @@
+/** Which handler a path has. Everything that is not listed is the page. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Db } from '#db/client.ts';
+import { createDownloads } from './downloads.ts';
+import { GRAPHQL_PATH } from './graphql.ts';
+import { createHealth } from './health.ts';
+import { isRefusal, type Identifier } from './identity.ts';
+import { createPage } from './page.ts';
+import { sendText } from './reply.ts';
+import { setSecurityHeaders } from './security-headers.ts';
+import { createSignIn } from './sign-in.ts';
+
+export interface RouterDeps {
+  db: Db;
+  version: string;
+  webRoot: string;
+  isSecure: boolean;
+  graphiql: boolean;
+  graphqlHttp(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  identifier: Identifier;
+  setSession(res: ServerResponse, token: string): void;
+  isStopping(): boolean;
+}
+
+export function createRouter(deps: RouterDeps) {
+  const { db, isSecure, identifier } = deps;
+  const health = createHealth(deps);
+  const downloads = createDownloads(db);
+  const signIn = createSignIn(deps);
+  const page = createPage(deps.webRoot);
+
+  async function download(req: IncomingMessage, res: ServerResponse, parts: readonly string[]): Promise<void> {
+    setSecurityHeaders(res, 'data', isSecure);
+    const identity = await identifier.identify(req.headers);
+    if (isRefusal(identity)) return sendText(res, identity.status, identity.message);
+    if (!identity.viewer)
+      return sendText(res, 401, 'Sign in first, or send an API token as "Authorization: Bearer …".');
+    const [kind, first = '', second = '', ...rest] = parts;
+    if (kind === 'bundles' && !second) return downloads.bundle(res, identity.viewer, first);
+    if (kind === 'logs' && rest.length === 0) return downloads.log(res, identity.viewer, first, second);
+    return sendText(res, 404, 'There is nothing here.');
+  }
+
+  return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const url = new URL(req.url ?? '/', 'http://server');
+    const isReading = req.method === 'GET' || req.method === 'HEAD';
+    const isGraphql = url.pathname === GRAPHQL_PATH;
+    const asksForGraphiql = deps.graphiql && isGraphql && isReading && !!req.headers.accept?.includes('text/html');
+    setSecurityHeaders(res, asksForGraphiql ? 'graphiql' : 'page', isSecure);
+    if (isGraphql) return deps.graphqlHttp(req, res);
+    if (!isReading) return sendText(res, 405, 'Only GET works here. The API is at /graphql.');
+    if (url.pathname === '/livez') return health.live(res);
+    if (url.pathname === '/readyz') return health.ready(res);
+    if (url.pathname === '/login' && url.searchParams.has('token')) return signIn(url, res);
+    const parts = pathParts(url.pathname);
+    if (parts[0] === 'bundles' || parts[0] === 'logs') return download(req, res, parts);
+    return page(req, res);
+  };
+}
+
+/** Decoded after the split, so that an encoded slash stays part of a name; what cannot be decoded is no name. */
+function pathParts(path: string): string[] {
+  try {
+    return path.slice(1).split('/').map(decodeURIComponent);
+  } catch (error) {
+    if (error instanceof URIError) return [];
+    throw error;
+  }
+}
