@@ -1,13 +1,28 @@
 import { LEASE_SECONDS, type Statement } from './statement.ts';
 
-/** Renews leases; what does not come back is fenced. Touches no state. $1 run $2 task $3 map $4 dispatch. Rows: n. */
+/**
+ * Renews leases; what does not come back is fenced. Touches no state. Takes no run's lock, so it must not wait for an instance's: two
+ * that hold what the other wants would stand still. What somebody is changing right now counts as alive until the next beat.
+ * $1 run $2 task $3 map $4 dispatch. Rows: n.
+ */
 export const RENEW_LEASES: Statement = {
   name: 'renew_leases',
   text: `
-update task_instance t set deadline_at = clock_timestamp() + interval '${LEASE_SECONDS} s'
-from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
-where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
-returning f.n::int as n`,
+with f as materialized (
+  select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)),
+l as materialized (
+  select f.n, f.run_id, f.task_index, f.map_index from f, lateral (
+    select from task_instance t
+    where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
+    for no key update skip locked) t),
+u as (
+  update task_instance t set deadline_at = clock_timestamp() + interval '${LEASE_SECONDS} s' from l
+  where t.run_id = l.run_id and t.task_index = l.task_index and t.map_index = l.map_index)
+select n::int as n from l
+union all
+select f.n::int from f where f.n not in (select n from l) and exists (
+  select from task_instance t
+  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running')`,
 };
 
 /**
