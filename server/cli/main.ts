@@ -26,6 +26,8 @@ export function createProgram(): Command {
 }
 
 export async function main(argv: string[]): Promise<void> {
+  // They are for whoever develops this, who sees them in the tests.
+  process.noDeprecation = true;
   // `millrace runs x | head`: the reader has left, which is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {

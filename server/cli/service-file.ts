@@ -5,7 +5,8 @@ import { join } from 'node:path';
 export interface ServiceFile {
   url: string;
   token: string;
-  pid: number;
+  /** Revoked when it stops, or by the next start. */
+  tokenId: number;
 }
 
 const fileIn = (home: string) => join(home, 'service.json');

@@ -9,6 +9,10 @@ export function addRoleCommands(program: Command): void {
     .description('everything in one process, with a PostgreSQL of its own unless DATABASE_URL is set')
     .action(async () => (await import('../roles/start.ts')).runStart());
   program
+    .command('server')
+    .description('the API and the page')
+    .action(async () => (await import('../roles/server.ts')).runServer());
+  program
     .command('migrate')
     .description('bring the database schema up to date')
     .action(async () => (await import('../roles/migrate.ts')).runMigrate());

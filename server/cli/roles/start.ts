@@ -1,12 +1,19 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import type { Db } from '#db/client.ts';
+import { revokeApiToken } from '#db/queries/api-tokens.ts';
 import { appendLogChunks } from '#db/queries/log.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { migrate } from '#db/migrate.ts';
 import { ensureWarehouse } from '#db/warehouse.ts';
+import { createApiToken, createLoginLink } from '../../auth/users.ts';
 import { createDirectWorkerApi } from '../../worker/direct-worker-api.ts';
+import { printLine } from '../output.ts';
+import { ensureSecretKey } from '../secret-key.ts';
+import { readServiceFile, removeServiceFile, writeServiceFile } from '../service-file.ts';
 import { checkDatabase, databaseUrl, openDatabase, openListener } from './database.ts';
 import { openEngine, openScheduler, type Core } from './engine.ts';
+import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
@@ -14,19 +21,49 @@ import { openWorker, steadyWorkerName } from './worker.ts';
 /** Everything in one process. */
 export const runStart = (): Promise<void> =>
   runRole('start', async (context) => {
-    const { config } = context;
+    const { config, shutdown } = context;
     await mkdir(config.home, { recursive: true, mode: 0o711 });
-    const url = await databaseUrl(context);
+    shutdown.add('home', await lockHome(config.home));
+    // It takes longest to load: meanwhile the database starts.
+    const http = import('./http.ts');
+    const [secretKey, url] = await Promise.all([
+      config.secretKey ?? ensureSecretKey(config.home),
+      databaseUrl(context),
+      http,
+    ]);
     const database = openDatabase(url, context);
     await checkDatabase(database);
     await migrate(url);
     const listener = openListener(url, context);
     const core = { ...database, listener, engine: openEngine(database, context) };
     await listener.start();
+    const address = await (await http).openHttp(core, secretKey, context);
     await openScheduler(core, context);
     await openLocalWorker(core, context);
+    await welcome(core.db, address, context);
     openDagsFolder(core.db, context);
   });
+
+/** Tells a person where to go, and the commands of this user how to get in. */
+async function welcome(db: Db, address: string, { config, shutdown }: RoleContext): Promise<void> {
+  const before = await readServiceFile(config.home);
+  if (before) await revokeApiToken(db, before.tokenId);
+  const request = { name: 'millrace start', role: 'admin', expiresInDays: 365, actor: 'start' } as const;
+  const { token, row } = await createApiToken(db, request);
+  shutdown.add('service file', async () => {
+    await removeServiceFile(config.home);
+    await revokeApiToken(db, row.id);
+  });
+  await writeServiceFile(config.home, { url: reachable(address), token, tokenId: row.id });
+  const link = await createLoginLink(db, { name: 'admin', role: 'admin' });
+  const page = config.publicUrl ?? reachable(address);
+  printLine(
+    `\nMillrace is ready: ${page}\nSign in with this link, once: ${new URL(link, page).href}\nCtrl-C stops it.\n`,
+  );
+}
+
+/** Listening on every address is no address to go to. */
+const reachable = (address: string): string => address.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//127.0.0.1');
 
 async function openLocalWorker(core: Core, context: RoleContext): Promise<void> {
   const { config, log } = context;
