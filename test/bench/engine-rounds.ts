@@ -1,20 +1,21 @@
-/** Rounds of variant (a): a fresh database, a fresh engine in a process that stays, a checked result. */
+/** Rounds of the variants in one process: a fresh database, a fresh engine in a process that stays, a checked result. */
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { typeParsers } from '#db/client.ts';
-import { dagInput, tasksOf, type ShapeName } from './dag-shapes.ts';
+import { dagFile, dagInput, type DagChoice } from './dag-inputs.ts';
+import { tasksOf } from './graphs.ts';
 import { measure, type Measured, type Trees } from './measure.ts';
 import { quiet } from './rounds.ts';
 import type { Bench } from './scenario.ts';
 import type { Side } from './side.ts';
 import { verifyRuns } from './verify.ts';
 
-export interface EngineRound {
-  shape: ShapeName;
+export interface EngineRound extends DagChoice {
   /** Tasks at once. */
   slots: number;
   runs: number;
   warmRuns: number;
-  maxActiveTasks?: number;
   watchLoop?: boolean;
   /** One run after the other instead of all at once. */
   inSequence?: boolean;
@@ -49,17 +50,26 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
+/** Where the supervisor of this flavour's tasks works; null: it has none. */
+export const homeOf = (bench: Bench, { flavour }: Pick<DagChoice, 'flavour'>): string | null =>
+  flavour === 'call' ? null : mkdtempSync(join(bench.postgres.dataDir, 'worker-'));
+
+export const deployTo = (side: Side, choice: DagChoice): Promise<{ dagId: number; ms: number }> =>
+  choice.flavour === 'typescript'
+    ? side.call('deployFile', { path: dagFile(choice.shape), name: `bench_${choice.shape}` })
+    : side.call('deploy', dagInput(choice));
+
 /** One round in the given database. Throws when the check fails. */
 export async function engineRound<R extends Burst | Sequence>(
   bench: Bench,
   side: Side,
   url: string,
-  { shape, slots, runs, warmRuns, maxActiveTasks, watchLoop, inSequence }: EngineRound,
+  round: EngineRound,
 ): Promise<Measured<R>> {
-  await side.call('open', { url, slots, role: 'all' });
+  const { shape, slots, runs, warmRuns, watchLoop, inSequence } = round;
+  await side.call('open', { url, slots, role: 'all', home: homeOf(bench, round) });
   try {
-    const input = dagInput(shape, 'no-op', maxActiveTasks);
-    const { dagId, ms: deployMs } = await side.call<{ dagId: number; ms: number }>('deploy', input);
+    const { dagId, ms: deployMs } = await deployTo(side, round);
     const work = { dagId, tasks: tasksOf(shape), watchLoop };
     const method = inSequence ? 'sequence' : 'burst';
     if (warmRuns > 0) await side.call(method, { ...work, runs: warmRuns });

@@ -40,10 +40,8 @@ if (load > MOST_LOAD) {
 
 const postgres = await startPostgres(options);
 const redis = await startRedis(postgres.dataDir);
-const stop = async () => {
-  await redis?.stop();
-  await postgres.stop();
-};
+let stopping: Promise<void> | undefined;
+const stop = () => (stopping ??= Promise.all([redis?.stop(), postgres.stop()]).then(() => undefined));
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void stop().finally(() => process.exit(130)));
 

@@ -16,10 +16,9 @@ export interface Bench {
 
 /** Which parts of the product take part. */
 export const VARIANTS = {
-  a: '(a) engine + worker loop, one process',
-  a2: '(a2) engine in two processes',
-  b: '(b) GraphQL over HTTP to a worker process',
-  c: '(c) tasks in the supervisor and warm children',
+  a: '(a) engine + worker, a task is a call',
+  a2: '(a2) the same in two processes',
+  c: '(c) engine + worker + supervisor and its children',
 } as const;
 export type Variant = keyof typeof VARIANTS;
 

@@ -1,55 +1,61 @@
 /** B1s and B1p: one run at a time. */
-import { tasksOf, type ShapeName } from '../dag-shapes.ts';
+import type { TaskFlavour } from '../dag-inputs.ts';
 import { freshEngineRound, type Sequence } from '../engine-rounds.ts';
+import { tasksOf, type ShapeName } from '../graphs.ts';
 import { roundsOf, takeTurns, type Contender } from '../rounds.ts';
-import { newRow, type Bench, type Scenario } from '../scenario.ts';
+import { newRow, type Bench, type Scenario, type Variant } from '../scenario.ts';
 import { startSide, type Side } from '../side.ts';
 
 interface Workload {
-  id: string;
+  key: string;
   shape: ShapeName;
   workload: string;
-  slots: number;
+  flavour: TaskFlavour;
+  variant: Variant;
 }
 
+const SLOTS = 16;
+
 /** Each run is a value: the spread is that of the runs. */
-function contender(bench: Bench, side: Side, { id, shape, workload, slots }: Workload): Contender {
+function contender(bench: Bench, side: Side, { key, shape, workload, flavour, variant }: Workload): Contender {
   const runs = bench.options.quick ? 5 : 10;
-  const row = newRow({ key: id, workload, variant: 'a', unit: 'ms', tasks: runs * tasksOf(shape) });
+  const row = newRow({ key, workload, variant, unit: 'ms', tasks: runs * tasksOf(shape) });
   return {
     row,
     async round() {
-      const work = { shape, slots, runs, warmRuns: 10, inSequence: true };
+      const warmRuns = flavour === 'true' ? 2 : 10;
+      const work = { shape, flavour, slots: SLOTS, runs, warmRuns, inSequence: true };
       const { result, cost } = await freshEngineRound<Sequence>(bench, side, work);
       row.values.push(...result.ms);
       row.costs.push(cost);
-      bench.log(`${id}: ${result.ms.map((ms) => ms.toFixed(1)).join(' ')} ms`);
+      bench.log(`${workload} ${row.side}: ${result.ms.map((ms) => ms.toFixed(1)).join(' ')} ms`);
     },
   };
 }
 
-const scenario = (title: string, work: Workload): Scenario => ({
-  id: work.id,
+const scenario = (id: string, title: string, workloads: Workload[]): Scenario => ({
+  id,
   title,
   async run(bench) {
     const side = await startSide('engine', 'sides/engine.ts');
     try {
-      return await takeTurns(bench, roundsOf(bench, 3, 1), [contender(bench, side, work)]);
+      const contenders = workloads.map((work) => contender(bench, side, work));
+      return await takeTurns(bench, roundsOf(bench, 3, 1), contenders);
     } finally {
       await side.stop();
     }
   },
 });
 
-export const b1s = scenario('One run of a chain of 40', {
-  id: 'B1S',
-  shape: 'chain40',
-  workload: 'chain of 40 tasks, one run at a time',
-  slots: 16,
-});
-export const b1p = scenario('One run of 40 parallel tasks', {
-  id: 'B1P',
-  shape: 'parallel40',
-  workload: '40 parallel tasks on 16 slots, one run at a time',
-  slots: 16,
-});
+const CHAIN = { shape: 'chain40', workload: 'chain of 40, one run at a time' } as const;
+const PARALLEL = { shape: 'parallel40', workload: `40 parallel tasks on ${SLOTS} slots` } as const;
+
+export const b1s = scenario('B1S', 'One run of a chain of 40', [
+  { ...CHAIN, key: 'B1S', flavour: 'call', variant: 'a' },
+  { ...CHAIN, key: 'B1S', flavour: 'typescript', variant: 'c' },
+  { ...CHAIN, key: 'B1S.true', workload: 'chain of 40 × `/bin/true`', flavour: 'true', variant: 'c' },
+]);
+export const b1p = scenario('B1P', 'One run of 40 parallel tasks', [
+  { ...PARALLEL, key: 'B1P', flavour: 'call', variant: 'a' },
+  { ...PARALLEL, key: 'B1P', flavour: 'typescript', variant: 'c' },
+]);

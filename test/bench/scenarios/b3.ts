@@ -1,6 +1,6 @@
 /** B3: how soon a triggered task begins on an idle system. */
-import { dagInput } from '../dag-shapes.ts';
-import { withClient } from '../engine-rounds.ts';
+import type { TaskFlavour } from '../dag-inputs.ts';
+import { deployTo, homeOf, withClient } from '../engine-rounds.ts';
 import { sampleLatency, type LatencyContender } from '../latency.ts';
 import { BULLMQ, GRAPHILE } from '../peers/peers.ts';
 import { newRow, type Bench, type Row, type Scenario, type Variant } from '../scenario.ts';
@@ -13,20 +13,29 @@ interface Opened extends LatencyContender {
   close(): Promise<void>;
 }
 
-async function engine(bench: Bench, key: string, variant: Variant, workload: string): Promise<Opened> {
+interface Choice {
+  key: string;
+  variant: Variant;
+  workload: string;
+  flavour: TaskFlavour;
+}
+
+async function engine(bench: Bench, { key, variant, workload, flavour }: Choice): Promise<Opened> {
   const name = `latency_${variant}`;
   const url = await bench.postgres.create(name);
-  const isOne = variant === 'a';
+  const isOne = variant !== 'a2';
   const triggers = await startSide(name, 'sides/engine.ts');
   const handles = isOne ? triggers : await startSide(`${name} worker`, 'sides/engine.ts');
-  await triggers.call('open', { url, slots: SLOTS, role: isOne ? 'all' : 'api' });
-  if (!isOne) await handles.call('open', { url, slots: SLOTS, role: 'worker' });
-  const { dagId } = await triggers.call<{ dagId: number }>('deploy', dagInput('single'));
+  const home = homeOf(bench, { flavour });
+  await triggers.call('open', { url, slots: SLOTS, role: isOne ? 'all' : 'api', home });
+  if (!isOne) await handles.call('open', { url, slots: SLOTS, role: 'worker', home });
+  const { dagId } = await deployTo(triggers, { shape: 'single', flavour });
   return {
     row: newRow({ key, workload, variant, unit: 'ms', samples: true }),
     triggers,
     handles,
     argument: { dagId },
+    told: flavour === 'typescript',
     async close() {
       const sides: Side[] = isOne ? [triggers] : [handles, triggers];
       for (const side of sides) {
@@ -61,6 +70,7 @@ async function peer(bench: Bench, name: string): Promise<Opened | null> {
     triggers: side,
     handles: side,
     argument: {},
+    told: false,
     async close() {
       await side.call('close');
       await side.stop();
@@ -76,8 +86,11 @@ export const b3: Scenario = {
     const opened: Opened[] = [];
     const open = (contender: Opened | null) => contender && opened.push(contender);
     try {
-      open(await engine(bench, 'B3.one', 'a', 'trigger → first line, one process'));
-      open(await engine(bench, 'B3.across', 'a2', 'trigger → first line in another process'));
+      const one = { key: 'B3.one', workload: 'trigger → first line, one process' } as const;
+      open(await engine(bench, { ...one, variant: 'a', flavour: 'call' }));
+      open(await engine(bench, { ...one, variant: 'c', flavour: 'typescript' }));
+      const across = 'trigger → first line in another process';
+      open(await engine(bench, { key: 'B3.across', workload: across, variant: 'a2', flavour: 'call' }));
       open(await peer(bench, GRAPHILE));
       open(await peer(bench, BULLMQ));
       return await sampleLatency(bench, bench.options.quick ? 100 : 1000, opened);

@@ -1,6 +1,6 @@
 /** B4: does the history that is kept slow down the work? The same rounds with none and with 1M finished task instances, in turns. */
-import { dagInput, tasksOf } from '../dag-shapes.ts';
-import { engineRound, freshEngineRound, withClient, type Burst } from '../engine-rounds.ts';
+import { deployTo, engineRound, freshEngineRound, withClient, type Burst } from '../engine-rounds.ts';
+import { tasksOf } from '../graphs.ts';
 import { addHistory } from '../history.ts';
 import { sampleLatency, type LatencyContender } from '../latency.ts';
 import type { Measured } from '../measure.ts';
@@ -16,8 +16,8 @@ const NONE = 'history_none';
 
 async function prepare(bench: Bench, side: Side, instances: number): Promise<string> {
   const url = await bench.postgres.create(FULL);
-  await side.call('open', { url, slots: 1, role: 'api' });
-  const { dagId } = await side.call<{ dagId: number }>('deploy', dagInput(SHAPE));
+  await side.call('open', { url, slots: 1, role: 'api', home: null });
+  const { dagId } = await deployTo(side, { shape: SHAPE, flavour: 'call' });
   await side.call('close');
   const begin = performance.now();
   await withClient(url, (client) => addHistory(client, dagId, instances / tasksOf(SHAPE)));
@@ -28,7 +28,7 @@ async function prepare(bench: Bench, side: Side, instances: number): Promise<str
 async function throughput(bench: Bench, side: Side, url: string, instances: number): Promise<Row[]> {
   const runs = bench.options.quick ? 300 : 1500;
   const tasks = runs * tasksOf(SHAPE);
-  const work = { shape: SHAPE, slots: SLOTS, runs, warmRuns: 100 } as const;
+  const work = { shape: SHAPE, flavour: 'call', slots: SLOTS, runs, warmRuns: 100 } as const;
   const contender = (key: string, kept: string, round: () => Promise<Measured<Burst>>): Contender => {
     const workload = `${runs} runs of a chain of 10, ${kept}`;
     const row = newRow({ key, workload, variant: 'a', unit: 'tasks/s', tasks });
@@ -53,14 +53,15 @@ async function throughput(bench: Bench, side: Side, url: string, instances: numb
 async function latency(bench: Bench, url: string): Promise<Row[]> {
   const open = async (key: string, at: string, kept: string): Promise<LatencyContender> => {
     const side = await startSide(key, 'sides/engine.ts');
-    await side.call('open', { url: at, slots: SLOTS, role: 'all' });
-    const { dagId } = await side.call<{ dagId: number }>('deploy', dagInput('single'));
+    await side.call('open', { url: at, slots: SLOTS, role: 'all', home: null });
+    const { dagId } = await deployTo(side, { shape: 'single', flavour: 'call' });
     const workload = `trigger → first line, one process, ${kept}`;
     return {
       row: newRow({ key, workload, variant: 'a', unit: 'ms', samples: true }),
       triggers: side,
       handles: side,
       argument: { dagId },
+      told: false,
     };
   };
   const none = await open('B4.latency.none', await bench.postgres.create(NONE), 'nothing kept');

@@ -1,42 +1,59 @@
 /** B5: one DAG of 10,000 tasks in 100 layers. */
-import { tasksOf } from '../dag-shapes.ts';
+import type { TaskFlavour } from '../dag-inputs.ts';
 import { freshEngineRound, type Burst } from '../engine-rounds.ts';
+import { tasksOf } from '../graphs.ts';
 import { roundsOf, takeTurns, type Contender } from '../rounds.ts';
-import { newRow, type Bench, type Row, type Scenario } from '../scenario.ts';
+import { newRow, type Bench, type Row, type Scenario, type Variant } from '../scenario.ts';
 import { startSide, type Side } from '../side.ts';
 
 const SLOTS = 100;
 const SHAPE = 'layers';
 
-interface Limit {
-  key: string;
-  maxActiveTasks: number;
+interface Choice {
+  variant: Variant;
+  flavour: TaskFlavour;
+  deploys: string;
+  maxActiveTasks?: number;
   limit: string;
+  key: string;
 }
 
-function contenders(
-  bench: Bench,
-  side: Side,
-  { key, maxActiveTasks, limit }: Limit,
-): { deploy: Row; stall: Row; run: Contender } {
+interface Rows {
+  run: Contender;
+  deploy: Row;
+  stall: Row;
+}
+
+function contender(bench: Bench, side: Side, choice: Choice): Rows {
+  const { key, variant, flavour, maxActiveTasks, limit } = choice;
   const tasks = tasksOf(SHAPE);
-  const base = { variant: 'a', unit: 'ms', tasks } as const;
-  const deploy = newRow({ ...base, key: 'B5.deploy', workload: 'deploy 10,000 tasks: validate, compile, store' });
+  const base = { variant, unit: 'ms', tasks } as const;
+  const deploy = newRow({ ...base, key: 'B5.deploy', workload: `deploy 10,000 tasks: ${choice.deploys}` });
   const stall = newRow({ ...base, key: 'B5.stall', workload: 'longest stall of the event loop in the run' });
   const row = newRow({ ...base, key, workload: `run 10,000 tasks, ${limit}` });
   const round = async () => {
-    const work = { shape: SHAPE, slots: SLOTS, runs: 1, warmRuns: 1, maxActiveTasks, watchLoop: true } as const;
+    const work = {
+      shape: SHAPE,
+      flavour,
+      slots: SLOTS,
+      runs: 1,
+      warmRuns: 1,
+      maxActiveTasks,
+      watchLoop: true,
+    } as const;
     const { result, cost } = await freshEngineRound<Burst>(bench, side, work);
     row.values.push(result.ms);
     row.costs.push(cost);
     deploy.values.push(result.deployMs);
     stall.values.push(result.stallMs ?? NaN);
-    bench.log(
-      `B5 ${limit}: run ${result.ms.toFixed(0)} ms, deploy ${result.deployMs.toFixed(0)} ms, stall ${result.stallMs?.toFixed(0)} ms`,
-    );
+    const told = [result.ms, result.deployMs, result.stallMs ?? NaN].map((ms) => ms.toFixed(0));
+    bench.log(`B5 ${limit} ${row.side}: run ${told[0]} ms, deploy ${told[1]} ms, stall ${told[2]} ms`);
   };
-  return { deploy, stall, run: { row, round } };
+  return { run: { row, round }, deploy, stall };
 }
+
+const NO_LIMIT = { key: 'B5.run', limit: 'no limit on active tasks' } as const;
+const SENT = 'validate, compile, store';
 
 export const b5: Scenario = {
   id: 'B5',
@@ -44,20 +61,31 @@ export const b5: Scenario = {
   async run(bench) {
     const side = await startSide('engine', 'sides/engine.ts');
     try {
-      const free = contenders(bench, side, {
-        key: 'B5.run',
-        maxActiveTasks: 100_000,
-        limit: 'no limit on active tasks',
-      });
-      const limited = contenders(bench, side, {
+      const called = contender(bench, side, { ...NO_LIMIT, variant: 'a', flavour: 'call', deploys: SENT });
+      const limited = contender(bench, side, {
+        variant: 'a',
+        flavour: 'call',
+        deploys: SENT,
         key: 'B5.admitted',
         maxActiveTasks: 1000,
         limit: 'at most 1,000 active at once: each passes through admission',
       });
-      const rows = await takeTurns(bench, roundsOf(bench, 5, 1), [free.run, limited.run]);
+      const supervised = contender(bench, side, {
+        ...NO_LIMIT,
+        variant: 'c',
+        flavour: 'typescript',
+        deploys: 'load the TypeScript file in its process, bundle, validate, compile, store',
+      });
+      const turns = [called, supervised, limited];
+      const rows = await takeTurns(
+        bench,
+        roundsOf(bench, 5, 1),
+        turns.map(({ run }) => run),
+      );
+      const beside = [called.deploy, supervised.deploy, called.stall, supervised.stall];
       // The discarded round's
-      for (const row of [free.deploy, free.stall]) row.values.shift();
-      return [free.deploy, ...rows, free.stall];
+      for (const row of beside) row.values.shift();
+      return [...rows, ...beside];
     } finally {
       await side.stop();
     }

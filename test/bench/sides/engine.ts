@@ -1,66 +1,17 @@
 /**
- * Variant (a): the engine and the worker's loop in one process over Postgres; a task is a call that returns. No GraphQL, no
- * supervisor, no process of a task. With `role` api or worker: two processes on one database, as in a service of several.
+ * Variants (a) and (c): the engine and the worker's loop in one process over Postgres, as in `millrace start`; a task is a call in
+ * this process, or runs under the supervisor. With `role` api or worker: two processes on one database.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createDatabase } from '#db/client.ts';
-import { createEngine } from '#db/engine/engine.ts';
-import { createListener } from '#db/listen.ts';
 import { deployDag } from '#db/queries/dag.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
-import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
-import { startWorker } from '#server/worker/worker.ts';
-import { createAnswered, type Answered } from './answered.ts';
-import { noOpSupervisor, type HandlerStart } from './no-op-supervisor.ts';
+import { loadDagFile } from '#server/bundles/load-dag-file.ts';
+import { openEngine, type OpenRequest } from './open-engine.ts';
 import { nowUs, serveSide } from './serve.ts';
+import type { HandlerStart } from './supervise.ts';
 
-interface OpenRequest {
-  url: string;
-  slots: number;
-  role: 'all' | 'api' | 'worker';
-}
-
-async function open({ url, slots, role }: OpenRequest) {
-  const onError = (error: unknown) => process.stderr.write(`${String(error)}\n`);
-  const database = createDatabase(url);
-  const { db, pool } = database;
-  const engine = createEngine({ url, db, pool, onError });
-  const starts: HandlerStart[] = [];
-  const stops: (() => Promise<unknown>)[] = [];
-  let answered: Answered | null = null;
-  if (role !== 'api') {
-    const listener = createListener(url);
-    await listener.start();
-    answered = createAnswered(createDirectWorkerApi({ db, engine, listener, appendLogs: () => Promise.resolve() }));
-    const info = {
-      name: `bench ${process.pid}`,
-      queues: ['default'],
-      slots,
-      version: 'bench',
-      hostname: null,
-      pid: null,
-    };
-    const worker = await startWorker({ api: answered.api, info, supervise: noOpSupervisor(starts), onError });
-    stops.push(
-      () => worker.stop(0),
-      () => listener.stop(),
-    );
-  }
-  return {
-    db,
-    engine,
-    starts,
-    answered,
-    async close() {
-      for (const stop of stops) await stop();
-      await engine.stop();
-      await database.close();
-    },
-  };
-}
-
-let opened: Awaited<ReturnType<typeof open>> | null = null;
+let opened: Awaited<ReturnType<typeof openEngine>> | null = null;
 const side = () => {
   if (!opened) throw new Error('nothing is open');
   return opened;
@@ -88,7 +39,7 @@ async function trigger(work: Work): Promise<{ ms: number; firstRun: number }> {
 
 serveSide({
   async open(request: OpenRequest) {
-    opened = await open(request);
+    opened = await openEngine(request);
   },
   async close() {
     await opened?.close();
@@ -100,6 +51,15 @@ serveSide({
     const validated = validateDagSpec(input);
     if (!validated.ok) throw new Error(JSON.stringify(validated.issues.slice(0, 3)));
     const { dagId } = await deployDag(side().db, { spec: validated.spec, bundle: null, actor: 'bench' });
+    return { dagId, ms: performance.now() - begin };
+  },
+  /** A DAG of a TypeScript file: loaded in its own process, bundled, stored. */
+  async deployFile({ path, name }: { path: string; name: string }) {
+    const begin = performance.now();
+    const { dags, errors } = await loadDagFile(path);
+    const wanted = dags.find(({ spec }) => spec.dagId === name);
+    if (!wanted) throw new Error(`${path} has no DAG "${name}": ${JSON.stringify(errors)}`);
+    const { dagId } = await deployDag(side().db, { ...wanted, actor: 'bench' });
     return { dagId, ms: performance.now() - begin };
   },
   /** All runs in one call; until the last task's end is recorded. */
@@ -134,5 +94,12 @@ serveSide({
     }
     return triggers;
   },
-  takeStarts: () => side().starts.splice(0),
+  /** The handlers' first lines since the last call: seen here, or as the handlers' results tell them. */
+  async takeStarts({ told }: { told: boolean }) {
+    if (!told) return side().starts.splice(0);
+    const { rows } = await side().pool.query<HandlerStart>(
+      `select run_id::text as "runId", value::text::float8 as at from xcom where key = 'return_value'`,
+    );
+    return rows;
+  },
 });
