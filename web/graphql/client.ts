@@ -9,7 +9,10 @@ export const errorCode = (error: CombinedError): string | undefined =>
 
 const endSession = () => session.end();
 
-export const socket = createLiveSocket(`${location.origin.replace(/^http/, 'ws')}/graphql`, endSession);
+export const socket = createLiveSocket(`${location.origin.replace(/^http/, 'ws')}/graphql`, {
+  onEnded: endSession,
+  onChanged: () => session.check(),
+});
 
 export const client = new Client({
   url: '/graphql',

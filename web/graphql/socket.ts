@@ -25,8 +25,18 @@ export interface LiveSocket {
   retryNow(): void;
 }
 
-/** The one WebSocket of the page. `onUnauthorised` is called when the service no longer knows the session. */
-export function createLiveSocket(url: string, onUnauthorised: () => void): LiveSocket {
+interface AccessHandlers {
+  /** The service no longer knows the session. */
+  onEnded(): void;
+  /** The session goes on with other rights. */
+  onChanged(): void;
+}
+
+const UNAUTHORISED = 4401;
+const ACCESS_CHANGED = 4001;
+
+/** The one WebSocket of the page. */
+export function createLiveSocket(url: string, access: AccessHandlers): LiveSocket {
   const retry = createRetryWait();
   let socket: WebSocket | null = null;
   let heardAt = Date.now();
@@ -62,7 +72,8 @@ export function createLiveSocket(url: string, onUnauthorised: () => void): LiveS
       closed: (event) => {
         clearTimeout(pongTimer);
         const code = (event as CloseEvent).code;
-        if (code === 4401 || code === 4403) onUnauthorised();
+        if (code === UNAUTHORISED) access.onEnded();
+        if (code === ACCESS_CHANGED) access.onChanged();
         if (code === 1000) connection.released();
         else connection.lost(code === 4499 ? heardAt : Date.now());
       },

@@ -9,6 +9,9 @@ class Session {
   /** True when a session that worked has ended: the page stays, and sign-in lies over it. */
   ended = $state(false);
 
+  /** Counts the times that somebody's rights may have changed: the page then asks who is signed in. */
+  checks = $state(0);
+
   get viewer(): Viewer | null | undefined {
     return this.#viewer;
   }
@@ -18,6 +21,9 @@ class Session {
   begin(viewer: Viewer | null): void {
     this.#viewer = viewer;
     if (viewer) this.ended = false;
+  }
+  check(): void {
+    this.checks++;
   }
   end(): void {
     if (this.#viewer) this.ended = true;
