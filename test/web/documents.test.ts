@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   buildSchema,
+  isInterfaceType,
   isObjectType,
   Kind,
   NoUnusedFragmentsRule,
@@ -65,6 +66,20 @@ describe('the documents of the web', () => {
         const fields = one.selectionSet.selections.map((field) => (field.kind === Kind.FIELD ? field.name.value : ''));
         expect(fields, name).toContain('id');
       }
+    }
+  });
+});
+
+describe('their fragments', () => {
+  it('name object types: the cache does not know which types an interface has', () => {
+    for (const [name, document] of documents) {
+      visit(document, {
+        NamedType: (node, _key, parent) => {
+          const isCondition = parent && 'kind' in parent && parent.kind !== Kind.VARIABLE_DEFINITION;
+          if (isCondition && isInterfaceType(schema.getType(node.name.value)))
+            throw new Error(`${name}: ${node.name.value}`);
+        },
+      });
     }
   });
 });

@@ -175,7 +175,10 @@ export const SetDagPaused = graphql(`
           nextRunAt
         }
       }
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ValidationError {
         message
       }
     }

@@ -155,7 +155,10 @@ export const CancelDagRun = graphql(`
   mutation CancelDagRun($input: CancelDagRunInput!) {
     cancelDagRun(input: $input) {
       __typename
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ConflictError {
         message
       }
     }
@@ -174,7 +177,13 @@ export const ClearTasks = graphql(`
           }
         }
       }
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ConflictError {
+        message
+      }
+      ... on ValidationError {
         message
       }
     }
