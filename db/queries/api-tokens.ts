@@ -63,6 +63,12 @@ export async function touchApiToken(db: Db, id: number): Promise<void> {
     where id = ${id} and (last_used_at is null or last_used_at < now() - interval '1 minute')`.execute(db);
 }
 
+/** Those that have ended too. */
+export async function findApiTokens(db: Db, ids: readonly number[]): Promise<ApiTokenRow[]> {
+  if (ids.length === 0) return [];
+  return db.selectFrom('api_token').select(COLUMNS).where('id', 'in', ids).execute();
+}
+
 /** Newest first. */
 export async function listApiTokens(db: Db, page: KeysetPage<number>): Promise<ApiTokenRow[]> {
   let query = db.selectFrom('api_token').select(COLUMNS);

@@ -1,17 +1,18 @@
 import { z } from 'zod';
-import { listApiTokens, revokeApiToken, type ApiTokenRow } from '#db/queries/api-tokens.ts';
+import { findApiTokens, listApiTokens, revokeApiToken, type ApiTokenRow } from '#db/queries/api-tokens.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { RoleEnum } from '../enums.ts';
 import { NotFoundError, ValidationError } from '../errors.ts';
 import { parseNumericId } from '../global-id.ts';
+import { loadById } from '../load-by-id.ts';
 
-const ApiTokenNode = builder.objectRef<ApiTokenRow>('ApiToken');
-builder.node(ApiTokenNode, {
+const ApiTokenNode = builder.loadableNode('ApiToken', {
   description: 'A credential for programs. The token itself is shown once, when it is made.',
   authScopes: { administer: true },
-  id: { resolve: (token) => token.id },
+  id: { resolve: (token: ApiTokenRow) => token.id },
+  load: (ids: string[], ctx: Context) => loadById(ids, (known) => findApiTokens(ctx.db, known)),
   fields: (t) => ({
     name: t.exposeString('name', { description: 'What it is for.' }),
     role: t.expose('role', { type: RoleEnum, description: 'What it may do.' }),
@@ -73,7 +74,7 @@ builder.mutationFields((t) => ({
   revokeApiToken: t.field({
     type: ApiTokenNode,
     authScopes: { administer: true },
-    errors: { types: [NotFoundError] },
+    errors: { types: [NotFoundError, ValidationError] },
     description: 'Takes a token back, at once and for ever: open connections that use it are closed.',
     args: { input: t.arg({ type: RevokeApiTokenInput, required: true }) },
     resolve: (_root, { input }, ctx) => revoke(ctx, input.id),

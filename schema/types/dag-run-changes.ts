@@ -77,7 +77,7 @@ builder.mutationFields((t) => ({
   cancelDagRun: t.field({
     type: DagRunNode,
     authScopes: { edit: true },
-    errors: { types: [NotFoundError, ConflictError] },
+    errors: { types: [NotFoundError, ConflictError, ValidationError] },
     description: 'Ends a run: nothing more starts, and what runs is killed.',
     args: { input: t.arg({ type: CancelDagRunInput, required: true }) },
     resolve: (_root, { input }, ctx) => cancel(ctx, input.runId),

@@ -6,16 +6,14 @@ import type { Context } from '../context.ts';
 import { RunKindEnum, RunStateEnum } from '../enums.ts';
 import { NotFoundError } from '../errors.ts';
 import { parseNumericId } from '../global-id.ts';
+import { loadById } from '../load-by-id.ts';
 import type { RunState } from '#sdk/states.ts';
 
 export const DagRunNode = builder.loadableNode('DagRun', {
   description: 'One run of a DAG, pinned to the version it was created with.',
   authScopes: { read: true },
   id: { resolve: (run: DagRunRow) => run.id },
-  load: async (ids: string[], ctx: Context) => {
-    const rows = new Map((await findDagRuns(ctx.db, ids.map(Number))).map((row) => [row.id, row]));
-    return ids.map((id) => rows.get(Number(id)) ?? new NotFoundError(`run ${id}`));
-  },
+  load: (ids: string[], ctx: Context) => loadById(ids, (known) => findDagRuns(ctx.db, known)),
   fields: (t) => ({
     runId: t.string({
       description: 'The bare id: a decimal number that grows with time.',

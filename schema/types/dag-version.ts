@@ -1,7 +1,7 @@
 import { findDagVersions, readDagSpec, type DagVersionRow } from '#db/queries/dag-versions.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
-import { NotFoundError } from '../errors.ts';
+import { loadById } from '../load-by-id.ts';
 import { TaskType, type TaskRef } from './task.ts';
 
 async function tasksOf(ctx: Context, versionId: number): Promise<TaskRef[]> {
@@ -14,10 +14,7 @@ export const DagVersionNode = builder.loadableNode('DagVersion', {
   description: 'A DAG as it was deployed at one time. Never changes.',
   authScopes: { read: true },
   id: { resolve: (version: DagVersionRow) => version.id },
-  load: async (ids: string[], ctx: Context) => {
-    const rows = new Map((await findDagVersions(ctx.db, ids.map(Number))).map((row) => [row.id, row]));
-    return ids.map((id) => rows.get(Number(id)) ?? new NotFoundError(`DAG version ${id}`));
-  },
+  load: (ids: string[], ctx: Context) => loadById(ids, (known) => findDagVersions(ctx.db, known)),
   fields: (t) => ({
     number: t.exposeInt('number', { description: 'Counts from 1 within the DAG.' }),
     hash: t.exposeString('hash', {

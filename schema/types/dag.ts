@@ -6,6 +6,7 @@ import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts
 import type { Context } from '../context.ts';
 import { RunStateEnum } from '../enums.ts';
 import { badInput, NotFoundError } from '../errors.ts';
+import { loadById } from '../load-by-id.ts';
 import { DagRunNode, runConnection } from './dag-run.ts';
 import { DagVersionNode } from './dag-version.ts';
 
@@ -15,10 +16,7 @@ export const DagNode = builder.loadableNode('Dag', {
   description: 'A workflow: tasks and what they wait for.',
   authScopes: { read: true },
   id: { resolve: (dag: DagRow) => dag.id },
-  load: async (ids: string[], ctx: Context) => {
-    const rows = new Map((await findDags(ctx.db, ids.map(Number))).map((row) => [row.id, row]));
-    return ids.map((id) => rows.get(Number(id)) ?? new NotFoundError(`DAG with the id ${id}`));
-  },
+  load: (ids: string[], ctx: Context) => loadById(ids, (known) => findDags(ctx.db, known)),
   fields: (t) => ({
     dagId: t.exposeString('name', { description: 'Its name, unique in the service.' }),
     description: t.exposeString('description', { nullable: true, description: 'One line.' }),

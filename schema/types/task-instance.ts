@@ -50,7 +50,7 @@ export const TaskInstanceNode = builder.loadableNode('TaskInstance', {
   id: { resolve: keyOf },
   load: async (ids: string[], ctx: Context) => {
     const rows = new Map((await findTaskInstances(ctx.db, keysOf(ids))).map((row) => [keyOf(row), row]));
-    return ids.map((id) => rows.get(id) ?? new NotFoundError(`task instance ${id}`));
+    return ids.map((id) => rows.get(id) ?? null);
   },
   fields: (t) => ({
     taskId: t.string({

@@ -2,16 +2,13 @@ import { countRunning, findWorkers, listWorkers, type WorkerRow } from '#db/quer
 import { builder } from '../builder.ts';
 import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
 import type { Context } from '../context.ts';
-import { NotFoundError } from '../errors.ts';
+import { loadById } from '../load-by-id.ts';
 
 export const WorkerNode = builder.loadableNode('Worker', {
   description: 'A process that runs tasks. One that comes back after a pause is another worker of the same name.',
   authScopes: { read: true },
   id: { resolve: (worker: WorkerRow) => worker.id },
-  load: async (ids: string[], ctx: Context) => {
-    const rows = new Map((await findWorkers(ctx.db, ids.map(Number))).map((row) => [row.id, row]));
-    return ids.map((id) => rows.get(Number(id)) ?? new NotFoundError(`worker ${id}`));
-  },
+  load: (ids: string[], ctx: Context) => loadById(ids, (known) => findWorkers(ctx.db, known)),
   fields: (t) => ({
     name: t.exposeString('name', { description: 'As it calls itself.' }),
     state: t.exposeString('state', { description: 'online, draining (takes nothing new) or offline.' }),

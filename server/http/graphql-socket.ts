@@ -2,9 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
-import { CloseCode, type Context as SocketContext, type ServerOptions } from 'graphql-ws';
-import { useServer, type Extra } from 'graphql-ws/use/ws';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { CloseCode, makeServer, type Context as SocketContext, type ServerOptions } from 'graphql-ws';
+import type { WebSocket } from 'ws';
 import type { Viewer } from '#schema/context.ts';
 import type { AccessRequest } from '../auth/access.ts';
 import type { AccessWatch } from '../auth/access-watch.ts';
@@ -13,6 +12,7 @@ import type { Caller, Graphql } from './graphql.ts';
 import { isRefusal, type Identifier } from './identity.ts';
 import { createMaskError } from './mask-error.ts';
 import type { OriginCheck } from './origin.ts';
+import { closeSocketServer, createSocketServer, type SocketExtra } from './socket-adapter.ts';
 import { deliver } from './socket-delivery.ts';
 
 const INIT_TIMEOUT_MS = 3_000;
@@ -25,7 +25,7 @@ const MOST_SOCKETS = { session: 50, token: 1_000, runner: 20 };
 const ACCESS_CHANGED = 4001;
 const TOO_MANY_SOCKETS = 4429;
 
-interface Known extends Extra {
+interface Known extends SocketExtra {
   /** By the upgrade request; undefined: by the first message. */
   viewer?: Viewer | null | undefined;
 }
@@ -56,11 +56,8 @@ export interface GraphqlSocket {
 export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
   const { identifier, origins } = deps;
   const upgraded = new WeakMap<IncomingMessage, Viewer | null>();
-  const options = socketOptions(deps, upgraded);
-  const listen = (maxPayload: number) => {
-    const server = new WebSocketServer({ noServer: true, maxPayload });
-    return { server, stop: useServer(options as ServerOptions, server, PING_MS).dispose };
-  };
+  const protocol = makeServer(socketOptions(deps, upgraded));
+  const listen = (maxPayload: number) => createSocketServer(protocol, { maxPayload, pingMs: PING_MS, log: deps.log });
   const people = listen(LARGEST_MESSAGE.people);
   const runners = listen(LARGEST_MESSAGE.runners);
 
@@ -73,11 +70,11 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
       if (isOwn === false || (identity.hasCookie && isOwn !== true)) return refuse(socket, 403, 'Foreign origin.');
       const { viewer, hasCookie } = identity;
       if (viewer || hasCookie) upgraded.set(req, viewer);
-      const { server } = viewer?.role === 'worker' || viewer?.role === 'runner' ? runners : people;
+      const server = viewer?.role === 'worker' || viewer?.role === 'runner' ? runners : people;
       server.handleUpgrade(req, socket, head, (ws) => server.emit('connection', ws, req));
     },
     async stop() {
-      await Promise.all([people.stop(), runners.stop()]);
+      await Promise.all([closeSocketServer(people), closeSocketServer(runners)]);
     },
   };
 }
@@ -118,7 +115,7 @@ function socketOptions(
   };
 }
 
-function close({ socket }: Extra, code: number, reason: string): boolean {
+function close({ socket }: SocketExtra, code: number, reason: string): boolean {
   socket.close(code, reason);
   // `false` would close it too, with a code that says less; the socket is closing, so the acknowledgement goes nowhere
   return true;
