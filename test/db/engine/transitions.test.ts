@@ -177,15 +177,19 @@ const MOVES: Record<string, Move> = {
 };
 
 describe.each(Object.entries(MOVES))('%s', (_, { moves, ask, options, beside = [] }) => {
-  it.each(TASK_STATES.map((from) => [from, moves[from]] as const))('on a task that is %s: %s', async (from, to) => {
-    const place = await scene(from, options);
-    const before = await snapshot(place.runId);
-    expect(await ask(place)).toBe(to !== undefined);
-    const after = await snapshot(place.runId);
-    expect(after.tasks[TASK]?.state).toBe(to ?? from);
-    if (to !== undefined || beside.length > 0) return;
-    expect(after).toEqual(before);
-  });
+  it.each(TASK_STATES.map((from) => [from, moves[from] ?? 'no change'] as const))(
+    'on a task that is %s: %s',
+    async (from) => {
+      const to = moves[from];
+      const place = await scene(from, options);
+      const before = await snapshot(place.runId);
+      expect(await ask(place)).toBe(to !== undefined);
+      const after = await snapshot(place.runId);
+      expect(after.tasks[TASK]?.state).toBe(to ?? from);
+      if (to !== undefined || beside.length > 0) return;
+      expect(after).toEqual(before);
+    },
+  );
 
   if (beside.includes('counter'))
     it.each(TASK_STATES)('counts into a task that is %s', async (from) => {
