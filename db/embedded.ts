@@ -55,13 +55,21 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const binaries = await findBinaries(dataDir, owner);
   if (!existsSync(cluster)) await initialise(cluster, binaries, owner, options.ephemeral === true);
   const password = (await readFile(join(dataDir, 'password'), 'utf8')).trim();
-  const urlOf = (port: number) => `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
+  const urlAt = (port: number) => urlOf(port, password);
 
   const running = await readPostmaster(cluster);
-  if (running && (await isPostgres(running.pid)) && (await adoptable(cluster, running, urlOf)))
-    return { url: urlOf(running.port), pid: running.pid, adopted: true, stop: () => stopServer(running.pid) };
+  if (running && (await isPostgres(running.pid)) && (await adoptable(cluster, running, urlAt)))
+    return { url: urlAt(running.port), pid: running.pid, adopted: true, stop: () => stopServer(running.pid) };
   const { pid, port } = await launch(cluster, binaries, owner, options);
-  return { url: urlOf(port), pid, adopted: false, stop: () => stopServer(pid) };
+  return { url: urlAt(port), pid, adopted: false, stop: () => stopServer(pid) };
+}
+
+/** Address of the server that another process runs in `dataDir`; null when there is none. */
+export async function findEmbeddedPostgres(dataDir: string): Promise<string | null> {
+  const running = await readPostmaster(join(dataDir, 'cluster'));
+  if (!running || !(await isPostgres(running.pid))) return null;
+  const password = (await readFile(join(dataDir, 'password'), 'utf8')).trim();
+  return urlOf(running.port, password);
 }
 
 /** The folder gets its name last, so an interrupted initdb is repeated. */
@@ -83,12 +91,12 @@ async function initialise(cluster: string, binaries: Binaries, owner: Owner | nu
 }
 
 /** Waits out a server that is starting or stopping; false when there is none to take over in the end. */
-async function adoptable(cluster: string, found: Postmaster, urlOf: (port: number) => string): Promise<boolean> {
+async function adoptable(cluster: string, found: Postmaster, urlAt: (port: number) => string): Promise<boolean> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   let last: unknown;
   while (performance.now() < deadline) {
     if (!(await isPostgres(found.pid))) return false;
-    const client = new pg.Client({ connectionString: urlOf(found.port), connectionTimeoutMillis: 2_000 });
+    const client = new pg.Client({ connectionString: urlAt(found.port), connectionTimeoutMillis: 2_000 });
     try {
       await client.connect();
       const { rows } = await client.query<{ data_directory: string }>('show data_directory');
@@ -170,5 +178,7 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+const urlOf = (port: number, password: string) => `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`;
 
 const idsOf = (owner: Owner | null) => (owner ? { uid: owner.uid, gid: owner.gid } : {});

@@ -40,13 +40,19 @@ export function startCli(args: string[], env: { [name: string]: string } = {}): 
     child,
     stdout: () => stdout,
     stderr: () => stderr,
-    sees: (pattern, timeoutMs = 20_000) =>
-      waitFor(() => `${stdout}\n${stderr}`.match(pattern), {
-        timeoutMs,
-        what: `${pattern} of "millrace ${args.join(' ')}"`,
-      }).catch((error: Error) => {
-        throw new Error(`${error.message}\nstdout: ${stdout}\nstderr: ${stderr}`, { cause: error });
-      }),
+    sees: async (pattern, timeoutMs = 20_000) => {
+      const look = () => `${stdout}\n${stderr}`.match(pattern);
+      const over = ended.then(() => look() ?? Promise.reject(new Error('it ended without it')));
+      over.catch(() => undefined);
+      try {
+        return await Promise.race([over, waitFor(look, { timeoutMs, what: `${pattern}` })]);
+      } catch (error) {
+        throw new Error(
+          `"millrace ${args.join(' ')}": ${(error as Error).message}\nstdout: ${stdout}\nstderr: ${stderr}`,
+          { cause: error },
+        );
+      }
+    },
     kill: (signal) => (child.kill(signal), ended),
     ended,
   };

@@ -86,7 +86,7 @@ async function deployFile(client: ApiClient, file: string): Promise<Deployed[]> 
   const { dags } = await loadFileOrFail(file, process.cwd());
   const results: Deployed[] = [];
   for (const { spec, bundle } of dags) {
-    const input = { spec, bundle: bundle?.archive.toString('base64'), source: 'cli', path: file };
+    const input = { spec, bundle: bundle?.archive.toString('base64') };
     const { deployDag } = await client.request<{ deployDag: Outcome<Deployed> }>(DEPLOY, { input });
     results.push(orFail(deployDag, spec.dagId));
   }

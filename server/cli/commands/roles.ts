@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { UserRole } from '#db/queries/users.ts';
 import type { WorkerOptions } from '../roles/worker.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -26,6 +27,16 @@ export function addRoleCommands(program: Command): void {
     .option('--queues <names>', 'queues to serve, with commas between them (MILLRACE_WORKER_QUEUES)', list)
     .option('--slots <n>', 'tasks at once (MILLRACE_WORKER_SLOTS)', wholeNumber)
     .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options));
+  program
+    .command('login-link')
+    .description('print a link that signs a person in, once (reads the database: DATABASE_URL, or that of `start`)')
+    .option('--user <name>', 'who; made when not there yet', 'admin')
+    .addOption(
+      new Option('--role <role>', 'role of a new user').choices(['viewer', 'editor', 'admin']).default('admin'),
+    )
+    .action(async (options: { user: string; role: UserRole }) =>
+      (await import('../roles/login-link.ts')).printLoginLink(options),
+    );
 }
 
 const list = (text: string): string[] =>

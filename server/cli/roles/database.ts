@@ -8,7 +8,9 @@ import type { RoleContext } from './role.ts';
 /** Address of the database: the configured one, or that of an embedded server, started or adopted. */
 export async function databaseUrl({ config, log, shutdown }: RoleContext): Promise<string> {
   if (config.databaseUrl) return config.databaseUrl;
-  const server = await startEmbeddedPostgres({ dataDir: join(config.home, 'postgres') });
+  const server = await startEmbeddedPostgres({ dataDir: join(config.home, 'postgres') }).catch((cause: Error) => {
+    throw new CommandError(cause.message, { cause });
+  });
   // There is always time to tell it: it recovers from this at the next start.
   shutdown.add('postgres', server.stop, () => process.kill(server.pid, 'SIGQUIT'));
   log.debug({ pid: server.pid, adopted: server.adopted }, 'embedded PostgreSQL is up');
