@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApiToken } from '#server/auth/users.ts';
+import { runCli, startCli, type RunningCli } from '../../helpers/cli.ts';
+import { createTestDatabase } from '../../helpers/database.ts';
+
+let home: string;
+let client: { [name: string]: string };
+const roles: RunningCli[] = [];
+
+beforeAll(async () => {
+  const { db, url } = await createTestDatabase();
+  home = mkdtempSync(join(tmpdir(), 'millrace-apart-'));
+  const env = { MILLRACE_HOME: home, DATABASE_URL: url, MILLRACE_SECRET_KEY: 'ab'.repeat(32), MILLRACE_PORT: '0' };
+  const tokenOf = async (role: 'worker' | 'editor') =>
+    (await createApiToken(db, { name: role, role, expiresInDays: 1, actor: 'test' })).token;
+  const server = startCli(['server'], env);
+  roles.push(server);
+  const address = (await server.sees(/"address":"([^"]+)"/))[1]!;
+  roles.push(startCli(['scheduler'], env));
+  const worker = { MILLRACE_HOME: home, MILLRACE_URL: address, MILLRACE_TOKEN: await tokenOf('worker') };
+  roles.push(startCli(['worker', '--queues', 'default,other', '--slots', '2'], worker));
+  await roles[1]!.sees(/the scheduler runs/);
+  await roles[2]!.sees(/the worker takes tasks/);
+  client = { MILLRACE_HOME: home, MILLRACE_URL: address, MILLRACE_TOKEN: await tokenOf('editor') };
+  // Last in, first out: the database goes after those that use it.
+  afterAll(async () => {
+    for (const role of roles.reverse()) await role.kill('SIGTERM');
+    rmSync(home, { recursive: true, force: true });
+  });
+}, 60_000);
+
+describe('server, scheduler and worker as processes of their own', () => {
+  it('run a DAG that is deployed with its code, over the network alone', async () => {
+    const file = join(home, 'apart.ts');
+    writeFileSync(
+      file,
+      `import { dag } from 'millrace';
+       export default dag('apart', {}, ({ task, bash }) => {
+         const numbers = task('numbers', async () => [1, 2, 3]);
+         const sum = task('sum', { numbers }, async ({ numbers, ctx }) => { ctx.log.info('adding'); return numbers.reduce((a, b) => a + b, 0); });
+         bash('says', { after: sum, queue: 'other', command: 'echo the sum is {{ ti.xcom_pull("sum") }}' });
+       });`,
+    );
+    expect(await runCli(['deploy', file], client)).toMatchObject({ code: 0, stdout: 'apart version 1\n' });
+    const ended = await runCli(['trigger', 'apart', '--follow'], client);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/says \| the sum is 6[^]*success\n$/) });
+  });
+
+  it('end by SIGTERM, the worker after its task', async () => {
+    const worker = roles.pop()!;
+    expect(await worker.kill('SIGTERM')).toMatchObject({
+      signal: 'SIGTERM',
+      stderr: expect.not.stringContaining('by force'),
+    });
+  });
+});
