@@ -29,7 +29,12 @@ async function freePort(): Promise<number> {
 export async function startService(dags: string): Promise<TestService> {
   const home = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
   // A browser that reconnects must find the same address: the port is chosen before the first start.
-  const env = { MILLRACE_HOME: home, MILLRACE_PORT: String(await freePort()), MILLRACE_DAGS: dags };
+  const env = {
+    MILLRACE_HOME: home,
+    MILLRACE_PORT: String(await freePort()),
+    MILLRACE_DAGS: dags,
+    MILLRACE_WORKER_NAME: 'local',
+  };
   let running: RunningCli;
   let link = '';
   const start = async () => {

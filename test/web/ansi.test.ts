@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseAnsi } from '../../web/pages/run/ansi.ts';
+import { parseAnsi, plainText } from '../../web/pages/run/ansi.ts';
 
 const ESC = String.fromCharCode(27);
 const shown = (line: string) => parseAnsi(line).map(({ text, color, bold }) => ({ text, color, bold }));
@@ -40,6 +40,10 @@ describe('parseAnsi', () => {
     const title = `${ESC}]0;evil title${String.fromCharCode(7)}`;
     const link = `${ESC}]8;;https://example.com${ESC}\\here${ESC}]8;;${ESC}\\`;
     expect(textOf(`${title}a${ESC}[2K${ESC}[1;1Hb${link}${String.fromCharCode(1)}c`)).toBe('abherec');
+  });
+
+  it('gives the bare text of several lines', () => {
+    expect(plainText(`${ESC}[31mERROR${ESC}[0m one\n  two`)).toBe('ERROR one\n  two');
   });
 
   it('shows what a terminal would after a carriage return', () => {

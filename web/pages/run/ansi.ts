@@ -94,3 +94,10 @@ export function parseAnsi(line: string): Span[] {
   add(text.slice(from));
   return spans;
 }
+
+/** What a reader sees of a text, without its looks. */
+export const plainText = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => parseAnsi(line).reduce((all, span) => all + span.text, ''))
+    .join('\n');
