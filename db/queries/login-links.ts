@@ -7,6 +7,10 @@ export async function insertLoginLink(
   { tokenHash, userId, seconds }: { tokenHash: string; userId: number; seconds: number },
 ): Promise<void> {
   await db
+    .deleteFrom('login_link')
+    .where('expires_at', '<', sql<Date>`now()`)
+    .execute();
+  await db
     .insertInto('login_link')
     .values({
       token_hash: tokenHash,

@@ -41,6 +41,7 @@ export function createAccess({ db, throttle, runnerTokens }: AccessDeps, request
         return null;
       }
       throttle.succeeded(name);
+      if (viewer?.credential.kind === 'session') await endSession(db, viewer.credential.tokenHash);
       const token = await startSession(db, user, 'password');
       set(token);
       return findSessionViewer(db, hashSecret(token));

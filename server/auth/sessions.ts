@@ -1,6 +1,12 @@
 import type { Db } from '#db/client.ts';
 import { recordAudit } from '#db/queries/audit.ts';
-import { deleteSessions, findSession, insertSession, type SessionLimits } from '#db/queries/sessions.ts';
+import {
+  deleteExpiredSessions,
+  deleteSessions,
+  findSession,
+  insertSession,
+  type SessionLimits,
+} from '#db/queries/sessions.ts';
 import type { Viewer } from '#schema/context.ts';
 import { hashSecret, newSecret } from './secret.ts';
 
@@ -10,6 +16,8 @@ export const SESSION_LIMITS: SessionLimits = { idleSeconds: 12 * 3_600, absolute
 export async function startSession(db: Db, user: { id: number; name: string }, how: string): Promise<string> {
   const token = newSecret();
   await db.transaction().execute(async (trx) => {
+    // Whoever comes in sweeps up after those who have gone
+    await deleteExpiredSessions(trx, SESSION_LIMITS);
     await insertSession(trx, { tokenHash: hashSecret(token), userId: user.id }, SESSION_LIMITS);
     await recordAudit(trx, { actor: user.name, action: 'sign_in', object: user.name, detail: { how } });
   });

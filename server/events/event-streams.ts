@@ -1,4 +1,5 @@
 /** The streams behind the subscriptions, one set per process. */
+import { setMaxListeners } from 'node:events';
 import type { Db } from '#db/client.ts';
 import type { Listener } from '#db/listen.ts';
 import { readEventSeq } from '#db/queries/dag-runs.ts';
@@ -32,6 +33,8 @@ export function createEventStreams({
   limits = LIMITS,
 }: EventStreamsDeps): EventStreams & { stop(): Promise<void> } {
   const stopped = new AbortController();
+  // One for every open stream
+  setMaxListeners(0, stopped.signal);
   const dagNames = createDagNames(db);
   const tail = createEventTail({ db, listener, dagNames, log });
   const wakeUps = createLogWakeUps(listener);

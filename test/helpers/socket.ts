@@ -24,7 +24,8 @@ export interface TestSocket {
   client: Client;
   /** Close codes, in order. */
   closed: number[];
-  subscribe<T>(query: string, variables?: object, payload?: () => object): Recorded<T>;
+  /** With `resume`, each reconnect goes on behind the last message's cursor or offset. */
+  subscribe<T>(query: string, variables?: object, options?: { resume?: boolean }): Recorded<T>;
   /** Pulls the plug. */
   terminate(): void;
   stop(): Promise<void>;
@@ -51,11 +52,19 @@ export function openSocket(url: string, { token, headers = {}, retries = 0 }: So
   return {
     client,
     closed,
-    subscribe<T>(query: string, variables: object = {}) {
+    subscribe<T>(query: string, variables: object = {}, { resume = false }: { resume?: boolean } = {}) {
       const messages: T[] = [];
       const errors: unknown[] = [];
       let complete = false;
-      const payload = { query, variables: variables as Record<string, unknown> };
+      const payload = {
+        query,
+        // Read anew each time that the operation is sent
+        get variables() {
+          const last = messages.at(-1) as { cursor?: string; nextOffset?: number } | undefined;
+          const after = resume ? (last?.cursor ?? last?.nextOffset) : undefined;
+          return { ...variables, ...(after === undefined ? {} : { after }) };
+        },
+      };
       const unsubscribe = client.subscribe<Record<string, T>>(payload, {
         next(result) {
           errors.push(...(result.errors ?? []));
