@@ -16,9 +16,13 @@ export interface Bench {
 
 /** Which parts of the product take part. */
 export const VARIANTS = {
-  a: '(a) engine + worker, a task is a call',
+  a: '(a) engine and worker, a task is a call',
   a2: '(a2) the same in two processes',
-  c: '(c) engine + worker + supervisor and its children',
+  b: '(b) GraphQL server, worker process, a task is a call',
+  b1: '(b1) GraphQL server and worker in one process, a task is a call',
+  c: '(c) engine, worker, supervisor and its children',
+  d: '(d) all: GraphQL server, worker process, supervisor and its children',
+  d1: '(d1) all, as `npm start` has it: server and worker in one process',
 } as const;
 export type Variant = keyof typeof VARIANTS;
 

@@ -4,27 +4,36 @@ import { tasksOf } from '../graphs.ts';
 import { startPeers } from '../peers/peers.ts';
 import { roundsOf, takeTurns, type Contender } from '../rounds.ts';
 import { newRow, type Bench, type Row, type Scenario } from '../scenario.ts';
+import { serviceRound, startService, type Service } from '../service.ts';
 import { startSide, type Side } from '../side.ts';
 
 const SLOTS = 100;
 const SHAPES = { chain10: 'chain of 10', diamond10: 'diamond 1-8-1' } as const;
 
+interface Sides {
+  side: Side;
+  service: Service;
+}
+
 interface Choice {
   shape: keyof typeof SHAPES;
-  variant: 'a' | 'c';
+  variant: 'a' | 'b' | 'c' | 'd';
   runs: number;
 }
 
-function contender(bench: Bench, side: Side, { shape, variant, runs }: Choice): Contender {
+function contender(bench: Bench, { side, service }: Sides, { shape, variant, runs }: Choice): Contender {
   const tasks = runs * tasksOf(shape);
   const workload = `${runs} runs of a ${SHAPES[shape]}`;
   const row = newRow({ key: `B2.${shape}`, workload, variant, unit: 'tasks/s', tasks });
-  const flavour = variant === 'a' ? 'call' : 'typescript';
+  const flavour = variant === 'a' || variant === 'b' ? 'call' : 'typescript';
   return {
     row,
     async round() {
       const work = { shape, flavour, slots: SLOTS, runs, warmRuns: 100 } as const;
-      const { result, cost } = await freshEngineRound<Burst>(bench, side, work);
+      const isService = variant === 'b' || variant === 'd';
+      const { result, cost } = isService
+        ? await serviceRound<Burst>(bench, service, work)
+        : await freshEngineRound<Burst>(bench, side, work);
       row.values.push((tasks / result.ms) * 1000);
       row.costs.push(cost);
       bench.log(`B2 ${workload} ${row.side}: ${row.values.at(-1)?.toFixed(0)} tasks/s`);
@@ -37,20 +46,23 @@ export const b2: Scenario = {
   title: 'Many short runs at once, 100 tasks at a time',
   async run(bench): Promise<Row[]> {
     const runs = bench.options.quick ? 300 : 1000;
-    const called = await startSide('engine', 'sides/engine.ts');
-    const supervised = await startSide('engine and supervisor', 'sides/engine.ts');
+    const sides = { side: await startSide('engine', 'sides/engine.ts'), service: await startService() };
     const peers = await startPeers(bench, { jobs: runs * 10, slots: SLOTS });
+    const ours = (variant: Choice['variant'], shape: Choice['shape'] = 'chain10') =>
+      contender(bench, sides, { shape, variant, runs });
     try {
       return await takeTurns(bench, roundsOf(bench, 5, 1), [
-        contender(bench, called, { shape: 'chain10', variant: 'a', runs }),
+        ours('a'),
         ...peers.contenders,
-        contender(bench, supervised, { shape: 'chain10', variant: 'c', runs }),
-        contender(bench, called, { shape: 'diamond10', variant: 'a', runs }),
-        contender(bench, supervised, { shape: 'diamond10', variant: 'c', runs }),
+        ours('b'),
+        ours('c'),
+        ours('d'),
+        ours('a', 'diamond10'),
+        ours('d', 'diamond10'),
       ]);
     } finally {
-      await called.stop();
-      await supervised.stop();
+      await sides.side.stop();
+      await sides.service.stop();
       await peers.stop();
     }
   },

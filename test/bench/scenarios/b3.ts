@@ -4,6 +4,7 @@ import { deployTo, homeOf, withClient } from '../engine-rounds.ts';
 import { sampleLatency, type LatencyContender } from '../latency.ts';
 import { BULLMQ, GRAPHILE } from '../peers/peers.ts';
 import { newRow, type Bench, type Row, type Scenario, type Variant } from '../scenario.ts';
+import { deployOver, nameOf, openService, startService } from '../service.ts';
 import { startSide, type Side } from '../side.ts';
 import { verifyRuns } from '../verify.ts';
 
@@ -42,14 +43,40 @@ async function engine(bench: Bench, { key, variant, workload, flavour }: Choice)
         await side.call('close');
         await side.stop();
       }
-      await withClient(url, async (client) => {
-        const { rows } = await client.query<{ runs: number }>('select count(*)::int as runs from dag_run');
-        await verifyRuns(client, 0, rows[0]?.runs ?? 0);
-      });
+      await verifyAll(url);
       await bench.postgres.drop(name);
     },
   };
 }
+
+async function service(bench: Bench, { key, variant, workload, flavour }: Choice): Promise<Opened> {
+  const name = `latency_${variant}`;
+  const url = await bench.postgres.create(name);
+  const apart = variant === 'b' || variant === 'd';
+  const started = await startService();
+  const close = await openService(bench, started, { url, slots: SLOTS, flavour, apart });
+  await deployOver(started, { shape: 'single', flavour });
+  const told = flavour === 'typescript';
+  return {
+    row: newRow({ key, workload, variant, unit: 'ms', samples: true }),
+    triggers: started.client,
+    handles: apart && !told ? started.worker : started.server,
+    argument: { dagId: nameOf({ shape: 'single' }) },
+    told,
+    async close() {
+      await close();
+      await started.stop();
+      await verifyAll(url);
+      await bench.postgres.drop(name);
+    },
+  };
+}
+
+const verifyAll = (url: string): Promise<void> =>
+  withClient(url, async (client) => {
+    const { rows } = await client.query<{ runs: number }>('select count(*)::int as runs from dag_run');
+    await verifyRuns(client, 0, rows[0]?.runs ?? 0);
+  });
 
 async function peer(bench: Bench, name: string): Promise<Opened | null> {
   const isBull = name === BULLMQ;
@@ -87,10 +114,13 @@ export const b3: Scenario = {
     const open = (contender: Opened | null) => contender && opened.push(contender);
     try {
       const one = { key: 'B3.one', workload: 'trigger → first line, one process' } as const;
+      const across = { key: 'B3.across', workload: 'trigger → first line in another process' } as const;
       open(await engine(bench, { ...one, variant: 'a', flavour: 'call' }));
-      open(await engine(bench, { ...one, variant: 'c', flavour: 'typescript' }));
-      const across = 'trigger → first line in another process';
-      open(await engine(bench, { key: 'B3.across', workload: across, variant: 'a2', flavour: 'call' }));
+      open(await service(bench, { ...one, variant: 'b1', flavour: 'call' }));
+      open(await service(bench, { ...one, variant: 'd1', flavour: 'typescript' }));
+      open(await engine(bench, { ...across, variant: 'a2', flavour: 'call' }));
+      open(await service(bench, { ...across, variant: 'b', flavour: 'call' }));
+      open(await service(bench, { ...across, variant: 'd', flavour: 'typescript' }));
       open(await peer(bench, GRAPHILE));
       open(await peer(bench, BULLMQ));
       return await sampleLatency(bench, bench.options.quick ? 100 : 1000, opened);

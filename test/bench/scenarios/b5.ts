@@ -4,6 +4,7 @@ import { freshEngineRound, type Burst } from '../engine-rounds.ts';
 import { tasksOf } from '../graphs.ts';
 import { roundsOf, takeTurns, type Contender } from '../rounds.ts';
 import { newRow, type Bench, type Row, type Scenario, type Variant } from '../scenario.ts';
+import { serviceRound, startService, type Service } from '../service.ts';
 import { startSide, type Side } from '../side.ts';
 
 const SLOTS = 100;
@@ -18,13 +19,18 @@ interface Choice {
   key: string;
 }
 
+interface Sides {
+  side: Side;
+  service: Service;
+}
+
 interface Rows {
   run: Contender;
   deploy: Row;
   stall: Row;
 }
 
-function contender(bench: Bench, side: Side, choice: Choice): Rows {
+function contender(bench: Bench, { side, service }: Sides, choice: Choice): Rows {
   const { key, variant, flavour, maxActiveTasks, limit } = choice;
   const tasks = tasksOf(SHAPE);
   const base = { variant, unit: 'ms', tasks } as const;
@@ -41,7 +47,10 @@ function contender(bench: Bench, side: Side, choice: Choice): Rows {
       maxActiveTasks,
       watchLoop: true,
     } as const;
-    const { result, cost } = await freshEngineRound<Burst>(bench, side, work);
+    const { result, cost } =
+      variant === 'a'
+        ? await freshEngineRound<Burst>(bench, side, work)
+        : await serviceRound<Burst>(bench, service, work);
     row.values.push(result.ms);
     row.costs.push(cost);
     deploy.values.push(result.deployMs);
@@ -59,10 +68,10 @@ export const b5: Scenario = {
   id: 'B5',
   title: 'One DAG of 10,000 tasks',
   async run(bench) {
-    const side = await startSide('engine', 'sides/engine.ts');
+    const sides = { side: await startSide('engine', 'sides/engine.ts'), service: await startService() };
     try {
-      const called = contender(bench, side, { ...NO_LIMIT, variant: 'a', flavour: 'call', deploys: SENT });
-      const limited = contender(bench, side, {
+      const called = contender(bench, sides, { ...NO_LIMIT, variant: 'a', flavour: 'call', deploys: SENT });
+      const limited = contender(bench, sides, {
         variant: 'a',
         flavour: 'call',
         deploys: SENT,
@@ -70,24 +79,27 @@ export const b5: Scenario = {
         maxActiveTasks: 1000,
         limit: 'at most 1,000 active at once: each passes through admission',
       });
-      const supervised = contender(bench, side, {
+      const served = contender(bench, sides, { ...NO_LIMIT, variant: 'b', flavour: 'call', deploys: `send, ${SENT}` });
+      const supervised = contender(bench, sides, {
         ...NO_LIMIT,
-        variant: 'c',
+        variant: 'd',
         flavour: 'typescript',
-        deploys: 'load the TypeScript file in its process, bundle, validate, compile, store',
+        deploys: 'load the TypeScript file in its process, bundle, send, validate, store',
       });
-      const turns = [called, supervised, limited];
+      const turns = [called, served, supervised, limited];
       const rows = await takeTurns(
         bench,
         roundsOf(bench, 5, 1),
         turns.map(({ run }) => run),
       );
-      const beside = [called.deploy, supervised.deploy, called.stall, supervised.stall];
+      const unlimited = [called, served, supervised];
+      const beside = [...unlimited.map(({ deploy }) => deploy), ...unlimited.map(({ stall }) => stall)];
       // The discarded round's
       for (const row of beside) row.values.shift();
       return [...rows, ...beside];
     } finally {
-      await side.stop();
+      await sides.side.stop();
+      await sides.service.stop();
     }
   },
 };
