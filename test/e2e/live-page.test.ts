@@ -111,6 +111,7 @@ test('a failure: the run opens on it with its cause; retry is requested, then se
   await expect(page).toHaveURL(/task=judge/);
   await expect(page.getByTestId('cause')).toContainText(/Non-zero exit code.*3/s);
   await expect(page.getByRole('log')).toContainText('judged and found wanting');
+  await expect(page.getByTestId('log-end')).toHaveText(/End of log, \d+ lines · failed: Non-zero exit code/);
   await state('finish', 'upstream failed');
 
   await page.getByRole('button', { name: 'Retry failed (1)' }).click();
@@ -145,6 +146,22 @@ test('what does not exist is told kindly', async () => {
   await expect(page.getByText('Nothing is here')).toBeVisible();
   await page.goto(`${service.url}/dags?q=nothing-like-it`);
   await expect(page.getByText('No DAG matches “nothing-like-it”')).toBeVisible();
+});
+
+test('the first load of the list stays under 110 KB of JavaScript', async () => {
+  await page.goto(`${service.url}/dags`);
+  await expect(page.locator(`tr[data-dag=${DAG}]`)).toBeVisible();
+  const sizes = await page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .filter((entry) => entry.name.endsWith('.js'))
+      .map((entry): [string, number] => [entry.name, (entry as PerformanceResourceTiming).encodedBodySize]),
+  );
+  expect(sizes.length).toBeGreaterThan(0);
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  expect(total, JSON.stringify(sizes)).toBeLessThan(110 * 1024);
+  // An answer that was not compressed, or a list that came from nowhere, would pass as well.
+  expect(total).toBeGreaterThan(20 * 1024);
 });
 
 test('no page had an error', () => expect(problems).toEqual([]));

@@ -158,6 +158,9 @@ export const CancelDagRun = graphql(`
       ... on NotFoundError {
         message
       }
+      ... on ValidationError {
+        message
+      }
       ... on ConflictError {
         message
       }
