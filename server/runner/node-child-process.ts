@@ -83,8 +83,24 @@ export function createNodeChild(
     } else if (message.type === 'ready') events.ready();
     else events.loadFailed(message.message, message.stack);
   };
+  // The channel and the two pipes become readable in any order. So an end waits for the turn's other reads: what programs wrote
+  // before it still belongs to its task; and output that comes ahead of a beginning waits for it as long.
+  let postponed: FromNodeChild[] = [];
+  const takePostponed = () => postponed.splice(0).forEach(onMessage);
+  const hear = (messages: FromNodeChild[]) => {
+    for (const message of messages) {
+      if (postponed.length === 0 && message.type !== 'ended') onMessage(message);
+      else if (postponed.push(message) === 1) setImmediate(takePostponed);
+    }
+  };
+  const onOutput = (stream: 'o' | 'e', data: Buffer) => {
+    const task = running();
+    if (task) task.log.write(stream, data);
+    else setImmediate(() => running()?.log.write(stream, data));
+  };
   const onClose = (code: number | null, signal: string | null) => {
     if (gone) return;
+    takePostponed();
     gone = true;
     // What cannot be removed now goes with the work folder, when the supervisor ends.
     rm(cwd, { recursive: true, force: true }, () => undefined);
@@ -100,16 +116,12 @@ export function createNodeChild(
     events.gone(tasks.splice(0), why);
   };
   channel.on('error', () => undefined);
-  readFrames<FromNodeChild>(
-    channel,
-    (messages) => messages.forEach(onMessage),
-    () => child.kill('SIGKILL'),
-  );
+  readFrames<FromNodeChild>(channel, hear, () => child.kill('SIGKILL'));
   // What does not pass through the process's own print functions: programs it starts, the interpreter itself.
-  child.stdout?.on('data', (data: Buffer) => running()?.log.write('o', data));
+  child.stdout?.on('data', (data: Buffer) => onOutput('o', data));
   child.stderr?.on('data', (data: Buffer) => {
     stderr = (stderr + data.toString('utf8')).slice(-STDERR_KEPT);
-    running()?.log.write('e', data);
+    onOutput('e', data);
   });
   child.on('error', (error) => {
     stderr ||= error.message;
@@ -117,7 +129,8 @@ export function createNodeChild(
   });
   child.on('exit', () => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
-    setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), 500).unref();
+    // Whoever holds the pipes open is not waited for; but on a busy machine the timer comes before the reading, so that gets its turn
+    setTimeout(() => setImmediate(() => child.stdio.forEach((stream) => stream?.destroy())), 500).unref();
   });
   child.on('close', onClose);
   writer.send({ op: 'load', bundleDir, env });
