@@ -54,7 +54,8 @@ export function startSupervisorProcess(
     child.on('error', onGone);
     child.on('exit', () => {
       // What it said before it died is still to be read.
-      setTimeout(() => channel.destroy(), 500).unref();
+      // On a busy machine the timer comes before the reading, so that gets its turn
+      setTimeout(() => setImmediate(() => channel.destroy()), 500).unref();
     });
     child.on('close', onGone);
   });
