@@ -12,7 +12,7 @@ const TriggerDagRunInput = builder.inputType('TriggerDagRunInput', {
   fields: (t) => ({
     dagId: t.string({ required: true, description: 'The DAG’s name.', validate: z.string().min(1).max(200) }),
     conf: t.field({ type: 'JSON', description: 'An object that fits the DAG’s params; at most 64 KiB.' }),
-    logicalDate: t.field({ type: 'DateTime', description: 'The date the run is for; now when absent.' }),
+    logicalDate: t.field({ type: 'DateTime', description: 'The date the run is for: `ds` in templates. Now when absent; none when null.' }),
     idempotencyKey: t.string({
       description: 'Asking again with the same key gives the same run; 1 to 200 characters.',
       validate: z.string().min(1).max(200),
@@ -36,12 +36,15 @@ async function trigger(ctx: Context, input: TriggerInput): Promise<DagRunRow> {
   const conf = input.conf ?? {};
   const issues = checkConf(dag, conf);
   if (issues.length > 0) throw new ValidationError(issues);
+  const logicalDate = input.logicalDate === undefined ? new Date() : input.logicalDate;
   const [created] = await ctx.engine.createRuns([
     {
       dagId: row.id,
       versionId,
       kind: 'manual',
-      logicalDate: input.logicalDate ?? null,
+      logicalDate,
+      intervalStart: logicalDate,
+      intervalEnd: logicalDate,
       conf: conf as Conf,
       triggeredBy: actorOf(ctx),
       idempotencyKey: input.idempotencyKey ?? null,
