@@ -12,7 +12,10 @@ const TriggerDagRunInput = builder.inputType('TriggerDagRunInput', {
   fields: (t) => ({
     dagId: t.string({ required: true, description: 'The DAG’s name.', validate: z.string().min(1).max(200) }),
     conf: t.field({ type: 'JSON', description: 'An object that fits the DAG’s params; at most 64 KiB.' }),
-    logicalDate: t.field({ type: 'DateTime', description: 'The date the run is for: `ds` in templates. Now when absent; none when null.' }),
+    logicalDate: t.field({
+      type: 'DateTime',
+      description: 'The date the run is for: `ds` in templates. Now when absent; none when null.',
+    }),
     idempotencyKey: t.string({
       description: 'Asking again with the same key gives the same run; 1 to 200 characters.',
       validate: z.string().min(1).max(200),
