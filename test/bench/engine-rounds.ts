@@ -19,6 +19,8 @@ export interface EngineRound extends DagChoice {
   watchLoop?: boolean;
   /** One run after the other instead of all at once. */
   inSequence?: boolean;
+  /** A mutation for each run instead of one call for all. */
+  eachByMutation?: boolean;
 }
 
 export interface Burst {

@@ -26,7 +26,7 @@ export const VARIANTS = {
 } as const;
 export type Variant = keyof typeof VARIANTS;
 
-export type Unit = 'tasks/s' | 'jobs/s' | 'ms' | 'ratio';
+export type Unit = 'tasks/s' | 'jobs/s' | 'runs/s' | 'ms' | 'ratio';
 
 /** One side's figures. */
 export interface Row {

@@ -76,7 +76,8 @@ async function burst(
 ): Promise<Omit<Burst, 'deployMs'>> {
   if (round.watchLoop) await server.call('watchLoop');
   await worker.call('expect', { tasks: runs * tasksOf(round.shape) });
-  const begin = await client.call<number>('burst', { dagId: nameOf(round), runs, connections: CONNECTIONS });
+  const triggers = round.eachByMutation ? client : server;
+  const begin = await triggers.call<number>('burst', { dagId: nameOf(round), runs, connections: CONNECTIONS });
   const end = await worker.call<number>('recorded');
   const stallMs = round.watchLoop ? await server.call<number>('takeStall') : null;
   return { ms: (end - begin) / 1000, firstRun: 0, stallMs };

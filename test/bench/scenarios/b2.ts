@@ -41,6 +41,29 @@ function contender(bench: Bench, { side, service }: Sides, { shape, variant, run
   };
 }
 
+/** Triggers that come one by one, as clients send them. */
+function mutations(bench: Bench, { service }: Sides, runs: number): Contender {
+  const workload = `${runs} runs of one task, a mutation each, 32 at a time`;
+  const row = newRow({ key: 'B2.triggers', workload, variant: 'b', unit: 'runs/s', tasks: runs });
+  return {
+    row,
+    async round() {
+      const work = {
+        shape: 'single',
+        flavour: 'call',
+        slots: SLOTS,
+        runs,
+        warmRuns: 100,
+        eachByMutation: true,
+      } as const;
+      const { result, cost } = await serviceRound<Burst>(bench, service, work);
+      row.values.push((runs / result.ms) * 1000);
+      row.costs.push(cost);
+      bench.log(`B2 ${workload} ${row.side}: ${row.values.at(-1)?.toFixed(0)} runs/s`);
+    },
+  };
+}
+
 export const b2: Scenario = {
   id: 'B2',
   title: 'Many short runs at once, 100 tasks at a time',
@@ -59,6 +82,7 @@ export const b2: Scenario = {
         ours('d'),
         ours('a', 'diamond10'),
         ours('d', 'diamond10'),
+        mutations(bench, sides, runs),
       ]);
     } finally {
       await sides.side.stop();
