@@ -10,7 +10,7 @@ interface Stamp {
 }
 
 /** Mean pause between two triggers; each differs by up to a quarter, so that no beat of ours meets one of theirs. */
-const GAP_MS = 25;
+const GAP_MS = 15;
 const IDLE_MS = 2000;
 
 export interface LatencyContender {

@@ -1,6 +1,7 @@
 /** `npm run bench`: runs the scenarios in one session on one PostgreSQL and writes the report. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { buildSides } from './build-sides.ts';
 import { startPostgres } from './database.ts';
 import { l1 } from './limits/l1.ts';
 import { l2 } from './limits/l2.ts';
@@ -38,6 +39,7 @@ if (load > MOST_LOAD) {
   log(`${busy} The figures will suffer.`);
 }
 
+await buildSides();
 const postgres = await startPostgres(options);
 const redis = await startRedis(postgres.dataDir);
 let stopping: Promise<void> | undefined;

@@ -18,9 +18,9 @@ export interface Service {
 const CONNECTIONS = 32;
 
 export async function startService(): Promise<Service> {
-  const server = await startSide('server', 'sides/server.ts');
-  const worker = await startSide('worker', 'sides/worker.ts');
-  const client = await startSide('client', 'sides/client.ts');
+  const server = await startSide('server', 'sides/server');
+  const worker = await startSide('worker', 'sides/worker');
+  const client = await startSide('client', 'sides/client');
   return {
     server,
     worker,

@@ -1,6 +1,7 @@
 /** A side of a comparison: a program of its own process, so that its CPU and memory are its own. Spoken to over IPC. */
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { OUTPUT, type Program } from './build-sides.ts';
 
 export interface Side {
   name: string;
@@ -17,10 +18,10 @@ interface Answer {
 
 const CALL_TIMEOUT_MS = 180_000;
 
-/** `program` is a file below test/bench that calls `serveSide`. */
-export async function startSide(name: string, program: string, nodeArgs: string[] = []): Promise<Side> {
-  const file = fileURLToPath(new URL(program, import.meta.url));
-  const child = fork(file, { execArgv: ['--import', 'tsx', ...nodeArgs], stdio: ['ignore', 2, 2, 'ipc'] });
+/** Starts a program that calls `serveSide`. */
+export async function startSide(name: string, program: Program, nodeArgs: string[] = []): Promise<Side> {
+  const execArgv = ['--enable-source-maps', ...nodeArgs];
+  const child = fork(join(OUTPUT, `${program}.js`), { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let calls = 0;
   const exited = new Promise<void>((resolve) =>

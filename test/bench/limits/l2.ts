@@ -7,7 +7,7 @@ import { startSide } from '../side.ts';
 const CLIENTS = 2;
 
 async function run(bench: Bench): Promise<Row[]> {
-  const side = await startSide('L2', 'limits/l2-side.ts');
+  const side = await startSide('L2', 'limits/l2-side');
   const each = bench.options.quick ? 10 : 40;
   const row = newRow({
     key: 'L2',

@@ -71,9 +71,9 @@ function bullmq(bench: Bench, side: Side, redis: { socket: string; pid: number }
 }
 
 export async function startPeers(bench: Bench, work: PeerWork): Promise<Peers> {
-  const graphileSide = await startSide('graphile-worker', 'peers/graphile.ts');
+  const graphileSide = await startSide('graphile-worker', 'peers/graphile');
   const { redis } = bench;
-  const bullmqSide = redis ? await startSide('BullMQ', 'peers/bullmq.ts') : null;
+  const bullmqSide = redis ? await startSide('BullMQ', 'peers/bullmq') : null;
   return {
     contenders: [
       graphile(bench, graphileSide, GRAPHILE_BATCHED, work, true),

@@ -28,7 +28,7 @@ function contender(
   { side, service }: Sides,
   { key, shape, workload, flavour, variant }: Workload,
 ): Contender {
-  const runs = bench.options.quick ? 5 : 10;
+  const runs = bench.options.quick ? 3 : 15;
   const row = newRow({ key, workload, variant, unit: 'ms', tasks: runs * tasksOf(shape) });
   return {
     row,
@@ -50,10 +50,10 @@ const scenario = (id: string, title: string, workloads: Workload[]): Scenario =>
   id,
   title,
   async run(bench) {
-    const sides = { side: await startSide('engine', 'sides/engine.ts'), service: await startService() };
+    const sides = { side: await startSide('engine', 'sides/engine'), service: await startService() };
     try {
       const contenders = workloads.map((work) => contender(bench, sides, work));
-      return await takeTurns(bench, roundsOf(bench, 3, 1), contenders);
+      return await takeTurns(bench, roundsOf(bench, 2, 1), contenders);
     } finally {
       await sides.side.stop();
       await sides.service.stop();

@@ -69,7 +69,7 @@ export const b2: Scenario = {
   title: 'Many short runs at once, 100 tasks at a time',
   async run(bench): Promise<Row[]> {
     const runs = bench.options.quick ? 300 : 1000;
-    const sides = { side: await startSide('engine', 'sides/engine.ts'), service: await startService() };
+    const sides = { side: await startSide('engine', 'sides/engine'), service: await startService() };
     const peers = await startPeers(bench, { jobs: runs * 10, slots: SLOTS });
     const ours = (variant: Choice['variant'], shape: Choice['shape'] = 'chain10') =>
       contender(bench, sides, { shape, variant, runs });

@@ -25,8 +25,8 @@ async function engine(bench: Bench, { key, variant, workload, flavour }: Choice)
   const name = `latency_${variant}`;
   const url = await bench.postgres.create(name);
   const isOne = variant !== 'a2';
-  const triggers = await startSide(name, 'sides/engine.ts');
-  const handles = isOne ? triggers : await startSide(`${name} worker`, 'sides/engine.ts');
+  const triggers = await startSide(name, 'sides/engine');
+  const handles = isOne ? triggers : await startSide(`${name} worker`, 'sides/engine');
   const home = homeOf(bench, { flavour });
   await triggers.call('open', { url, slots: SLOTS, role: isOne ? 'all' : 'api', home });
   if (!isOne) await handles.call('open', { url, slots: SLOTS, role: 'worker', home });
@@ -81,7 +81,7 @@ const verifyAll = (url: string): Promise<void> =>
 async function peer(bench: Bench, name: string): Promise<Opened | null> {
   const isBull = name === BULLMQ;
   if (isBull && !bench.redis) return null;
-  const side = await startSide(name, isBull ? 'peers/bullmq.ts' : 'peers/graphile.ts');
+  const side = await startSide(name, isBull ? 'peers/bullmq' : 'peers/graphile');
   const where = isBull
     ? { socket: bench.redis?.socket }
     : { url: await bench.postgres.create('latency_peer', 'empty') };

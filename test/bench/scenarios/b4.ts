@@ -52,7 +52,7 @@ async function throughput(bench: Bench, side: Side, url: string, instances: numb
 
 async function latency(bench: Bench, url: string): Promise<Row[]> {
   const open = async (key: string, at: string, kept: string): Promise<LatencyContender> => {
-    const side = await startSide(key, 'sides/engine.ts');
+    const side = await startSide(key, 'sides/engine');
     await side.call('open', { url: at, slots: SLOTS, role: 'all', home: null });
     const { dagId } = await deployTo(side, { shape: 'single', flavour: 'call' });
     const workload = `trigger → first line, one process, ${kept}`;
@@ -80,7 +80,7 @@ export const b4: Scenario = {
   title: 'The same work beside 1M finished task instances',
   async run(bench) {
     const instances = bench.options.quick ? 100_000 : 1_000_000;
-    const side = await startSide('engine', 'sides/engine.ts');
+    const side = await startSide('engine', 'sides/engine');
     try {
       const url = await prepare(bench, side, instances);
       const speeds = await throughput(bench, side, url, instances);

@@ -68,7 +68,7 @@ export const b5: Scenario = {
   id: 'B5',
   title: 'One DAG of 10,000 tasks',
   async run(bench) {
-    const sides = { side: await startSide('engine', 'sides/engine.ts'), service: await startService() };
+    const sides = { side: await startSide('engine', 'sides/engine'), service: await startService() };
     try {
       const called = contender(bench, sides, { ...NO_LIMIT, variant: 'a', flavour: 'call', deploys: SENT });
       const limited = contender(bench, sides, {
@@ -89,7 +89,7 @@ export const b5: Scenario = {
       const turns = [called, served, supervised, limited];
       const rows = await takeTurns(
         bench,
-        roundsOf(bench, 5, 1),
+        roundsOf(bench, 3, 1),
         turns.map(({ run }) => run),
       );
       const unlimited = [called, served, supervised];
