@@ -18,7 +18,10 @@ export interface Authenticator {
   stop(): void;
 }
 
-/** A worker authenticates with every batch; a change of access empties the cache at once, where the notification arrives. */
+/**
+ * Tokens only: a worker sends its own with every batch. A change of access empties the cache as soon as the notification arrives;
+ * sessions, where people expect it at once, are read each time.
+ */
 const CACHE_MS = 10_000;
 const MOST_CACHED = 5_000;
 const API_TOKEN = /^mr_(\d{1,15})_[0-9A-Za-z]{43}$/;
@@ -31,15 +34,21 @@ export interface AuthenticatorDeps {
 
 export function createAuthenticator({ db, listener, runnerTokens }: AuthenticatorDeps): Authenticator {
   const cache = new Map<string, { viewer: Viewer; until: number }>();
-  const forget = () => cache.clear();
+  let changes = 0;
+  const forget = () => {
+    changes++;
+    cache.clear();
+  };
   const offs = [listener.on('millrace_access', forget), listener.onResync(forget)];
 
   async function cached(key: string, load: () => Promise<Viewer | null>): Promise<Viewer | null> {
     const known = cache.get(key);
     if (known && known.until > Date.now() && known.viewer.expiresAt.getTime() > Date.now()) return known.viewer;
+    const before = changes;
     const viewer = await load();
     cache.delete(key);
-    if (viewer) cache.set(key, { viewer, until: Date.now() + CACHE_MS });
+    // What was read before a change may already be wrong
+    if (viewer && before === changes) cache.set(key, { viewer, until: Date.now() + CACHE_MS });
     for (const oldest of cache.keys()) if (cache.size <= MOST_CACHED || !cache.delete(oldest)) break;
     return viewer;
   }
@@ -71,11 +80,9 @@ export function createAuthenticator({ db, listener, runnerTokens }: Authenticato
 
   async function ofSession(cookie: string): Promise<Viewer | null> {
     const tokenHash = hashSecret(cookie);
-    return cached(tokenHash, async () => {
-      const viewer = await findSessionViewer(db, tokenHash);
-      if (viewer) await touchSession(db, tokenHash);
-      return viewer;
-    });
+    const viewer = await findSessionViewer(db, tokenHash);
+    if (viewer) await touchSession(db, tokenHash);
+    return viewer;
   }
 
   return {

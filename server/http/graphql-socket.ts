@@ -98,9 +98,10 @@ function socketOptions(
       const { extra, connectionParams } = connection;
       const given = connectionParams?.authorization;
       const byUpgrade = upgraded.get(extra.request);
-      if (given !== undefined && byUpgrade !== undefined) return close(extra, CloseCode.BadRequest, 'Two credentials');
+      if (given !== undefined && byUpgrade !== undefined)
+        return close(extra.socket, CloseCode.BadRequest, 'Two credentials');
       const viewer = typeof given === 'string' ? await deps.identifier.ofBearer(given) : byUpgrade;
-      if (!viewer) return close(extra, CloseCode.Unauthorized, 'Unauthorized');
+      if (!viewer) return close(extra.socket, CloseCode.Unauthorized, 'Unauthorized');
       extra.viewer = viewer;
       return admit(extra.socket, viewer);
     },
@@ -115,10 +116,10 @@ function socketOptions(
   };
 }
 
-function close({ socket }: SocketExtra, code: number, reason: string): boolean {
+/** `false` keeps it unacknowledged, so that nothing it sends while it closes is run; its own, vaguer close then comes too late. */
+function close(socket: WebSocket, code: number, reason: string): false {
   socket.close(code, reason);
-  // `false` would close it too, with a code that says less; the socket is closing, so the acknowledgement goes nowhere
-  return true;
+  return false;
 }
 
 /** Counts the sockets of each credential and ends them with their access. */
@@ -127,10 +128,7 @@ function createAdmission(watch: AccessWatch) {
   return (socket: WebSocket, viewer: Viewer): boolean => {
     const key = JSON.stringify([viewer.credential, viewer.dispatchId]);
     const count = open.get(key) ?? 0;
-    if (count >= MOST_SOCKETS[viewer.credential.kind]) {
-      socket.close(TOO_MANY_SOCKETS, 'Too many sockets');
-      return true;
-    }
+    if (count >= MOST_SOCKETS[viewer.credential.kind]) return close(socket, TOO_MANY_SOCKETS, 'Too many sockets');
     open.set(key, count + 1);
     const unwatch = watch.add(viewer, (why) =>
       why === 'expired'

@@ -51,7 +51,8 @@ export function createRouter(deps: RouterDeps) {
     if (!isReading) return sendText(res, 405, 'Only GET works here. The API is at /graphql.');
     if (url.pathname === '/livez') return health.live(res);
     if (url.pathname === '/readyz') return health.ready(res);
-    if (url.pathname === '/login' && url.searchParams.has('token')) return signIn(url, res);
+    // Not for HEAD: what looks ahead at a link must not use it up
+    if (url.pathname === '/login' && req.method === 'GET' && url.searchParams.has('token')) return signIn(url, res);
     const parts = pathParts(url.pathname);
     if (parts[0] === 'bundles' || parts[0] === 'logs') return download(req, res, parts);
     return page(req, res);

@@ -190,6 +190,22 @@ describe('events across runs', () => {
     expect((await take(stream, 1))[0]?.body?.run).toBe('failed');
   });
 
+  it('that another server has sent already are not repeated by one that lags behind', async () => {
+    const deaf = { on: () => () => undefined, onResync: () => () => undefined };
+    const log = createLogger({ level: 'error', format: 'json' });
+    const lagging = createEventStreams({ db, listener: deaf, log });
+    const runId = await newRun();
+    const first = take(await lagging.events({ runId }, '0.0.0'), 2);
+    await first;
+    const [other] = [take(await streams.events({ runId }, null), 1)];
+    await writeRunEvent(pool, runId, { n: 1 });
+    const [sent] = await other;
+    const onward = take(await lagging.events({ runId }, sent?.cursor ?? ''), 1);
+    await writeRunEvent(pool, runId, { n: 2 });
+    expect((await onward).map((item) => item.body)).toEqual([{ n: 2 }]);
+    await lagging.stop();
+  });
+
   it('behind an unknown cursor begin with RESYNC, behind a known one go on', async () => {
     const start = await streams.events({}, null);
     const first = take(start, 1);

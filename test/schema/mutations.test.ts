@@ -3,6 +3,7 @@ import { packBundle } from '#server/bundles/pack-bundle.ts';
 import { startTestApp, type TestApp } from '../helpers/app.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { dagOf, reportOf } from '../helpers/engine.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
 let app: TestApp;
@@ -200,8 +201,8 @@ describe('API tokens', () => {
     const { rows } = await database.pool.query('select * from api_token where name = $1', ['ci']);
     expect(JSON.stringify(rows)).not.toContain(made.token.split('_')[2]);
     await mutate('revokeApiToken', { id: made.apiToken.id }, 'revokedAt', admin);
-    const after = await app.post({ query: '{ viewer { name } }' }, { authorization: `Bearer ${made.token}` });
-    expect(after.status).toBe(401);
+    const use = () => app.post({ query: '{ viewer { name } }' }, { authorization: `Bearer ${made.token}` });
+    await waitFor(async () => (await use()).status === 401, { what: 'the token to end', timeoutMs: 1_000 });
     expect(await mutate('createApiToken', { ...input, role: 'RUNNER' }, 'token', admin)).toMatchObject({
       __typename: 'ValidationError',
     });
