@@ -53,11 +53,15 @@ describe('events of a run', () => {
     if (!all || !fresh) throw new Error('the run is not there');
     const before = await take(all, 2);
     expect(before.map((item) => item.body?.run)).toEqual(['queued', 'running']);
-    const live = Promise.all([take(all, 1), take(fresh, 1)]);
-    await writeRunEvent(pool, runId, { n: 1 });
-    const [[one], [other]] = await live;
-    expect([one?.cursor, other?.cursor]).toEqual(['3', '3']);
-    // The very same object: what is made of it is made once
+    const next = async () => {
+      const items = Promise.all([take(all, 1), take(fresh, 1)]);
+      await writeRunEvent(pool, runId, {});
+      return (await items).map(([item]) => item);
+    };
+    expect((await next()).map((item) => item?.cursor)).toEqual(['3', '3']);
+    // Both live by now, they get the very same object: what is made of it is made once
+    const [one, other] = await next();
+    expect(one?.cursor).toBe('4');
     expect(one).toBe(other);
   });
 
