@@ -49,7 +49,7 @@ function fingerprint(root, paths) {
 
 async function buildServer(root) {
   const entryPoints = ENTRY_POINTS.filter((path) => existsSync(join(root, path)));
-  const { build } = await import('esbuild');
+  const { build, stop } = await import('esbuild');
   const { metafile } = await build({
     metafile: true,
     absWorkingDir: root,
@@ -67,6 +67,8 @@ async function buildServer(root) {
     logLevel: 'silent',
     plugins: [ownFolders(root)],
   });
+  // Its helper process would stay as long as the service runs.
+  await stop();
   removeOldChunks(root, new Set(Object.keys(metafile.outputs)));
   return true;
 }

@@ -20,6 +20,18 @@ export async function prepareCheckout(parts) {
   }
 }
 
+/** A signal to npm ends npm and its shell, but is not passed on to us: their end stands for it. */
+function endWithNpm() {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 300);
+  timer.unref();
+}
+
 /** The command line runs in this process, so that signals need no relay. */
 export async function runCli() {
   process.setSourceMapsEnabled(true);
@@ -31,6 +43,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const [command, ...options] = process.argv.slice(2);
   if (command === 'build') await prepareCheckout(options.includes('--server-only') ? ['server'] : undefined);
   else {
+    endWithNpm();
     await prepareCheckout();
     await runCli();
   }
