@@ -85,7 +85,7 @@ export function createNodeChild(
   };
   // The channel and the two pipes become readable in any order. So an end waits for the turn's other reads: what programs wrote
   // before it still belongs to its task; and output that comes ahead of a beginning waits for it as long.
-  let postponed: FromNodeChild[] = [];
+  const postponed: FromNodeChild[] = [];
   const takePostponed = () => postponed.splice(0).forEach(onMessage);
   const hear = (messages: FromNodeChild[]) => {
     for (const message of messages) {

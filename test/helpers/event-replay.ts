@@ -64,7 +64,9 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
     const byHand = event.body.by !== undefined && event.body.t !== undefined && event.body.run !== 'cancelled';
     const before = state.instances.map((instance) => ({ ...instance }));
     applyTransitions(state, transitions, byHand, say);
-    for (const transition of transitions) checkReadiness(spec, state, { transition, before, byHand, say });
+    // One statement counts what ended into what waits. What that settles is counted by the next one, so it does not speak here yet
+    const counted = byHand ? state.instances : state.instances.map((after, i) => waitingBefore(before, i) ?? after);
+    for (const transition of transitions) checkReadiness(spec, counted, { transition, before, byHand, say });
     applyRunState(state, event, byHand, say);
     const active = state.instances.filter((one) => one.state === 'queued' || one.state === 'running').length;
     if (active > run.max_active_tasks) say(`${active} active tasks are more than ${run.max_active_tasks}`);
@@ -73,6 +75,9 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
   }
   return state;
 }
+
+const waitingBefore = (before: readonly ReplayedInstance[], i: number) =>
+  before[i]?.state === 'none' ? before[i] : undefined;
 
 type Say = (text: string) => void;
 
@@ -115,12 +120,16 @@ interface Step {
 }
 
 /** No task starts, and none is settled, before its rule says so by what is recorded. */
-function checkReadiness(spec: DagSpec, state: Replay, { transition, before, byHand, say }: Step): void {
+function checkReadiness(
+  spec: DagSpec,
+  counted: readonly ReplayedInstance[],
+  { transition, before, byHand, say }: Step,
+): void {
   const [index, , to] = transition;
   const task = spec.tasks[index];
   const wasNone = before[index]?.state === 'none';
   if (!task || to === 'cancelled' || to === 'none' || (byHand ? to !== 'scheduled' : !wasNone)) return;
-  const verdict = verdictOf(spec, task, state.instances);
+  const verdict = verdictOf(spec, task, counted);
   const starts = to === 'scheduled' || to === 'queued' || to === 'running' || to === 'success';
   if ((starts ? 'ready' : to) !== verdict) {
     say(`${starts ? 'starts' : 'settles'} task ${index} (${task.triggerRule}) as ${to} where its rule says ${verdict}`);
