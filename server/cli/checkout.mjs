@@ -35,6 +35,8 @@ function endWithNpm() {
 /** The command line runs in this process, so that signals need no relay. */
 export async function runCli() {
   process.setSourceMapsEnabled(true);
+  // Else graphql checks every value it touches a second time.
+  process.env.NODE_ENV ??= 'production';
   const { main } = await import(pathToFileURL(join(root, 'dist/server/cli/main.js')).href);
   await main(process.argv);
 }

@@ -13,6 +13,7 @@ if (existsSync(join(root, 'server/cli/main.ts')) && existsSync(join(root, 'packa
   await prepareCheckout(['start', 'server'].includes(process.argv[2]) ? ['server', 'web'] : ['server']);
   await runCli();
 } else {
+  process.env.NODE_ENV ??= 'production';
   const { main } = await import(pathToFileURL(join(root, 'dist/server/cli/main.js')).href);
   await main(process.argv);
 }
