@@ -84,7 +84,7 @@ def approve(scores, params):
 
 def deploy(model, scores, params, run_id):
     """Written beside and renamed, so that whoever reads the model never sees half of it."""
-    folder = Path(params["folder"])
+    folder = Path(params["folder"] or Path(tempfile.gettempdir(), f"millrace-models-{os.getuid()}"))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
         json.dump({**model, "scores": scores, "run": run_id}, file)
