@@ -12,7 +12,7 @@ import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
 import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { findExpired, findTasksOf } from './lost-tasks.ts';
+import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
 import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun } from './work-items.ts';
@@ -56,6 +56,8 @@ export interface Engine {
   reviewRuns(runIds: number[]): Promise<void>;
   /** A worker that comes back under its name has lost what it ran before: those tries end at once. */
   registerWorker(info: WorkerInfo): Promise<number>;
+  /** Puts dispatches back in line that never reached their worker, without counting a try; says how many. */
+  relaunchUndelivered(): Promise<number>;
   /** Ends tries whose lease has expired; says how many. */
   expireLeases(): Promise<number>;
   attachLocalWorker(worker: LocalWorker): () => void;
@@ -141,6 +143,7 @@ export function createEngine({ url, db, pool, connections: size = 2, onError }: 
       await reports.endLost(await findTasksOf(pool, replaced));
       return workerId;
     },
+    relaunchUndelivered: async () => reports.takeBack(await findUndelivered(pool)),
     expireLeases: async () => reports.endLost(await findExpired(pool)),
     attachLocalWorker: (worker) =>
       commit.attach({

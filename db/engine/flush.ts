@@ -16,7 +16,7 @@ import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } 
 import { createAndStart, type Started } from './start-runs.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
 import type { Versions } from './versions.ts';
-import type { Batch, ClaimedTask, ClaimRequest, FinishItem, WorkItem } from './work-items.ts';
+import type { Batch, ClaimedTask, ClaimRequest, FinishItem, ReleaseRow, WorkItem } from './work-items.ts';
 
 export interface Flushed {
   /** Did not fit beside the others: for the next flush. */
@@ -46,16 +46,16 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
 
 interface Finishes {
   rows: FinishRow[];
-  released: DispatchKey[];
+  released: ReleaseRow[];
   /** Items that this flush answers completely. */
   ready: FinishItem[];
   later: FinishItem[];
-  itemOf: Map<FinishRow | DispatchKey, FinishItem>;
+  itemOf: Map<FinishRow | ReleaseRow, FinishItem>;
 }
 
 function splitFinishes(batch: Batch): Finishes {
   const items = batch.items.filter((item) => item.kind === 'finish');
-  const itemOf = new Map<FinishRow | DispatchKey, FinishItem>();
+  const itemOf = new Map<FinishRow | ReleaseRow, FinishItem>();
   for (const item of items) for (const row of [...item.pending, ...item.released]) itemOf.set(row, item);
   const { now, later } = withoutConflicts(items.flatMap((item) => item.pending));
   const postponed = groupByItem(later, itemOf);
@@ -127,7 +127,7 @@ async function applyChanges(tx: Transaction, { batch, finishes, started, slots }
   if (reviews.length > 0) void tx.send(REVIEW_TASKS, [arrayLiteral(reviews)]);
   const released =
     finishes.released.length > 0
-      ? tx.send<{ n: number }>(RELEASE_TASKS, dispatchColumns(finishes.released))
+      ? tx.send<{ n: number }>(RELEASE_TASKS, releaseColumns(finishes.released))
       : Promise.resolve([]);
   const finished = rows.length > 0 ? await sendFinishes(tx, rows, slots, admit) : [];
   if (admit.size > 0) void tx.send(ADMIT_TASKS, [arrayLiteral([...admit])]);
@@ -209,11 +209,11 @@ async function answerReports(
   results: FinishResult[],
   released: { n: number }[],
 ): Promise<void> {
-  const accepted = new Set<FinishRow | DispatchKey | undefined>([
+  const accepted = new Set<FinishRow | ReleaseRow | undefined>([
     ...results.flatMap((row) => (row.kind === FINISH_ROW.accepted ? [finishes.rows[row.a - 1]] : [])),
     ...released.map((row) => finishes.released[row.n - 1]),
   ]);
-  const refused: (FinishRow | DispatchKey)[] = [];
+  const refused: (FinishRow | ReleaseRow)[] = [];
   for (const key of [...finishes.rows, ...finishes.released]) {
     if (accepted.has(key)) finishes.itemOf.get(key)?.answer(key, 'ACCEPTED');
     else refused.push(key);
@@ -278,8 +278,13 @@ const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): stri
   ...keyColumns(keys),
   arrayLiteral(keys.map((key) => key.uuid)),
 ];
+const releaseColumns = (rows: readonly ReleaseRow[]): string[] => [
+  ...dispatchColumns(rows),
+  arrayLiteral(rows.map((row) => row.undelivered)),
+];
+
 /** How each row says its try ended, in the words of task_try; nulls: it was handed back. */
-const endColumns = (rows: readonly (FinishRow | DispatchKey)[]): string[] => {
+const endColumns = (rows: readonly (FinishRow | ReleaseRow)[]): string[] => {
   const ends = rows.map((row) => ('outcome' in row ? row : { outcome: null, cause: null }));
   return [
     arrayLiteral(ends.map(({ outcome }) => (outcome === 'up_for_retry' ? 'failed' : outcome))),

@@ -1,7 +1,8 @@
 /** Tries that nobody runs any more: their runner fell silent, or came back without them. */
 import type pg from 'pg';
-import { EXPIRED_LEASES, TASKS_OF_WORKERS } from '#db/queries/task-transitions/keep-alive.ts';
+import { EXPIRED_LEASES, TASKS_OF_WORKERS, UNDELIVERED_TASKS } from '#db/queries/task-transitions/keep-alive.ts';
 import { LEASE_SECONDS } from '#db/queries/task-transitions/statement.ts';
+import type { DispatchKey } from './dispatch-id.ts';
 
 export interface LostTry {
   runId: number;
@@ -30,6 +31,19 @@ const MOST_RUNS = 100_000;
 export async function findExpired(pool: pg.Pool): Promise<LostTry[]> {
   const { rows } = await pool.query<Row>({ ...EXPIRED_LEASES, values: [0, MOST_RUNS] });
   return rows.map((row) => lost(row, 'lease_expired', `Its runner was not heard of for ${LEASE_SECONDS} s.`));
+}
+
+export async function findUndelivered(pool: pg.Pool): Promise<DispatchKey[]> {
+  const { rows } = await pool.query<Pick<Row, 'run_id' | 'task_index' | 'map_index' | 'dispatch_id'>>({
+    ...UNDELIVERED_TASKS,
+    values: [MOST_RUNS],
+  });
+  return rows.map((row) => ({
+    runId: row.run_id,
+    taskIndex: row.task_index,
+    mapIndex: row.map_index,
+    uuid: row.dispatch_id,
+  }));
 }
 
 export async function findTasksOf(pool: pg.Pool, workerIds: number[]): Promise<LostTry[]> {

@@ -8,7 +8,7 @@ import type { LostTry } from './lost-tasks.ts';
 import { retryDelaySeconds } from './retry-delay.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
-import type { ClaimedTask, FinishItem } from './work-items.ts';
+import type { ClaimedTask, FinishItem, ReleaseRow } from './work-items.ts';
 
 interface ReportsDeps {
   pool: pg.Pool;
@@ -20,6 +20,8 @@ export interface Reports {
   submit(request: ReportRequest): Promise<{ answers: ReportAnswer[]; claimed: ClaimedTask[] }>;
   /** Ends lost tries; says how many were still current. */
   endLost(tries: LostTry[]): Promise<number>;
+  /** Takes back what its worker never got; says how many. */
+  takeBack(undelivered: DispatchKey[]): Promise<number>;
 }
 
 interface Tries {
@@ -28,8 +30,8 @@ interface Tries {
 }
 
 export function createReports({ pool, versions, submit }: ReportsDeps): Reports {
-  const send = (pending: FinishRow[], released: DispatchKey[], claim: FinishItem['claim']) => {
-    const answers = new Map<FinishRow | DispatchKey, ReportAnswer>();
+  const send = (pending: FinishRow[], released: ReleaseRow[], claim: FinishItem['claim']) => {
+    const answers = new Map<FinishRow | ReleaseRow, ReportAnswer>();
     return new Promise<{ answers: typeof answers; claimed: ClaimedTask[] }>((resolve, reject) =>
       submit({
         kind: 'finish',
@@ -51,14 +53,15 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       // Everything cached: no await, so that what arrives in one tick goes out in one flush
       if (unloaded.length > 0) await versions.loadRuns(unloaded);
       const tries = reports.some(mayRetry) ? await loadTries(pool, keys, reports) : [];
-      const sent = reports.map((report, i): FinishRow | DispatchKey | null => {
+      const sent = reports.map((report, i): FinishRow | ReleaseRow | null => {
         const key = keys[i];
         const dag = key && versions.ofRun(key.runId);
         if (!key || !dag || !dag.tasks[key.taskIndex]) return null;
-        return report.outcome === 'released' ? key : finishRow(report, { ...key, dag, workerId }, tries[i]);
+        if (report.outcome === 'released') return { ...key, undelivered: false };
+        return finishRow(report, { ...key, dag, workerId }, tries[i]);
       });
       const pending = sent.filter((row): row is FinishRow => row !== null && 'dag' in row);
-      const released = sent.filter((row): row is DispatchKey => row !== null && !('dag' in row));
+      const released = sent.filter((row): row is ReleaseRow => row !== null && !('dag' in row));
       const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
       const { answers, claimed } = await send(pending, released, wanted);
       return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
@@ -71,10 +74,22 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       });
       if (pending.length === 0) return 0;
       const { answers } = await send(pending, [], null);
-      return [...answers.values()].filter((answer) => answer === 'ACCEPTED').length;
+      return countAccepted(answers);
+    },
+    async takeBack(undelivered) {
+      if (undelivered.length === 0) return 0;
+      const { answers } = await send(
+        [],
+        undelivered.map((key) => ({ ...key, undelivered: true })),
+        null,
+      );
+      return countAccepted(answers);
     },
   };
 }
+
+const countAccepted = (answers: ReadonlyMap<unknown, ReportAnswer>): number =>
+  [...answers.values()].filter((answer) => answer === 'ACCEPTED').length;
 
 const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
 

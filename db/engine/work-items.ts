@@ -40,6 +40,12 @@ export interface ClaimedTask extends DispatchKey {
   versionId: number;
 }
 
+/** A dispatch that goes back to the line, as if it had never been claimed. */
+export interface ReleaseRow extends DispatchKey {
+  /** Only if its worker has never beaten for it. */
+  undelivered: boolean;
+}
+
 interface Item {
   rows: number;
   reject(error: unknown): void;
@@ -62,9 +68,9 @@ export interface FinishItem extends Item {
   kind: 'finish';
   pending: FinishRow[];
   /** Handed back before user code started. */
-  released: DispatchKey[];
+  released: ReleaseRow[];
   claim: ClaimRequest | null;
-  answer(key: FinishRow | DispatchKey, answer: ReportAnswer): void;
+  answer(key: FinishRow | ReleaseRow, answer: ReportAnswer): void;
   resolve(claimed: ClaimedTask[]): void;
 }
 

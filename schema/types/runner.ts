@@ -154,10 +154,9 @@ async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput)
   if (dispatchIds.length > MOST_HELD) throw badInput(`dispatchIds: at most ${MOST_HELD}, not ${dispatchIds.length}.`);
   checkDispatches(ctx.viewer, dispatchIds);
   const workerId = readWorker(ctx, input.workerId);
-  const [{ fenced }, registered] = await Promise.all([
-    ctx.engine.heartbeat({ workerId, dispatchIds }),
-    workerId === null ? true : beatWorker(ctx.db, workerId),
-  ]);
+  // The leases first: a worker that has beaten since has named all that it has
+  const { fenced } = await ctx.engine.heartbeat({ workerId, dispatchIds });
+  const registered = workerId === null ? true : await beatWorker(ctx.db, workerId);
   return { fenced, registered };
 }
 

@@ -19,8 +19,9 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
     claim: (workerId, wish) => engine.claim({ workerId, ...wish }),
     report: (workerId, reports, claim) => engine.report({ workerId, reports, claim }),
     async heartbeat(workerId, dispatchIds) {
-      const registered = await beatWorker(db, workerId);
+      // The leases first: a worker that has beaten since has named all that it has
       const { fenced } = await engine.heartbeat({ workerId, dispatchIds });
+      const registered = await beatWorker(db, workerId);
       return { fenced, registered };
     },
     appendLogs,

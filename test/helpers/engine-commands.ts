@@ -9,6 +9,7 @@ import {
   goneWhere,
   live,
   makeRetriesDue,
+  missAnswers,
   receive,
   runOutLeases,
   type EngineCommand,
@@ -59,6 +60,18 @@ const claim = fc.tuple(n, fc.nat(2), fc.integer({ min: 1, max: 4 })).map(([at, w
   command(`worker ${worker} claims ${limit} of engine ${at % 2}`, async (model, real) => {
     const request = { workerId: pick(real.workers, worker), queues: [real.queue], limit };
     receive(model, await pick(real.engines, at).claim(request), worker);
+  }),
+);
+
+/** The answer never comes: half a minute on, the tasks go back to the line as if nothing had been. */
+const claimInVain = fc.tuple(n, fc.nat(2), fc.integer({ min: 1, max: 4 })).map(([at, worker, limit]) =>
+  command(`worker ${worker} claims ${limit} of engine ${at % 2} in vain`, async (_, real) => {
+    const request = { workerId: pick(real.workers, worker), queues: [real.queue], limit };
+    const dispatches = await pick(real.engines, at).claim(request);
+    await missAnswers(real, dispatches);
+    const taken = await Promise.all(real.engines.map((engine) => engine.relaunchUndelivered()));
+    if (taken[0]! + taken[1]! !== dispatches.length)
+      throw new Error(`Of ${dispatches.length} lost dispatches ${taken.join('+')} came back.`);
   }),
 );
 
@@ -213,6 +226,7 @@ const comeBack = fc.tuple(n, fc.nat(2)).map(([at, worker]) =>
 const WEIGHTED: [number, fc.Arbitrary<EngineCommand>][] = [
   [2, trigger],
   [10, claim],
+  [2, claimInVain],
   [6, reportLive],
   [8, reportAny],
   [2, reportAllAtOnce],

@@ -87,6 +87,19 @@ export async function runOutLeases(
   );
 }
 
+/** Half a minute passes over dispatches whose answer was lost, and their worker beats without them. */
+export async function missAnswers(
+  { database }: Pick<Real, 'database'>,
+  dispatches: Pick<Dispatch, 'dispatchId'>[],
+): Promise<void> {
+  await database.pool.query(
+    `with t as (update task_instance set started_at = started_at - interval '30 s', deadline_at = deadline_at - interval '30 s'
+       where state = 'running' and dispatch_id = any($1::uuid[]) returning worker_id)
+     update worker set last_beat_at = clock_timestamp() where id in (select worker_id from t)`,
+    [dispatches.map(({ dispatchId }) => dispatchId.split('.')[3])],
+  );
+}
+
 /** Makes every retry of these runs due, and says which they are. */
 export async function makeRetriesDue(
   { pool }: Pick<TestDatabase, 'pool'>,

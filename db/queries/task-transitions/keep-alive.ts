@@ -1,4 +1,4 @@
-import { LEASE_SECONDS, type Statement } from './statement.ts';
+import { DELIVERY_SECONDS, LEASE_SECONDS, type Statement } from './statement.ts';
 
 /**
  * Renews leases; what does not come back is fenced. Touches no state. Takes no run's lock, so it must not wait for an instance's: two
@@ -44,4 +44,18 @@ export const TASKS_OF_WORKERS: Statement = {
 select t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, r.version_id
 from (select id, version_id from dag_run where state = 'running' and active > 0) r,
 lateral (select * from task_instance t where t.run_id = r.id and t.state = 'running' and t.worker_id = any($1::int[])) t`,
+};
+
+/**
+ * Dispatches that their worker never got, since the answer that carried them was lost: it lives, and its beats have never named them.
+ * A lease that was never renewed ends where it began. $1 most runs
+ */
+export const UNDELIVERED_TASKS: Statement = {
+  name: 'undelivered_tasks',
+  text: `
+select t.run_id, t.task_index, t.map_index, t.dispatch_id
+from (select id from dag_run where state = 'running' and active > 0 order by id limit $1) r,
+lateral (select * from task_instance t where t.run_id = r.id and t.state = 'running'
+  and t.deadline_at = t.started_at + interval '${LEASE_SECONDS} s' and t.started_at < clock_timestamp() - interval '${DELIVERY_SECONDS} s') t
+join worker w on w.id = t.worker_id and w.state <> 'offline' and w.last_beat_at > t.started_at + interval '${DELIVERY_SECONDS} s'`,
 };

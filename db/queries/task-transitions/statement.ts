@@ -24,5 +24,7 @@ export const arrayLiteral = (values: ArrayLike<number | string | boolean | null>
 
 /** Seconds a runner may stay silent. Every beat renews it. */
 export const LEASE_SECONDS = 60;
+/** Seconds after which a worker that beats, and never did so for a dispatch, has not got it. Far more than an answer or a beat is on its way. */
+export const DELIVERY_SECONDS = 15;
 /** Seconds after which a queued or held-back task is looked at again, in case its row in ready_task or waiting_task is gone. */
 export const REVIEW_SECONDS = 600;

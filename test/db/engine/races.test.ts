@@ -6,7 +6,7 @@ import type { Dispatch, ReportOutcome } from '../../../sdk/protocol.ts';
 import { checkRuns } from '../../helpers/check-runs.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine, dagOf, reportOf, runStateOf, statesOf } from '../../helpers/engine.ts';
-import { makeRetriesDue, runOutLeases } from '../../helpers/engine-model.ts';
+import { makeRetriesDue, missAnswers, runOutLeases } from '../../helpers/engine-model.ts';
 import { dagGate, meet, runGate, taskGate } from '../../helpers/gate.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 
@@ -226,6 +226,56 @@ describe('a lease that has run out', () => {
     const ends = await meet(pool, runGate(runId), first === 'report' ? calls : calls.reverse());
     expect(ends).toEqual(expected);
     expect(await tryOutcomes(runId)).toEqual([recorded]);
+  });
+});
+
+describe('a dispatch whose answer was lost', () => {
+  const state = async (runId: number) => (await statesOf(database, runId))['a'];
+
+  it('goes back to the line when its worker beats without it, and costs no try', async () => {
+    const { runId, dispatches } = await running({ a: [], b: [] });
+    await two.heartbeat({ workerId: worker, dispatchIds: [dispatches[1]!.dispatchId] });
+    await missAnswers({ database }, dispatches);
+    expect(await one.relaunchUndelivered()).toBe(1);
+    expect(await statesOf(database, runId)).toEqual({ a: 'queued', b: 'running' });
+    const [again] = await claim();
+    expect(again).toMatchObject({ taskId: 'a', tryNumber: 1 });
+    expect(await report(one, dispatches[0]!)).toBe('FENCED');
+    expect(await report(one, again!)).toBe('ACCEPTED');
+  });
+
+  it('is taken back once, whoever sees it', async () => {
+    const { runId, dispatches } = await running({ a: [] });
+    await missAnswers({ database }, dispatches);
+    const taken = await meet(pool, runGate(runId), [() => one.relaunchUndelivered(), () => two.relaunchUndelivered()]);
+    expect(taken).toEqual([1, 0]);
+  });
+
+  it('stays where it arrived after all, and a beat says so in time', async () => {
+    const { runId, dispatches } = await running({ a: [] });
+    await missAnswers({ database }, dispatches);
+    const beat = () => two.heartbeat({ workerId: worker, dispatchIds: [dispatches[0]!.dispatchId] });
+    const [taken] = await meet(pool, runGate(runId), [() => one.relaunchUndelivered(), beat]);
+    expect(taken).toBe(0);
+    expect(await state(runId)).toBe('running');
+  });
+
+  it('stays as long as its worker has not been heard of since', async () => {
+    const { runId, dispatches } = await running({ a: [] });
+    await missAnswers({ database }, dispatches);
+    await pool.query(`update worker set last_beat_at = now() - interval '20 s' where id = $1`, [worker]);
+    expect(await one.relaunchUndelivered()).toBe(0);
+    await pool.query(`update worker set last_beat_at = now(), state = 'offline' where id = $1`, [worker]);
+    expect(await one.relaunchUndelivered()).toBe(0);
+    await pool.query(`update worker set state = 'online' where id = $1`, [worker]);
+    expect(await state(runId)).toBe('running');
+    expect(await one.relaunchUndelivered()).toBe(1);
+  });
+
+  it('may still be on its way for some seconds', async () => {
+    await running({ a: [] });
+    await pool.query('update worker set last_beat_at = now() where id = $1', [worker]);
+    expect(await one.relaunchUndelivered()).toBe(0);
   });
 });
 
