@@ -51,6 +51,8 @@ export function createDatabase(url: string, options: DatabaseOptions = {}): Data
     types: typeParsers,
     ...(settings.length > 0 ? { options: settings.join(' ') } : {}),
   });
+  // A connection that breaks while somebody has it tells its queries. The event beside that, unheard, would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   let closing: Promise<void> | undefined;
   // The pool's end does not wait for its sockets: what breaks after it is nobody's trouble.

@@ -97,6 +97,8 @@ async function adoptable(cluster: string, found: Postmaster, urlAt: (port: numbe
   while (performance.now() < deadline) {
     if (!(await isPostgres(found.pid))) return false;
     const client = new pg.Client({ connectionString: urlAt(found.port), connectionTimeoutMillis: 2_000 });
+    // Its query tells of it; the event alone would end the process
+    client.on('error', () => undefined);
     try {
       await client.connect();
       const { rows } = await client.query<{ data_directory: string }>('show data_directory');

@@ -48,6 +48,7 @@ export async function openListenConnection(options: ConnectionOptions): Promise<
   });
   try {
     await client.connect();
+    if (over) throw new Error('the LISTEN connection ended as soon as it was made');
   } catch (error) {
     await close();
     throw error;

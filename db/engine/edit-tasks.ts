@@ -60,7 +60,8 @@ export async function editTasks(
     if (isRefused) return before === undefined ? 'not_found' : 'not_started';
     return [...targets].sort((a, b) => a - b).map((taskIndex) => ({ runId, taskIndex, mapIndex: -1 }));
   } catch (error) {
-    await client.query('rollback');
+    // Fails where the connection has: what broke first is what to tell
+    await client.query('rollback').catch(() => undefined);
     throw error;
   } finally {
     client.release();

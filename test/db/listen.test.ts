@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createListener } from '#db/listen.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
@@ -53,6 +54,25 @@ describe('createListener', () => {
       await waitFor(() => seen.includes(`round ${round}`), { what: `a notification after reconnect ${round}` });
     }
     await listener.stop();
+  });
+
+  it('goes on trying when the server hangs up on it at once', async () => {
+    // Lets everybody in, and says in the same breath that it goes down
+    const words = Buffer.from('SFATAL\0C57P02\0Mgoing down\0\0');
+    const goodbye = Buffer.concat([Buffer.from('E'), Buffer.from([0, 0, 0, words.length + 4]), words]);
+    const welcome = Buffer.from('520000000800000000' + '5a0000000549', 'hex');
+    const server = createServer((socket) => socket.once('data', () => socket.end(Buffer.concat([welcome, goodbye]))));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const errors: Error[] = [];
+    const { port } = server.address() as AddressInfo;
+    const listener = createListener(`postgres://anybody@127.0.0.1:${port}/any`, {
+      onError: (error) => errors.push(error),
+    });
+    const started = listener.start();
+    await waitFor(() => errors.length >= 3, { what: 'three failed attempts' });
+    await listener.stop();
+    await started;
+    server.close();
   });
 
   it('stops while the server cannot be reached', async () => {

@@ -43,7 +43,8 @@ export async function cancelRun(pool: pg.Pool, runId: number, actor: string): Pr
     if (live) return 'cancelled';
     return state === undefined ? 'not_found' : 'finished';
   } catch (error) {
-    await client.query('rollback');
+    // Fails where the connection has: what broke first is what to tell
+    await client.query('rollback').catch(() => undefined);
     throw error;
   } finally {
     client.release();

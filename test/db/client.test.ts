@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { sql } from 'kysely';
+import { createTestDatabase } from '../helpers/database.ts';
+import { waitFor } from '../helpers/wait-for.ts';
+
+const database = await createTestDatabase({ onIdleError: () => undefined });
+const { pool, db } = database;
+
+async function terminate(pid: number): Promise<void> {
+  await pool.query('select pg_terminate_backend($1)', [pid]);
+  await waitFor(async () => (await pool.query('select from pg_stat_activity where pid = $1', [pid])).rowCount === 0, {
+    what: `backend ${pid} to end`,
+  });
+}
+
+it('a connection that breaks in somebody’s hand fails its next query, not the process', async () => {
+  const client = await pool.connect();
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  await terminate(rows[0]!.pid);
+  await expect(client.query('select 1')).rejects.toThrow(/terminat|not queryable/);
+  client.release(true);
+  expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+it('a transaction whose connection breaks fails, and the next one does not', async () => {
+  const broken = db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx);
+    await terminate(rows[0]!.pid);
+    await sql`select 1`.execute(trx);
+  });
+  await expect(broken).rejects.toThrow(/terminat|not queryable/);
+  const { rows } = await db.transaction().execute((trx) => sql<{ one: number }>`select 1 as one`.execute(trx));
+  expect(rows).toEqual([{ one: 1 }]);
+});
