@@ -38,16 +38,16 @@ export function createListener(url: string, options: ListenerOptions = {}): List
   }
 
   async function open(): Promise<void> {
-    let opened: ListenConnection | undefined;
+    const opened: { connection?: ListenConnection } = {};
     const next = await openListenConnection({
       url,
       applicationName: options.applicationName ?? 'millrace listener',
       probeMs: options.probeMs ?? 15_000,
       onNotification: (channel, payload) => handlers.get(channel)?.forEach((fn) => fn(payload)),
       // Before it is in use, whatever waits for it fails and tries again
-      onLost: (error) => (opened && connection === opened ? onLost(error) : undefined),
+      onLost: (error) => (connection && connection === opened.connection ? onLost(error) : undefined),
     });
-    opened = next;
+    opened.connection = next;
     try {
       await listenToAll(next, handlers);
       if (abort.signal.aborted) throw new Error('the listener was stopped');
