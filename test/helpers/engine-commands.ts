@@ -5,6 +5,7 @@ import type { ReportOutcome } from '../../sdk/protocol.ts';
 import { checkRuns } from './check-runs.ts';
 import { reportOf } from './engine.ts';
 import {
+  breakConnections,
   expectAnswers,
   goneWhere,
   live,
@@ -12,6 +13,7 @@ import {
   missAnswers,
   receive,
   runOutLeases,
+  unknownDispatches,
   type EngineCommand,
   type Model,
   type Real,
@@ -109,6 +111,30 @@ const reportAny = fc
       hasDispatch,
     ),
   );
+
+/** Commits whose answer is lost: the engines send everything again, and nothing of it counts twice. */
+const reportOverBrokenLines = fc.tuple(n, n, fc.nat(2), outcome, fc.nat(3)).map(([at, which, worker, how, limit]) =>
+  command(
+    `${how} of live ${which} to engine ${at % 2} while its connections break, worker ${worker} claims ${limit}`,
+    async (model, real) => {
+      const known = pick(live(model), which);
+      const sent = pick(real.engines, at).report({
+        workerId: pick(real.workers, worker),
+        reports: [reportOf(known.dispatch, how)],
+        claim: { queues: [real.queue], limit },
+      });
+      const [{ answers, dispatches }] = await Promise.all([sent, breakConnections(real)]);
+      // On record already when it was sent again
+      expectAnswers(real, known, how, answers[0] === 'DUPLICATE' ? ['ACCEPTED'] : answers);
+      receive(model, dispatches, worker);
+      const lost = await unknownDispatches(model, real);
+      await missAnswers(real, lost);
+      const taken = await pick(real.engines, at).relaunchUndelivered();
+      if (taken !== lost.length) throw new Error(`Of ${lost.length} lost dispatches ${taken} came back.`);
+    },
+    hasLive,
+  ),
+);
 
 /** To both engines in turn: parents of one child finish on two servers. */
 const reportAllAtOnce = fc.tuple(n, outcomes).map(([at, how]) =>
@@ -229,6 +255,7 @@ const WEIGHTED: [number, fc.Arbitrary<EngineCommand>][] = [
   [2, claimInVain],
   [6, reportLive],
   [8, reportAny],
+  [2, reportOverBrokenLines],
   [2, reportAllAtOnce],
   [2, reportInOneBatch],
   [2, heartbeat],

@@ -100,6 +100,24 @@ export async function missAnswers(
   );
 }
 
+/** Ends the engines' connections, whatever they are doing. */
+export async function breakConnections({ database }: Pick<Real, 'database'>): Promise<void> {
+  await database.pool.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'millrace engine'`,
+  );
+}
+
+/** What runs by the rows, and no worker was told of. */
+export async function unknownDispatches(model: Model, { database, runIds }: Real): Promise<{ dispatchId: string }[]> {
+  const { rows } = await database.pool.query<{ dispatchId: string }>(
+    `select concat_ws('.', run_id, task_index, map_index, dispatch_id) as "dispatchId" from task_instance
+     where run_id = any($1::bigint[]) and state = 'running'`,
+    [runIds],
+  );
+  const known = new Set(live(model).map(({ dispatch }) => dispatch.dispatchId));
+  return rows.filter(({ dispatchId }) => !known.has(dispatchId));
+}
+
 /** Makes every retry of these runs due, and says which they are. */
 export async function makeRetriesDue(
   { pool }: Pick<TestDatabase, 'pool'>,

@@ -2,7 +2,7 @@ import { LEASE_SECONDS, type Statement } from './statement.ts';
 
 /**
  * Hands ready tasks to a worker. Runs that somebody else has locked are skipped, never waited for: only LOCK_RUNS waits, so lock
- * orders cannot cross. $1 queues $2 limit $3 worker
+ * orders cannot cross. The clock is read under the locks, or a run's events could step back in time. $1 queues $2 limit $3 worker
  */
 export const CLAIM_TASKS: Statement = {
   name: 'claim_tasks',
@@ -15,7 +15,7 @@ with k as materialized (
     order by z.rank, z.id limit $2) y,
   lateral (select version_id from dag_run where id = y.run_id for update skip locked) r),
 gone as (delete from ready_task where ctid = any(array(select ctid from k))),
-clk as materialized (select clock_timestamp() ts),
+clk as materialized (select clock_timestamp() ts from (select count(*) from k) locked),
 u as (
   update task_instance t set state = 'running', dispatch_id = gen_random_uuid(), try_number = t.try_number + 1, started_at = clk.ts,
     deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = $3

@@ -1,7 +1,8 @@
 import { REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
- * Queued runs with their task instances. A run that exists already (same key, logical date or idempotency key) is left alone.
+ * Queued runs with their task instances, in an order that is the same for all: who creates the same runs at once waits, and not in a
+ * circle. A run that exists already (same key, logical date or idempotency key) is left alone.
  * $1 dag $2 version (null: current) $3 kind $4 run key (null: from id) $5 logical date $6,$7 interval $8 conf $9 by $10 idempotency key
  */
 export const CREATE_RUNS: Statement = {
@@ -18,7 +19,7 @@ r as (
   insert into dag_run (id, dag_id, version_id, state, kind, remaining, max_active_tasks, run_key, logical_date, interval_start, interval_end,
     conf, triggered_by, idempotency_key, event_seq)
   select id, dag_id, version, 'queued', kind, task_count, max_active_tasks, coalesce(run_key, kind || '__' || id), logical_date, interval_start,
-    interval_end, conf, triggered_by, idempotency_key, 1 from q order by n
+    interval_end, conf, triggered_by, idempotency_key, 1 from q order by dag_id, logical_date, run_key, n
   on conflict do nothing returning id, dag_id, version_id, triggered_by),
 t as (
   insert into task_instance (run_id, task_index, state, up_total, max_tries)
@@ -72,7 +73,7 @@ with k as materialized (
     lateral (select task_count from dag_version where id = r.version_id) v
   where d.id = any($1::bigint[]) and not d.paused
   limit $2),
-clk as materialized (select clock_timestamp() ts),
+clk as materialized (select clock_timestamp() ts from (select count(*) from k) locked),
 u as (
   update task_instance t set
     state = case when p.instant then 'success' when k.task_count <= k.max_active_tasks then 'queued' else 'scheduled' end::task_state,

@@ -351,6 +351,21 @@ describe('runs', () => {
     for (const { runId } of created.flat()) await one.cancelRun(runId, 'test');
   });
 
+  it('of the same slots are created at two servers in opposite order', async () => {
+    const dagIds = await Promise.all(Array.from({ length: 40 }, () => deploy({ a: [] })));
+    for (let round = 0; round < 5; round++) {
+      const runs = dagIds.map((dagId) => ({
+        dagId,
+        kind: 'scheduled' as const,
+        logicalDate: new Date(Date.UTC(2026, 0, 1 + round)),
+      }));
+      const [there, back] = await Promise.all([one.createRuns(runs), two.createRuns([...runs].reverse())]);
+      expect(back.reverse().map((run) => run.runId)).toEqual(there.map((run) => run.runId));
+      expect([...there, ...back].filter((run) => run.created)).toHaveLength(40);
+    }
+    await Promise.all(dagIds.map((dagId) => pool.query('update dag set paused = true where id = $1', [dagId])));
+  });
+
   it('with one idempotency key are one run', async () => {
     const dagId = await deploy({ a: [] });
     const create = (engine: typeof one) => () => engine.createRuns([{ dagId, kind: 'manual', idempotencyKey: 'k' }]);
