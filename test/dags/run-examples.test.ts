@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { createListener, type Listener } from '#db/listen.ts';
 import { deployDag } from '#db/queries/dag.ts';
 import { ensureWarehouse } from '#db/warehouse.ts';
@@ -14,6 +14,7 @@ import { startScheduler } from '#server/scheduler/scheduler.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker, type Worker } from '#server/worker/worker.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { checkRuns } from '../helpers/check-runs.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createTestEngine, runStateOf, statesOf, type TestEngine } from '../helpers/engine.ts';
 import { waitFor } from '../helpers/wait-for.ts';
@@ -27,6 +28,7 @@ let listener: Listener;
 let scheduler: { stop(): Promise<void> };
 let supervisor: SupervisorClient;
 let worker: Worker;
+afterEach(() => checkRuns(database));
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'millrace-run-'));

@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiToken } from '#server/auth/users.ts';
 import { runCli, startCli, type RunningCli } from '../../helpers/cli.ts';
-import { createTestDatabase } from '../../helpers/database.ts';
+import { checkRuns } from '../../helpers/check-runs.ts';
+import { createTestDatabase, type TestDatabase } from '../../helpers/database.ts';
 
+let database: TestDatabase;
 let home: string;
 let client: { [name: string]: string };
 const roles: RunningCli[] = [];
 
 beforeAll(async () => {
-  const { db, url } = await createTestDatabase();
+  database = await createTestDatabase();
+  const { db, url } = database;
   home = mkdtempSync(join(tmpdir(), 'millrace-apart-'));
   const env = { MILLRACE_HOME: home, DATABASE_URL: url, MILLRACE_SECRET_KEY: 'ab'.repeat(32), MILLRACE_PORT: '0' };
   const tokenOf = async (role: 'worker' | 'editor') =>
@@ -47,6 +50,7 @@ describe('server, scheduler and worker as processes of their own', () => {
     expect(await runCli(['deploy', file], client)).toMatchObject({ code: 0, stdout: 'apart version 1\n' });
     const ended = await runCli(['trigger', 'apart', '--follow'], client);
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/says \| the sum is 6[^]*success\n$/) });
+    await checkRuns(database, { finished: true });
   });
 
   it('end by SIGTERM, the worker after its task', async () => {

@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { LogChunk } from '#sdk/protocol.ts';
 import { createListener } from '#db/listen.ts';
 import { createSupervisorClient } from '#server/runner/supervisor-client.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker } from '#server/worker/worker.ts';
+import { checkRuns } from '../../helpers/check-runs.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine, dagOf, runStateOf, statesOf } from '../../helpers/engine.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
@@ -16,6 +17,7 @@ const engine = createTestEngine(database);
 const listener = createListener(database.url);
 await listener.start();
 const home = mkdtempSync(join(tmpdir(), 'millrace-worker-'));
+afterEach(() => checkRuns(database));
 afterAll(async () => {
   await engine.stop();
   await listener.stop();
