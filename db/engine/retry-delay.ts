@@ -12,7 +12,8 @@ type RetrySpec = Pick<TaskSpecBase, 'retryDelay' | 'retryBackoff' | 'maxRetryDel
  */
 export function retryDelaySeconds(spec: RetrySpec, failedTry: number, seed: string): number {
   const cap = Math.min(spec.maxRetryDelay ?? DAY, DAY);
-  if (spec.retryBackoff === 1) return Math.min(spec.retryDelay, cap);
+  // Nothing times a growth beyond all numbers is not a number
+  if (spec.retryBackoff === 1 || spec.retryDelay === 0) return Math.min(spec.retryDelay, cap);
   const base = spec.retryDelay * spec.retryBackoff ** Math.max(0, failedTry - 1);
   const digest = createHash('sha1').update(`${seed}#${failedTry}`).digest();
   const stretch = 1 + digest.readUInt32BE(0) / 2 ** 32;
