@@ -53,7 +53,7 @@ export async function startPostgres({ keep }: { keep: boolean }): Promise<BenchP
     },
     async drop(name) {
       // A backend goes a moment after its client
-      for (let look = 0; look < 500 && (await hasClients(admin, name)); look++) await sleep(20);
+      for (let look = 0; look < 100 && (await hasClients(admin, name)); look++) await sleep(20);
       await admin.query(`drop database if exists ${name} with (force)`);
     },
     async settle() {

@@ -44,8 +44,6 @@ export const treesOf = (bench: Bench, sides: readonly Pick<Side, 'pid'>[]): Tree
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, types: typeParsers, application_name: 'bench' });
-  // What breaks it shows in the query under way; between two of them nobody is there to hear
-  client.on('error', () => undefined);
   await client.connect();
   try {
     return await work(client);
