@@ -179,7 +179,7 @@ create table event (
   xid xid8 not null default pg_current_xact_id(),
   run_seq integer not null,
   at timestamp with time zone not null default clock_timestamp(),
-  body jsonb not null,
+  body json not null,
   constraint event_pkey PRIMARY KEY (run_id, run_seq)
 ) partition by RANGE (run_id);
 
@@ -188,7 +188,7 @@ create table event_dag (
   xid xid8 not null default pg_current_xact_id(),
   run_seq integer not null,
   at timestamp with time zone not null default clock_timestamp(),
-  body jsonb not null,
+  body json not null,
   constraint event_dag_pkey PRIMARY KEY (run_id, run_seq)
 );
 

@@ -1,5 +1,12 @@
 /** Pure: turns finished tries into the parameter arrays of finishTasks. */
 import type { TaskCause, TaskState } from '#sdk/states.ts';
+import { TRIGGER_RULES } from '#sdk/dag-spec.ts';
+import {
+  edgeColumns,
+  rowColumns,
+  type EdgeColumn,
+  type RowColumn,
+} from '#db/queries/task-transitions/finish-parameters.ts';
 import { CHILD_MODE, type FinishParts } from '#db/queries/task-transitions/finish-tasks.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { CompiledDag } from './compiled-dag.ts';
@@ -63,7 +70,7 @@ export interface FinishPlan {
 export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number, Slots>): FinishPlan {
   const low: number[] = [];
   const high: number[] = [];
-  const edges = { child: [] as number[], rule: [] as number[], mode: [] as number[], leaf: [] as boolean[] };
+  const edges: Edges = { child: [], rule: [], mode: [], leaf: [] };
   const admit = new Set<number>();
   let mayCascade = false;
   for (const row of rows) {
@@ -76,13 +83,18 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     if (!row.dag.direct) admit.add(row.runId);
   }
   const parts = {
+    plain: rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
     xcoms: rows.some((row) => row.xcoms !== null),
     retries: rows.some((row) => row.delay !== null),
     ready: edges.mode.includes(CHILD_MODE.queue),
     waiting: edges.mode.includes(CHILD_MODE.admit),
   };
-  return { parts, values: values(rows, low, high, edges), mayCascade, admit };
+  return { parts, values: [...rowValues(rows, low, high, parts), ...edgeValues(edges, parts)], mayCascade, admit };
 }
+
+const isPlain = ({ uuid, outcome, cause, message, expired }: FinishRow): boolean =>
+  uuid !== null && outcome === 'success' && cause === 'ok' && message === null && !expired;
+const isAllSuccess = (rule: number): boolean => TRIGGER_RULES[rule] === 'all_success';
 
 /** Only a success whose children all wait for success, or a leaf, is known to settle nothing else. */
 function cascades(row: FinishRow): boolean {
@@ -90,12 +102,7 @@ function cascades(row: FinishRow): boolean {
   return hasChildren && (row.outcome !== 'success' || row.dag.cascadesOnSuccess[row.taskIndex] === 1);
 }
 
-interface Edges {
-  child: number[];
-  rule: number[];
-  mode: number[];
-  leaf: boolean[];
-}
+type Edges = { [column in Exclude<EdgeColumn, 'leaf'>]: number[] } & { leaf: boolean[] };
 
 function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): void {
   const { dag, taskIndex } = row;
@@ -122,35 +129,38 @@ function childMode({ dag, taskIndex, outcome }: FinishRow, child: number, slots:
   return CHILD_MODE.handOver;
 }
 
-function values(rows: readonly FinishRow[], low: number[], high: number[], edges: Edges): unknown[] {
-  const numbers = (pick: (row: FinishRow) => number | string | boolean | null) => arrayLiteral(rows.map(pick));
-  // unnest pads a shorter array with nulls: columns that are null throughout are sent empty
-  const texts = (pick: (row: FinishRow) => string | null) =>
-    rows.some((row) => pick(row) !== null) ? rows.map(pick) : [];
-  return [
-    numbers((row) => row.runId),
-    numbers((row) => row.taskIndex),
-    numbers((row) => row.mapIndex),
-    numbers((row) => row.uuid),
-    numbers((row) => row.outcome),
-    arrayLiteral(low),
-    arrayLiteral(high),
-    numbers((row) => row.dag.leaf[row.taskIndex] === 1),
-    numbers((row) => row.delay),
-    numbers((row) => row.expired),
-    numbers((row) => row.workerId),
-    numbers((row) => row.cause),
-    numbers((row) => row.exitCode),
-    texts((row) => row.message),
-    texts((row) => row.evidence),
-    numbers((row) => row.logBytes),
-    texts((row) => row.xcoms),
-    arrayLiteral(edges.child),
-    arrayLiteral(edges.rule),
-    arrayLiteral(edges.mode),
-    arrayLiteral(edges.leaf),
-  ];
+const PICK: { [column in Exclude<RowColumn, 'lo' | 'hi'>]: (row: FinishRow) => number | string | boolean | null } = {
+  run_id: (row) => row.runId,
+  task_index: (row) => row.taskIndex,
+  map_index: (row) => row.mapIndex,
+  dispatch_id: (row) => row.uuid,
+  worker_id: (row) => row.workerId,
+  exit_code: (row) => row.exitCode,
+  evidence: (row) => row.evidence,
+  log_bytes: (row) => row.logBytes,
+  outcome: (row) => row.outcome,
+  cause: (row) => row.cause,
+  message: (row) => row.message,
+  leaf: (row) => row.dag.leaf[row.taskIndex] === 1,
+  delay: (row) => row.delay,
+  expired: (row) => row.expired,
+  xcoms: (row) => row.xcoms,
+};
+const NEEDS_QUOTES: ReadonlySet<RowColumn> = new Set(['evidence', 'message', 'xcoms']);
+
+function rowValues(rows: readonly FinishRow[], low: number[], high: number[], parts: FinishParts): unknown[] {
+  return rowColumns(parts).map((column) => {
+    if (column === 'lo') return arrayLiteral(low);
+    if (column === 'hi') return arrayLiteral(high);
+    const values = rows.map(PICK[column]);
+    // unnest pads a shorter array with nulls
+    if (values.every((value) => value === null)) return '{}';
+    return NEEDS_QUOTES.has(column) ? values : arrayLiteral(values);
+  });
 }
+
+const edgeValues = (edges: Edges, parts: FinishParts): unknown[] =>
+  edgeColumns(parts).map((column) => arrayLiteral(edges[column]));
 
 /**
  * One statement can change a row once only. Splits off the rows that must wait for the next flush: a second report of one instance,

@@ -9,6 +9,8 @@ import type { Versions } from './versions.ts';
 import type { Batch, LocalClaimer, WorkItem } from './work-items.ts';
 
 const MOST_ROWS = 500;
+/** Fewer rows are not worth two transactions. */
+const LEAST_TO_SPLIT = 32;
 const MOST_ATTEMPTS = 8;
 
 export interface GroupCommit {
@@ -60,10 +62,13 @@ export function createGroupCommit({ connections, versions, onError }: GroupCommi
     flights.add(flight);
   };
 
+  /** Shares what waits among the idle connections, so that Postgres works on one part while this process works on the other. */
   const takeItems = (): WorkItem[] => {
+    const waiting = queue.reduce((sum, item) => sum + item.rows, 0);
+    const share = waiting < LEAST_TO_SPLIT ? MOST_ROWS : Math.min(MOST_ROWS, waiting / connections.idle());
     let rows = 0;
     let n = 0;
-    while (n < queue.length && rows < MOST_ROWS) rows += queue[n++]?.rows ?? 1;
+    while (n < queue.length && rows < share) rows += queue[n++]?.rows ?? 1;
     const items = queue.slice(0, n);
     queue = queue.slice(n);
     return items;

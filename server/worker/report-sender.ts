@@ -1,9 +1,15 @@
-/** Sends reports in batches, each asking for as many new tasks as it frees slots. A report is kept until it is answered. */
+/**
+ * Sends reports in batches, each asking for as many new tasks as it frees slots. A report is kept until it is answered. Two batches are
+ * under way at once: while Postgres works on one, the engine, the network and the tasks' children work on the other.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { ClaimWish, SlotPool } from './worker-api.ts';
 
 const MOST_REPORTS = 500;
+const MOST_FLIGHTS = 2;
+/** A smaller batch is not worth two transactions. */
+const LEAST_TO_SPLIT = 16;
 const LONGEST_PAUSE_MS = 5000;
 
 export interface ReportSender {
@@ -31,18 +37,34 @@ export function createReportSender({
   onError,
 }: ReportSenderDeps): ReportSender {
   const queue: TaskReport[] = [];
-  let sending: Promise<void> | undefined;
+  let flights = 0;
+  let scheduled = false;
+  const onIdle: (() => void)[] = [];
 
-  const sendAll = async () => {
-    while (queue.length > 0) {
-      const batch = queue.splice(0, MOST_REPORTS);
-      // The slots that these reports free stay reserved until the answer says what fills them
-      const reserved = batch.length + (accepting() ? slots.take() : 0);
-      const { answers, dispatches } = await sendUntilAnswered(batch, reserved);
-      batch.forEach((report, i) => onAnswered(report, answers[i] ?? 'UNKNOWN'));
-      slots.deliver(dispatches, reserved);
+  const launch = () => {
+    scheduled = false;
+    while (queue.length > 0 && flights < MOST_FLIGHTS) {
+      const batch = takeBatch();
+      flights++;
+      void fly(batch);
     }
-    sending = undefined;
+    if (flights === 0) for (const resolve of onIdle.splice(0)) resolve();
+  };
+
+  /** Half of what finished together waits for nobody: it goes out beside the other half. */
+  const takeBatch = () => {
+    const halve = flights === 0 && queue.length >= LEAST_TO_SPLIT;
+    return queue.splice(0, Math.min(MOST_REPORTS, halve ? Math.ceil(queue.length / 2) : queue.length));
+  };
+
+  const fly = async (batch: TaskReport[]) => {
+    // The slots that these reports free stay reserved until the answer says what fills them
+    const reserved = batch.length + (accepting() ? slots.take() : 0);
+    const { answers, dispatches } = await sendUntilAnswered(batch, reserved);
+    flights--;
+    batch.forEach((report, i) => onAnswered(report, answers[i] ?? 'UNKNOWN'));
+    slots.deliver(dispatches, reserved);
+    launch();
   };
 
   const sendUntilAnswered = async (batch: TaskReport[], reserved: number) => {
@@ -59,11 +81,11 @@ export function createReportSender({
   return {
     push(report) {
       queue.push(report);
+      if (scheduled) return;
+      scheduled = true;
       // After this tick: what finishes together is reported together
-      sending ??= Promise.resolve().then(sendAll);
+      queueMicrotask(launch);
     },
-    async idle() {
-      while (sending) await sending;
-    },
+    idle: () => (scheduled || flights > 0 ? new Promise((resolve) => onIdle.push(resolve)) : Promise.resolve()),
   };
 }

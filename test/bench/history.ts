@@ -22,11 +22,11 @@ tried as (
   select id, started_at, started_at, ended_at, dispatch_id, task_index, -1, 1, 1, 'success', 'ok' from i),
 told as (
   insert into event (run_id, run_seq, at, body)
-  select id, 1, at, '{"run": "queued"}'::jsonb from r
-  union all select id, 2, at, '{"run": "running", "t": [[0, -1, "queued", 0]]}'::jsonb from r
-  union all select id, 3, at, '{"t": [[0, -1, "running", 1]]}'::jsonb from r
-  union all select id, task_index + 4, ended_at, jsonb_build_object('t', jsonb_build_array(
-    jsonb_build_array(task_index, -1, 'success', 1, 'ok'), jsonb_build_array(task_index + 1, -1, 'running', 1))) from i)
+  select id, 1, at, '{"run": "queued"}'::json from r
+  union all select id, 2, at, '{"run": "running", "t": [[0, -1, "queued", 0]]}'::json from r
+  union all select id, 3, at, '{"t": [[0, -1, "running", 1]]}'::json from r
+  union all select id, task_index + 4, ended_at, json_build_object('t', json_build_array(
+    json_build_array(task_index, -1, 'success', 1, 'ok'), json_build_array(task_index + 1, -1, 'running', 1))) from i)
 insert into dag_run (id, dag_id, version_id, state, kind, remaining, event_seq, max_active_tasks, run_key, created_at, started_at, ended_at)
 select id, dag_id, version_id, 'success', 'manual', 0, task_count + 3, 100000, 'manual__' || id, at, at, at + interval '20 ms' from r`;
 

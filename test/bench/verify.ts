@@ -24,7 +24,7 @@ edge as (
   where parent.version_id = child.version_id and parent.task_id = u.id),
 ev as (select run_id, run_seq, body from event where run_id >= $1),
 told as (
-  select ev.run_id, (t ->> 0)::int as task_index, t ->> 2 as state from ev, jsonb_array_elements(ev.body -> 't') t),
+  select ev.run_id, (t ->> 0)::int as task_index, t ->> 2 as state from ev, json_array_elements(ev.body -> 't') t),
 wanted as (select count(*)::int as tasks, (select count(*)::int from run) as runs from run join spec using (version_id))
 select * from (
   select 'runs' as what, (select count(*)::int from run) as found, ${expectedRuns} as wanted

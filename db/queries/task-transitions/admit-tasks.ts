@@ -16,9 +16,9 @@ u as (
   returning t.run_id, t.task_index, t.map_index, t.try_number, k.rank, k.version_id),
 s as (
   update dag_run r set active = r.active + g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int n, jsonb_agg(jsonb_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
+  from (select run_id, count(*)::int n, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
   where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), jsonb_build_object('t', t) from s),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,

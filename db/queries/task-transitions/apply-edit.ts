@@ -42,8 +42,8 @@ s as (
   from clk where r.id = $1 returning r.event_seq, r.state),
 e as (
   insert into event (run_id, run_seq, at, body)
-  select $1, s.event_seq, clk.ts, jsonb_build_object('run', s.state, 'by', $14::text, 't', (
-    select coalesce(jsonb_agg(jsonb_build_array(f.task_index, -1, f.state, o.try_number) order by f.task_index), '[]')
+  select $1, s.event_seq, clk.ts, json_build_object('run', s.state, 'by', $14::text, 't', (
+    select coalesce(json_agg(json_build_array(f.task_index, -1, f.state, o.try_number) order by f.task_index), '[]')
     from old o, lateral (select * from f where f.task_index = o.task_index) f where o.state <> f.state or f.edited)) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '')

@@ -22,8 +22,8 @@ s as (
   where r.id = $1 returning r.event_seq),
 e as (
   insert into event (run_id, run_seq, at, body)
-  select $1, s.event_seq, clk.ts, jsonb_build_object('run', 'cancelled', 'by', $2::text, 't',
-    coalesce((select jsonb_agg(jsonb_build_array(task_index, map_index, 'cancelled', try_number, 'cancelled')) from old), '[]')) from s, clk),
+  select $1, s.event_seq, clk.ts, json_build_object('run', 'cancelled', 'by', $2::text, 't',
+    coalesce((select json_agg(json_build_array(task_index, map_index, 'cancelled', try_number, 'cancelled')) from old), '[]')) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '') union all select pg_notify('millrace_schedule', '')
   union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q)

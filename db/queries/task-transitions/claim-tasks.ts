@@ -23,9 +23,9 @@ u as (
   returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id),
 s as (
   update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, jsonb_agg(jsonb_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
+  from (select run_id, json_agg(json_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
   where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), jsonb_build_object('t', t) from s),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
 notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
 select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`,
 };

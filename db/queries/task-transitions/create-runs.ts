@@ -27,7 +27,7 @@ t as (
     lateral (select task_index, upstream_count, retries from dag_version_task v where v.version_id = r.version_id) v),
 e as (
   insert into event (run_id, run_seq, body)
-  select id, 1, jsonb_strip_nulls(jsonb_build_object('run', 'queued', 'by', triggered_by)) from r),
+  select id, 1, json_strip_nulls(json_build_object('run', 'queued', 'by', triggered_by)) from r),
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from r limit 1) x union all select pg_notify('millrace_schedule', '') from (select from r limit 1) x)
 select q.n::int as n, q.id, case when q.id in (select id from r) then true else false end as created, (select count(*) from notify) from q`,
@@ -89,12 +89,12 @@ s as (
     ended_at = case when r.remaining = g.done then clk.ts end
   from clk, (
     select run_id, count(*) filter (where state = 'queued')::int as queued, count(*) filter (where state = 'success')::int as done,
-      jsonb_agg(jsonb_build_array(task_index, map_index, state, try_number)) filter (where task_index is not null) as t
+      json_agg(json_build_array(task_index, map_index, state, try_number)) filter (where task_index is not null) as t
     from (select run_id, task_index, map_index, state, try_number from u union all select id, null, null, null, null from k) z group by run_id) g
   where r.id = g.run_id returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, g.t),
 e as (
   insert into event (run_id, run_seq, at, body)
-  select id, event_seq, (select ts from clk), jsonb_strip_nulls(jsonb_build_object('run', state, 't', t)) from s),
+  select id, event_seq, (select ts from clk), json_strip_nulls(json_build_object('run', state, 't', t)) from s),
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select queue, rank, run_id, task_index, map_index from u where state = 'queued' order by run_id, task_index returning queue),

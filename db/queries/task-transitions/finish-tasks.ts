@@ -1,4 +1,5 @@
 import { decideSql } from '#db/engine/trigger-rules.ts';
+import { edgeSource, rowSource } from './finish-parameters.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** How a child that becomes ready goes on; sent with each edge. */
@@ -16,27 +17,10 @@ export const CHILD_MODE = {
 /** `kind` of a result row. */
 export const FINISH_ROW = { accepted: 0, changed: 1, runEnded: 2 } as const;
 
-/**
- * Records finished tries and everything that follows from them, in one statement: state, try history, results, the downstreams'
- * counters, the tasks that became ready, the run's end, the events. The runs are locked (LOCK_RUNS).
- *
- * Rows come in as parallel arrays. A row with a dispatch is a report, accepted only if it equals the current one of a running
- * instance; one without is an instance already settled in this transaction, whose children are still to be counted.
- * `map_index` travels as a column, never as a constant: with a constant the planner may walk the whole index instead of looking keys up.
- *
- * No instance may be both a row and the child of a row: the caller puts such pairs into two flushes.
- *
- * $1 run $2 task $3 map $4 dispatch $5 outcome $6,$7 slice of the edge arrays $8 leaf $9 seconds to the next try $10 only if its
- * lease has expired $11 worker $12 cause $13 exit code $14 message $15 evidence $16 log bytes $17 xcoms; edges: $18 child $19 rule
- * $20 mode $21 leaf.
- */
-export function finishTasks(parts: FinishParts): Statement {
-  const name = ['finish_tasks', ...Object.entries(parts).flatMap(([part, wanted]) => (wanted ? [part] : []))].join('_');
-  return (statements[name] ??= { name, text: finishText(parts) });
-}
-
-/** What a batch may touch beyond states and counters. A part left out costs nothing: opening its tables is a third of a small flush. */
+/** What a batch may touch. A part left out costs nothing: opening its tables is a third of a small flush. */
 export interface FinishParts {
+  /** Nothing but first successes, whose children all wait for the success of all: no rule needs to be asked, no end to be told apart. */
+  plain: boolean;
   xcoms: boolean;
   retries: boolean;
   /** Children may go to the ready table. */
@@ -45,29 +29,54 @@ export interface FinishParts {
   waiting: boolean;
 }
 
+/**
+ * Records finished tries and everything that follows from them, in one statement: state, try history, results, the downstreams'
+ * counters, the tasks that became ready, the run's end, the events. The runs are locked (LOCK_RUNS).
+ *
+ * Rows come in as parallel arrays (finish-parameters.ts). A row with a dispatch is a report, accepted only if it equals the current one
+ * of a running instance; one without is an instance already settled in this transaction, whose children are still to be counted.
+ * `map_index` travels as a column, never as a constant: with a constant the planner may walk the whole index instead of looking keys up.
+ *
+ * No instance may be both a row and the child of a row: the caller puts such pairs into two flushes.
+ */
+export function finishTasks(parts: FinishParts): Statement {
+  const name = ['finish_tasks', ...Object.entries(parts).flatMap(([part, wanted]) => (wanted ? [part] : []))].join('_');
+  return (statements[name] ??= { name, text: finishText(parts) });
+}
+
 const statements: { [name: string]: Statement } = {};
 
-const RECORD_TRIES = `
-with f as materialized (
-  select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::int[], $7::int[], $8::bool[], $9::float8[],
-      $10::bool[], $11::int[], $12::text[], $13::int[], $14::text[], $15::jsonb[], $16::bigint[], $17::jsonb[])
-    with ordinality f(run_id, task_index, map_index, dispatch_id, outcome, lo, hi, leaf, delay, expired, worker_id,
-      cause, exit_code, message, evidence, log_bytes, xcoms, n)),
+const IS_CURRENT = `t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index
+    and t.dispatch_id = f.dispatch_id and t.state = 'running'`;
+const RECORDED = `f.n, t.run_id, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at, t.started_at, t.deadline_at,
+    t.worker_id as ran_on, f.worker_id, f.lo, f.hi, f.exit_code, f.evidence, f.log_bytes`;
+
+const RECORD_SUCCESSES = (parts: FinishParts): string => `
+with clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set state = 'success', ended_at = clk.ts, deadline_at = null
+  from ${rowSource(parts)}, clk
+  where ${IS_CURRENT}
+  returning ${RECORDED}, 'ok' as cause, null::text as message, true as is_over, false as is_failure${part(parts.xcoms, ', f.xcoms')}),`;
+
+const RECORD_ENDS = (parts: FinishParts): string => `
+with f as materialized (select * from ${rowSource(parts)}),
 clk as materialized (select clock_timestamp() ts),
 u as (
   update task_instance t set state = f.outcome,
     ended_at = case when f.delay is null then clk.ts end,
     deadline_at = clk.ts + f.delay * interval '1 second'
   from f, clk
-  where f.dispatch_id is not null and t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index
-    and t.dispatch_id = f.dispatch_id and t.state = 'running' and (not f.expired or t.deadline_at < clk.ts)
-  returning f.n, t.run_id, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at, t.started_at, t.deadline_at,
-    t.worker_id as ran_on, f.worker_id, f.lo, f.hi, f.leaf, f.delay, f.cause, f.exit_code, f.message, f.evidence, f.log_bytes, f.xcoms),
+  where f.dispatch_id is not null and ${IS_CURRENT} and (not f.expired or t.deadline_at < clk.ts)
+  returning ${RECORDED}, f.cause, f.message, f.delay is null as is_over,
+    f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}),`;
+
+const KEEP_TRIES = `
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome,
     cause, exit_code, message, evidence, log_bytes)
   select run_id, task_index, map_index, try_number, dispatch_id, ran_on, queued_at, started_at, (select ts from clk),
-    case when delay is null then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),`;
+    case when is_over then state else 'failed' end, cause, exit_code, message, evidence, coalesce(log_bytes, 0) from u),`;
 
 const STORE_XCOMS = `
 xc as (
@@ -78,40 +87,54 @@ xc as (
 const SET_TIMERS = `
 tm as (
   insert into task_timer (run_id, task_index, map_index, due_at)
-  select run_id, task_index, map_index, deadline_at from u where delay is not null
+  select run_id, task_index, map_index, deadline_at from u where not is_over
   on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),`;
 
-const COUNT_INTO_CHILDREN = `
+/** What a child that may run now becomes. */
+const NEXT_STATE = `case d.mode when ${CHILD_MODE.handOver} then 'running' when ${CHILD_MODE.instant} then 'success'
+        when ${CHILD_MODE.queue} then 'queued' else 'scheduled' end`;
+const CHILD_KEY = 't.run_id = d.run_id and t.task_index = d.child and t.map_index = d.map_index';
+
+const COUNT_SUCCESSES = (parts: FinishParts): string => `
+d as materialized (
+  select u.run_id, x.child, -1 as map_index, max(x.mode) as mode, max(case when x.mode = ${CHILD_MODE.handOver} then u.worker_id end) as worker_id,
+    count(*)::int as success
+  from u, lateral ${edgeSource(parts, 'u')} group by u.run_id, x.child),
+o as materialized (
+  select d.run_id, d.child, d.map_index, false as leaf, d.worker_id, c.up_success + d.success as success,
+    case when c.state = 'none' and c.up_success + d.success = c.up_total then ${NEXT_STATE} end::task_state as next
+  from d, lateral (select t.state, t.up_success, t.up_total from task_instance t where ${CHILD_KEY}) c),`;
+
+const COUNT_ENDS = (parts: FinishParts): string => `
 settled as (
-  select run_id, state, lo, hi, worker_id from u where delay is null
+  select run_id, state, lo, hi, worker_id from u where is_over
   union all select run_id, outcome, lo, hi, worker_id from f where dispatch_id is null),
 d as materialized (
   select s.run_id, x.child, -1 as map_index, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
     count(*) filter (where s.state = 'success')::int as success, count(*) filter (where s.state in ('failed', 'cancelled'))::int as failed,
     count(*) filter (where s.state = 'upstream_failed')::int as upstream_failed, count(*) filter (where s.state = 'skipped')::int as skipped
-  from settled s, lateral unnest(($18::int[])[s.lo:s.hi], ($19::int[])[s.lo:s.hi], ($20::int[])[s.lo:s.hi], ($21::bool[])[s.lo:s.hi])
-    x(child, rule, mode, leaf)
+  from settled s, lateral ${edgeSource(parts, 's')}
   group by s.run_id, x.child, x.rule),
 o as materialized (
-  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped, c.verdict,
-    case when c.verdict <> 'ready' then c.verdict
-      when c.verdict = 'ready' then case d.mode when ${CHILD_MODE.handOver} then 'running' when ${CHILD_MODE.instant} then 'success'
-        when ${CHILD_MODE.queue} then 'queued' else 'scheduled' end
-    end::task_state as next
+  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped,
+    case when c.verdict <> 'ready' then c.verdict when c.verdict = 'ready' then ${NEXT_STATE} end::task_state as next
   from d, lateral (
     select v.*, case when v.state = 'none' then ${decideSql} end as verdict from (
       select t.state, d.rule, t.up_total as total, t.up_success + d.success as success, t.up_failed + d.failed as failed,
         t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
-      from task_instance t where t.run_id = d.run_id and t.task_index = d.child and t.map_index = d.map_index) v) c),
+      from task_instance t where ${CHILD_KEY}) v) c),`;
+
+const MOVE_CHILDREN_ON = ({ plain }: FinishParts): string => `
 c as (
-  update task_instance t set up_success = o.success, up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,
+  update task_instance t set up_success = o.success,
+    ${part(!plain, 'up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,')}
+    ${part(!plain, `ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,`)}
     state = coalesce(o.next, t.state),
     dispatch_id = case when o.next = 'running' then gen_random_uuid() else t.dispatch_id end,
     try_number = case when o.next = 'running' then t.try_number + 1 else t.try_number end,
     worker_id = case when o.next = 'running' then o.worker_id else t.worker_id end,
     queued_at = case when o.next in ('running', 'queued') then clk.ts else t.queued_at end,
     started_at = case when o.next = 'running' then clk.ts else t.started_at end,
-    ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,
     deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
       when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
   from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = o.map_index
@@ -124,20 +147,20 @@ s as (
     state = case when r.remaining > g.done then r.state when r.failed_leaves + g.failed_leaves > 0 then 'failed' else 'success' end,
     ended_at = case when r.remaining = g.done then (select ts from clk) end
   from (
-    select run_id, sum(done)::int as done, sum(started)::int as started, sum(failed_leaf)::int as failed_leaves, jsonb_agg(t) as t
+    select run_id, sum(done)::int as done, sum(started)::int as started, sum(failed_leaf)::int as failed_leaves, json_agg(t) as t
     from (
-      select run_id, (delay is null)::int as done, -1 as started, (delay is null and leaf and state in ('failed', 'cancelled'))::int as failed_leaf,
-        jsonb_build_array(task_index, map_index, state, try_number, cause) as t from u
+      select run_id, is_over::int as done, -1 as started, is_failure::int as failed_leaf,
+        json_build_array(task_index, map_index, state, try_number, cause) as t from u
       union all
       select run_id, (next in ('success', 'skipped', 'upstream_failed'))::int, (next in ('queued', 'running'))::int,
-        (leaf and next = 'upstream_failed')::int, jsonb_build_array(task_index, map_index, next, try_number) from c where next is not null
+        (leaf and next = 'upstream_failed')::int, json_build_array(task_index, map_index, next, try_number) from c where next is not null
     ) z group by run_id) g
   where r.id = g.run_id
   returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, r.remaining, g.t),
 e as (
   insert into event (run_id, run_seq, at, body)
   select id, event_seq, (select ts from clk),
-    case when remaining = 0 then jsonb_build_object('t', t, 'run', state) else jsonb_build_object('t', t) end from s),`;
+    case when remaining = 0 then json_build_object('t', t, 'run', state) else json_build_object('t', t) end from s),`;
 
 const QUEUE_READY = `
 y as (
@@ -155,6 +178,12 @@ w as (
       where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
   where c.next = 'scheduled'),`;
 
+const NOTIFY = ({ ready, retries }: FinishParts): string => `
+notify as materialized (
+  select pg_notify('millrace_event', '') from (select from s limit 1) x
+  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
+  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)`;
+
 const RESULT_ROWS = `
 select ${FINISH_ROW.accepted} as kind, n::bigint as a, 0 as task_index, 0 as map_index, null::uuid as dispatch_id, 0 as try_number, 0 as max_tries,
   0 as worker_id, null::task_state as state, (select count(*) from notify) as extra from u
@@ -163,40 +192,17 @@ union all select ${FINISH_ROW.runEnded}, id, 0, 0, null, 0, 0, 0, null, dag_id f
 
 const part = (wanted: boolean, text: string): string => (wanted ? text : '');
 
-const notify = ({ ready, retries }: FinishParts): string => `
-notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
-  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)`;
-
 const finishText = (parts: FinishParts): string =>
   [
-    RECORD_TRIES,
+    parts.plain ? RECORD_SUCCESSES(parts) : RECORD_ENDS(parts),
+    KEEP_TRIES,
     part(parts.xcoms, STORE_XCOMS),
     part(parts.retries, SET_TIMERS),
-    COUNT_INTO_CHILDREN,
+    parts.plain ? COUNT_SUCCESSES(parts) : COUNT_ENDS(parts),
+    MOVE_CHILDREN_ON(parts),
     MOVE_RUNS_ON,
     part(parts.ready, QUEUE_READY),
     part(parts.waiting, HOLD_WAITING),
-    notify(parts),
+    NOTIFY(parts),
     RESULT_ROWS,
   ].join('');
-
-/**
- * Why a report was refused. DUPLICATE only when this very end is on record under this very dispatch: a try that its lease, a cancellation
- * or a person ended is not what its runner says it was. $1 run $2 task $3 map $4 dispatch $5 outcome $6 cause. Rows: n, answer.
- */
-export const EXPLAIN_REFUSALS: Statement = {
-  name: 'explain_refusals',
-  text: `
-select f.n::int as n, case when t.found is null then 'UNKNOWN' when y.found is null then 'FENCED' else 'DUPLICATE' end as answer
-from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::text[]) with ordinality
-  f(run_id, task_index, map_index, dispatch_id, outcome, cause, n)
-left join lateral (
-  select true as found from task_instance t
-  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index) t on true
-left join lateral (
-  select true as found from task_try y
-  where y.run_id = f.run_id and y.task_index = f.task_index and y.map_index = f.map_index and y.dispatch_id = f.dispatch_id
-    and y.outcome = f.outcome and y.cause is not distinct from f.cause) y on true`,
-};

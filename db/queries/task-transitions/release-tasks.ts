@@ -16,9 +16,9 @@ with u as (
   returning f.n, t.run_id, t.task_index, t.map_index, t.try_number),
 s as (
   update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, jsonb_agg(jsonb_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
+  from (select run_id, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
   where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, body) select id, event_seq, jsonb_build_object('t', t) from s),
+e as (insert into event (run_id, run_seq, body) select id, event_seq, json_build_object('t', t) from s),
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, p.rank, u.run_id, u.task_index, u.map_index from u,

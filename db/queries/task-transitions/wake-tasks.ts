@@ -25,9 +25,9 @@ u as (
   returning t.run_id, t.task_index, t.map_index, t.try_number),
 s as (
   update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, jsonb_agg(jsonb_build_array(task_index, map_index, 'scheduled', try_number)) t from u group by run_id) g
+  from (select run_id, json_agg(json_build_array(task_index, map_index, 'scheduled', try_number)) t from u group by run_id) g
   where r.id = g.run_id returning r.id, r.version_id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), jsonb_build_object('t', t) from s),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
   select u.run_id, p.rank, u.task_index, u.map_index from u,

@@ -131,12 +131,12 @@ describe('the checker sees', () => {
     ],
     [
       'a task that starts before its rule',
-      `update event set body = jsonb_set(body, '{t,0}', '[2, -1, "queued", 0]') where ${lastEvent}`,
+      `update event set body = jsonb_set(body::jsonb, '{t,0}', '[2, -1, "queued", 0]') where ${lastEvent}`,
       /starts task 2 \(all_success\) as queued where its rule says null/,
     ],
     [
       'a task that is settled against its rule',
-      `update event set body = jsonb_set(body, '{t,0}', '[2, -1, "skipped", 0]') where ${lastEvent}`,
+      `update event set body = jsonb_set(body::jsonb, '{t,0}', '[2, -1, "skipped", 0]') where ${lastEvent}`,
       /settles task 2 \(all_success\) as skipped/,
     ],
     [

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileDag, type CompiledDag } from '../../../db/engine/compiled-dag.ts';
+import { edgeColumns, rowColumns } from '../../../db/queries/task-transitions/finish-parameters.ts';
 import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } from '../../../db/engine/flush-plan.ts';
 import { CHILD_MODE } from '../../../db/queries/task-transitions/finish-tasks.ts';
 import type { DagSpec } from '../../../sdk/dag-spec.ts';
@@ -27,10 +28,16 @@ const numbers = (literal: unknown): number[] => String(literal).slice(1, -1).spl
 
 /** What the plan says of each row's children: `[task, mode]`. */
 function children(plan: ReturnType<typeof planFinish>): [number, number][][] {
-  const [low, high] = [numbers(plan.values[5]), numbers(plan.values[6])];
-  const [child, mode] = [numbers(plan.values[17]), numbers(plan.values[19])];
-  return low.map((from, i) => child.slice(from - 1, high[i]).map((task, at) => [task, mode[from - 1 + at]!]));
+  const rows = rowColumns(plan.parts);
+  const [low, high] = (['lo', 'hi'] as const).map((name) => numbers(plan.values[rows.indexOf(name)]));
+  const [child, mode] = (['child', 'mode'] as const).map((name) =>
+    numbers(plan.values[rows.length + edgeColumns(plan.parts).indexOf(name)]),
+  );
+  return low!.map((from, i) => child!.slice(from - 1, high![i]).map((task, at) => [task, mode![from - 1 + at]!]));
 }
+
+const ruleOf = (plan: ReturnType<typeof planFinish>): number[] =>
+  numbers(plan.values[rowColumns(plan.parts).length + edgeColumns(plan.parts).indexOf('rule')]);
 
 const freeSlots = (free: number, queues = ['default']) =>
   new Map<number, Slots>([[1, { queues: new Set(queues), free }]]);
@@ -133,7 +140,22 @@ describe('a plan', () => {
     const dag = compile(dagOf('', { a: [], b: ['a'] }));
     const plan = planFinish([finished(dag, 1, 'a', { outcome: 'up_for_retry', delay: 5 })], freeSlots(1));
     expect(children(plan)).toEqual([[]]);
-    expect(plan.parts).toEqual({ xcoms: false, retries: true, ready: false, waiting: false });
+    expect(plan.parts).toEqual({ plain: false, xcoms: false, retries: true, ready: false, waiting: false });
+  });
+
+  it.each<[string, boolean, Partial<FinishRow>, Parameters<typeof dagOf>[1]]>([
+    ['first successes of tasks that others wait for', true, {}, { a: [], b: ['a'], c: ['a', 'b'] }],
+    ['a leaf', true, {}, { a: [] }],
+    ['a failure', false, { outcome: 'failed' }, { a: [], b: ['a'] }],
+    ['a skip', false, { outcome: 'skipped' }, { a: [], b: ['a'] }],
+    ['an expired lease', false, { expired: true }, { a: [], b: ['a'] }],
+    ['a success that has something to say', false, { message: 'as a person said' }, { a: [], b: ['a'] }],
+    ['a task settled without a runner', false, { uuid: null }, { a: [], b: ['a'] }],
+    ['a child with another rule', false, {}, { a: [], b: { upstream: ['a'], triggerRule: 'all_done' } }],
+    ['a child without a runner', false, {}, { a: [], b: { upstream: ['a'], kind: 'empty' } }],
+  ])('is plain or not: %s', (_, plain, row, tasks) => {
+    const dag = compile(dagOf('', tasks));
+    expect(planFinish([finished(dag, 1, 'a', { cause: 'ok', ...row })], freeSlots(1)).parts.plain).toBe(plain);
   });
 
   it('carries each row’s own children, its rules and what the batch needs', () => {
@@ -155,7 +177,7 @@ describe('a plan', () => {
         expect(plan.parts.ready).toBe(modes.includes(CHILD_MODE.queue));
         expect(plan.parts.waiting).toBe(modes.includes(CHILD_MODE.admit));
         expect([...plan.admit]).toEqual(dag.direct ? [] : [...new Set(rows.map((row) => row.runId))]);
-        expect(numbers(plan.values[18])).toEqual(planned.flat().map(([child]) => dag.rules[child]));
+        expect(ruleOf(plan)).toEqual(planned.flat().map(([child]) => dag.rules[child]));
       }),
     );
   });

@@ -80,7 +80,7 @@ async function snapshot(runId: number) {
   }>(
     `select to_jsonb(r) as run,
        (select jsonb_agg(to_jsonb(t) order by task_index) from task_instance t where run_id = r.id) as tasks,
-       (select jsonb_agg(body->'t' order by run_seq) from event where run_id = r.id) as events,
+       (select json_agg(body->'t' order by run_seq) from event where run_id = r.id) as events,
        (select count(*)::int from task_try where run_id = r.id) as tries
      from dag_run r where id = $1`,
     [runId],
