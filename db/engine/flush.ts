@@ -241,6 +241,7 @@ function handedOver(results: FinishResult[], finishes: Finishes): Map<number, Cl
   return handed;
 }
 
+/** No item gets more than it asked for: its worker has no slots for it. */
 async function deliver(
   claims: Map<unknown, SentClaim>,
   handed: Map<number, ClaimedTask[]>,
@@ -249,12 +250,8 @@ async function deliver(
   for (const item of ready) if (!item.claim) item.resolve([]);
   for (const [owner, { rows, give }] of claims) {
     const claimed = (await rows).map(claimedTask);
-    const item = ready.find((candidate) => candidate === owner);
-    const workerId = item?.claim?.workerId;
-    if (workerId !== undefined) {
-      claimed.push(...(handed.get(workerId) ?? []));
-      handed.delete(workerId);
-    }
+    const claim = ready.find((item) => item === owner)?.claim;
+    if (claim) claimed.push(...(handed.get(claim.workerId)?.splice(0, claim.limit - claimed.length) ?? []));
     give(claimed);
   }
 }

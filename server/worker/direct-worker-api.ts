@@ -17,7 +17,7 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
   return {
     register: (info) => engine.registerWorker(info),
     claim: (workerId, wish) => engine.claim({ workerId, ...wish }),
-    report: (workerId, reports, claim) => engine.report({ workerId, reports, claim }),
+    report: (workerId, reports, claim) => engine.report({ workerId, reports, ...(claim && { claim }) }),
     async heartbeat(workerId, dispatchIds) {
       // The leases first: a worker that has beaten since has named all that it has
       const { fenced } = await engine.heartbeat({ workerId, dispatchIds });

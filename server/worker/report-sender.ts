@@ -23,7 +23,7 @@ export interface ReportSenderDeps {
   slots: SlotPool;
   /** False: claim nothing more. */
   accepting(): boolean;
-  send(reports: TaskReport[], claim: ClaimWish): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
+  send(reports: TaskReport[], claim: ClaimWish | null): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
   onAnswered(report: TaskReport, answer: ReportAnswer): void;
   onError(error: unknown): void;
 }
@@ -70,7 +70,7 @@ export function createReportSender({
   const sendUntilAnswered = async (batch: TaskReport[], reserved: number) => {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await send(batch, { queues, limit: accepting() ? reserved : 0 });
+        return await send(batch, accepting() ? { queues, limit: reserved } : null);
       } catch (error) {
         onError(error);
         await sleep(Math.min(LONGEST_PAUSE_MS, 100 * 2 ** attempt) * (0.5 + Math.random()));

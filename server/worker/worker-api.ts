@@ -27,7 +27,7 @@ export interface WorkerApi {
   report(
     workerId: number,
     reports: TaskReport[],
-    claim: ClaimWish,
+    claim: ClaimWish | null,
   ): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
   /** False `registered`: this registration is gone; register again. */
   heartbeat(workerId: number, dispatchIds: string[]): Promise<{ fenced: string[]; registered: boolean }>;

@@ -24,6 +24,21 @@ describe('a run', () => {
     expect(await runStateOf(database, runId)).toBe('success');
   });
 
+  it('answers two reports of one worker in one flush with no more tasks than each asked for', async () => {
+    const { dagId } = await engine.deploy(dagOf('two', { a: [], b: ['a'], c: ['a'] }));
+    await engine.createRuns([1, 2].map(() => ({ dagId, kind: 'manual' as const })));
+    const workerId = await engine.worker();
+    const roots = await engine.claim({ workerId, queues: ['default'], limit: 2 });
+    const answers = await Promise.all(
+      roots.map((root, i) => {
+        const claim = { queues: ['default'], limit: [1, 3][i]! };
+        return engine.report({ workerId, reports: [reportOf(root)], claim });
+      }),
+    );
+    expect(answers.map(({ dispatches }) => dispatches.length)).toEqual([1, 3]);
+    await engine.report({ workerId, reports: answers.flatMap(({ dispatches }) => dispatches.map((d) => reportOf(d))) });
+  });
+
   it('joins a diamond only when all its branches are done', async () => {
     const runId = await start(dagOf('diamond', { a: [], b: ['a'], c: ['a'], d: ['b', 'c'] }));
     const worker = await engine.worker();

@@ -54,10 +54,17 @@ describe('server, scheduler and worker as processes of their own', () => {
   });
 
   it('end by SIGTERM, the worker after its task', async () => {
+    const file = join(home, 'slow.yaml');
+    writeFileSync(file, 'dagId: slow\ntasks:\n  - { taskId: nap, kind: bash, command: echo dozing; sleep 2 }\n');
+    await runCli(['deploy', file], client);
+    const follow = startCli(['trigger', 'slow', '--follow'], client);
+    await follow.sees(/nap \| dozing/);
     const worker = roles.pop()!;
     expect(await worker.kill('SIGTERM')).toMatchObject({
       signal: 'SIGTERM',
       stderr: expect.not.stringContaining('by force'),
     });
+    expect(await follow.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/success\n$/) });
+    await checkRuns(database, { finished: true });
   });
 });
