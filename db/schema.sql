@@ -98,6 +98,8 @@ create table dag (
   version_id bigint,
   paused boolean not null default false,
   active boolean not null default true,
+  source text,
+  path text,
   owner text,
   description text,
   tags text[] not null default '{}'::text[],

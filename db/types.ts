@@ -77,7 +77,9 @@ export interface Dag {
   next_logical_date: Timestamp | null;
   next_run_at: Timestamp | null;
   owner: string | null;
+  path: string | null;
   paused: Generated<boolean>;
+  source: string | null;
   tags: Generated<string[]>;
   updated_at: Generated<Timestamp>;
   version_id: number | null;

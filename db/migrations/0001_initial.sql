@@ -28,6 +28,7 @@ create table dag (
   version_id bigint,                           -- current version
   paused boolean not null default false,
   active boolean not null default true,        -- false once its file has gone
+  source text, path text,                      -- who keeps it (`folder:/dags`, `cli`) and from which file; null: not told
   owner text, description text,
   tags text[] not null default '{}',
   max_active_runs int not null,

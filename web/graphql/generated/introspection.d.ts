@@ -610,6 +610,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "path",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "paused",
             "type": {
               "kind": "NON_NULL",
@@ -701,6 +710,15 @@ export type introspection = {
           },
           {
             "name": "schedule",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "source",
             "type": {
               "kind": "SCALAR",
               "name": "String"
@@ -1541,6 +1559,20 @@ export type introspection = {
         "inputFields": [
           {
             "name": "bundle",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            }
+          },
+          {
+            "name": "path",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            }
+          },
+          {
+            "name": "source",
             "type": {
               "kind": "SCALAR",
               "name": "String"
