@@ -281,6 +281,15 @@ create table task_instance (
   constraint task_instance_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
 
+create table task_relaunch (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  try_number smallint not null,
+  count smallint not null,
+  constraint task_relaunch_pkey PRIMARY KEY (run_id, task_index, map_index)
+) partition by RANGE (run_id);
+
 create table task_timer (
   due_at timestamp with time zone not null,
   run_id bigint not null,

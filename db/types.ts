@@ -216,6 +216,14 @@ export interface TaskInstance {
   worker_id: number | null;
 }
 
+export interface TaskRelaunch {
+  count: number;
+  map_index: number;
+  run_id: number;
+  task_index: number;
+  try_number: number;
+}
+
 export interface TaskTimer {
   due_at: Timestamp;
   map_index: Generated<number>;
@@ -287,6 +295,7 @@ export interface DB {
   service_process: ServiceProcess;
   session: Session;
   task_instance: TaskInstance;
+  task_relaunch: TaskRelaunch;
   task_timer: TaskTimer;
   task_try: TaskTry;
   waiting_task: WaitingTask;

@@ -165,6 +165,14 @@ create table task_try (
   primary key (run_id, task_index, map_index, try_number)
 ) partition by range (run_id);
 
+-- How often a try went back to the line before its code started. A row only where that ever happened: task_instance stays narrow.
+create table task_relaunch (
+  run_id bigint not null, task_index int not null, map_index int not null,
+  try_number smallint not null,                -- the try that is counted; the next one counts afresh
+  count smallint not null,
+  primary key (run_id, task_index, map_index)
+) partition by range (run_id);
+
 create table xcom (
   run_id bigint not null, task_index int not null, map_index int not null,
   key text not null,
