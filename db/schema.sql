@@ -202,6 +202,16 @@ create table import_error (
   constraint import_error_pkey PRIMARY KEY (source, path)
 );
 
+create table lease_breaker (
+  one_row boolean not null default true,
+  since timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  live integer not null,
+  silent integer not null,
+  constraint lease_breaker_one_row_check CHECK (one_row),
+  constraint lease_breaker_pkey PRIMARY KEY (one_row)
+);
+
 create table log_chunk (
   run_id bigint not null,
   dispatch_id uuid not null,

@@ -149,6 +149,14 @@ export interface ImportError {
   source: string;
 }
 
+export interface LeaseBreaker {
+  live: number;
+  one_row: Generated<boolean>;
+  seen_at: Timestamp;
+  silent: number;
+  since: Timestamp;
+}
+
 export interface LogChunk {
   body: string;
   byte_offset: number;
@@ -288,6 +296,7 @@ export interface DB {
   dag_version_task: DagVersionTask;
   event: Event;
   import_error: ImportError;
+  lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;
   ready_task: ReadyTask;

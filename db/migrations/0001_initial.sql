@@ -226,6 +226,14 @@ create table service_process (
   last_beat_at timestamptz(3) not null default now()
 );
 
+-- There while too many leases have run out at once: no try is ended then, until beats return or have stayed away too long.
+create table lease_breaker (
+  one_row boolean primary key default true check (one_row),
+  since timestamptz not null,                  -- the first sweep that saw it
+  seen_at timestamptz not null,                -- the last one
+  live int not null, silent int not null       -- what that saw
+);
+
 -- Access ------------------------------------------------------------------------------------------------------------
 
 create table app_user (
