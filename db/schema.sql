@@ -98,6 +98,8 @@ create table dag (
   version_id bigint,
   paused boolean not null default false,
   active boolean not null default true,
+  source text,
+  path text,
   owner text,
   description text,
   tags text[] not null default '{}'::text[],
@@ -200,6 +202,16 @@ create table import_error (
   constraint import_error_pkey PRIMARY KEY (source, path)
 );
 
+create table lease_breaker (
+  one_row boolean not null default true,
+  since timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  live integer not null,
+  silent integer not null,
+  constraint lease_breaker_one_row_check CHECK (one_row),
+  constraint lease_breaker_pkey PRIMARY KEY (one_row)
+);
+
 create table log_chunk (
   run_id bigint not null,
   dispatch_id uuid not null,
@@ -277,6 +289,15 @@ create table task_instance (
   constraint live_deadline CHECK (((state <> ALL (ARRAY['scheduled'::task_state, 'queued'::task_state, 'running'::task_state, 'up_for_retry'::task_state, 'up_for_reschedule'::task_state, 'deferred'::task_state])) OR (deadline_at IS NOT NULL))),
   constraint running_dispatch CHECK (((state <> 'running'::task_state) OR (dispatch_id IS NOT NULL))),
   constraint task_instance_pkey PRIMARY KEY (run_id, task_index, map_index)
+) partition by RANGE (run_id);
+
+create table task_relaunch (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  try_number smallint not null,
+  count smallint not null,
+  constraint task_relaunch_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
 
 create table task_timer (

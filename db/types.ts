@@ -77,7 +77,9 @@ export interface Dag {
   next_logical_date: Timestamp | null;
   next_run_at: Timestamp | null;
   owner: string | null;
+  path: string | null;
   paused: Generated<boolean>;
+  source: string | null;
   tags: Generated<string[]>;
   updated_at: Generated<Timestamp>;
   version_id: number | null;
@@ -147,6 +149,14 @@ export interface ImportError {
   source: string;
 }
 
+export interface LeaseBreaker {
+  live: number;
+  one_row: Generated<boolean>;
+  seen_at: Timestamp;
+  silent: number;
+  since: Timestamp;
+}
+
 export interface LogChunk {
   body: string;
   byte_offset: number;
@@ -214,6 +224,14 @@ export interface TaskInstance {
   worker_id: number | null;
 }
 
+export interface TaskRelaunch {
+  count: number;
+  map_index: number;
+  run_id: number;
+  task_index: number;
+  try_number: number;
+}
+
 export interface TaskTimer {
   due_at: Timestamp;
   map_index: Generated<number>;
@@ -278,6 +296,7 @@ export interface DB {
   dag_version_task: DagVersionTask;
   event: Event;
   import_error: ImportError;
+  lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;
   ready_task: ReadyTask;
@@ -285,6 +304,7 @@ export interface DB {
   service_process: ServiceProcess;
   session: Session;
   task_instance: TaskInstance;
+  task_relaunch: TaskRelaunch;
   task_timer: TaskTimer;
   task_try: TaskTry;
   waiting_task: WaitingTask;

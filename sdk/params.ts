@@ -1,6 +1,6 @@
 /** Params of a DAG: a JSON Schema (2020-12) whose defaults are overlaid with what a trigger gives. */
 import { createRequire } from 'node:module';
-import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import type { Ajv2020, ErrorObject, Options, ValidateFunction } from 'ajv/dist/2020.js';
 import type { Json } from './protocol.ts';
 
 export interface ParamsIssue {
@@ -12,16 +12,27 @@ type JsonObject = { [key: string]: Json };
 
 const MAX_SCHEMA_LENGTH = 65_536;
 
-function createAjv(): Ajv2020 {
+function createAjv(more: Options = {}): Ajv2020 {
   // 40 ms to load, which a DAG without params need not wait for.
   const require = createRequire(import.meta.url);
   const { Ajv2020 } = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
   const formats = require('ajv-formats') as typeof import('ajv-formats');
   // Not strict: forms put their own words beside the schema's ('section', 'examples').
-  const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, allowUnionTypes: true, logger: false });
+  const options: Options = { allErrors: true, useDefaults: true, strict: false, allowUnionTypes: true, logger: false };
+  const ajv = new Ajv2020({ ...options, ...more });
   formats.default(ajv);
   return ajv;
 }
+
+let checker: Ajv2020 | undefined;
+/** Throws what makes it no schema. The first one costs 60 ms: what it is compared with is a large schema itself. */
+function checkSchema(schema: JsonObject): void {
+  checker ??= createAjv();
+  void checker.validateSchema(schema, true);
+}
+
+/** Does now what the first schema would otherwise wait for. */
+export const prepareParams = (): void => checkSchema({ type: 'object' });
 
 const MAX_CACHED = 500;
 const compiled = new Map<string, ValidateFunction>();
@@ -30,7 +41,9 @@ function compile(schema: JsonObject): ValidateFunction {
   const key = JSON.stringify(schema);
   const known = compiled.get(key);
   if (known) return known;
-  const validate = createAjv().compile(schema);
+  checkSchema(schema);
+  // One of its own, as two schemas may have the same $id
+  const validate = createAjv({ validateSchema: false }).compile(schema);
   if (compiled.size >= MAX_CACHED) compiled.clear();
   compiled.set(key, validate);
   return validate;

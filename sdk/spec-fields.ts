@@ -58,8 +58,10 @@ export const id = field(
   'an id: 1 to 200 of the characters A-Z a-z 0-9 _ . -',
   (value) => (typeof value === 'string' && ID_PATTERN.test(value) ? value : undefined),
 );
+/** `2,000`. By hand: the first use of Intl costs every process that loads a DAG 20 ms. */
+const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 export const text = (maxLength: number) =>
-  field({ type: 'string', maxLength }, `a text of at most ${maxLength.toLocaleString('en')} characters`, (value) =>
+  field({ type: 'string', maxLength }, `a text of at most ${grouped(maxLength)} characters`, (value) =>
     typeof value === 'string' && value.length <= maxLength ? value : undefined,
   );
 export const boolean = field({ type: 'boolean' }, 'true or false', (value) =>

@@ -54,6 +54,7 @@ export const TASK_CAUSES = [
   'interrupted',
   'lease_expired',
   'worker_lost',
+  'dispatch_exhausted',
   'start_failed',
   'interpreter_missing',
   'template_error',

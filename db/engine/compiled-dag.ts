@@ -1,6 +1,6 @@
 /** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
-import { isSafeOnSuccess, mayStartEarly, ruleCode } from './trigger-rules.ts';
+import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
 
 /** What decides when runs are due. */
 export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup'>;
@@ -26,8 +26,6 @@ export interface CompiledDag {
   instant: Uint8Array;
   /** The success of this task may settle a downstream without a runner: the flush must look further before it commits. */
   cascadesOnSuccess: Uint8Array;
-  /** A downstream of this task may run while the task itself is unfinished. */
-  hasEarlyChild: Uint8Array;
   /** Upstream indexes whose XComs a dispatch of this task carries; null: none. */
   xcomSources: readonly (Int32Array | null)[];
   maxActiveTasks: number;
@@ -73,7 +71,6 @@ export function compileDag(row: VersionRow): CompiledDag {
     cascadesOnSuccess: Uint8Array.from(tasks, (_, i) =>
       anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c))),
     ),
-    hasEarlyChild: Uint8Array.from(tasks, (_, i) => anyChild(i, (c) => mayStartEarly(rule(c)))),
     xcomSources: tasks.map((task, i) => xcomSources(task, upstreams[i] ?? new Int32Array(), indexOf)),
     maxActiveTasks: row.spec.maxActiveTasks,
     direct: n <= row.spec.maxActiveTasks,

@@ -2,9 +2,10 @@
 import type pg from 'pg';
 import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
-import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
+import { formatDispatchId, parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
 import type { LostTry } from './lost-tasks.ts';
+import { exhaustedReport, isExhausted } from './relaunches.ts';
 import { retryDelaySeconds } from './retry-delay.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
@@ -27,6 +28,8 @@ export interface Reports {
 interface Tries {
   tryNumber: number;
   maxTries: number;
+  /** How often this try has been handed back. */
+  relaunches: number;
 }
 
 export function createReports({ pool, versions, submit }: ReportsDeps): Reports {
@@ -52,18 +55,18 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       const unloaded = keys.filter((key) => key !== null && !versions.ofRun(key.runId)).map((key) => key?.runId ?? 0);
       // Everything cached: no await, so that what arrives in one tick goes out in one flush
       if (unloaded.length > 0) await versions.loadRuns(unloaded);
-      const tries = reports.some(mayRetry) ? await loadTries(pool, keys, reports) : [];
+      const tries = reports.some(needsTries) ? await loadTries(pool, keys, (i) => needsTries(reports[i]!)) : [];
       const sent = reports.map((report, i): FinishRow | ReleaseRow | null => {
         const key = keys[i];
         const dag = key && versions.ofRun(key.runId);
         if (!key || !dag || !dag.tasks[key.taskIndex]) return null;
-        if (report.outcome === 'released') return { ...key, undelivered: false };
-        return finishRow(report, { ...key, dag, workerId }, tries[i]);
+        const target = { ...key, dag, workerId };
+        if (report.outcome !== 'released') return finishRow(report, target, tries[i]);
+        return handBack(report, target, tries[i]) ?? { ...key, undelivered: false };
       });
-      const pending = sent.filter((row): row is FinishRow => row !== null && 'dag' in row);
-      const released = sent.filter((row): row is ReleaseRow => row !== null && !('dag' in row));
+      const rows = sent.filter((row) => row !== null);
       const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
-      const { answers, claimed } = await send(pending, released, wanted);
+      const { answers, claimed } = await send(rows.filter(isFinish), rows.filter(isRelease), wanted);
       return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
     },
     async endLost(tries) {
@@ -78,11 +81,14 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
     },
     async takeBack(undelivered) {
       if (undelivered.length === 0) return 0;
-      const { answers } = await send(
-        [],
-        undelivered.map((key) => ({ ...key, undelivered: true })),
-        null,
-      );
+      await versions.loadRuns(undelivered.map((key) => key.runId));
+      const tries = await loadTries(pool, undelivered, () => true);
+      const rows = undelivered.map((key, i): FinishRow | ReleaseRow => {
+        const dag = versions.ofRun(key.runId);
+        const last = dag && handBack(neverArrived(key), { ...key, dag, workerId: null }, tries[i]);
+        return last ?? { ...key, undelivered: true };
+      });
+      const { answers } = await send(rows.filter(isFinish), rows.filter(isRelease), null);
       return countAccepted(answers);
     },
   };
@@ -91,20 +97,25 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
 const countAccepted = (answers: ReadonlyMap<unknown, ReportAnswer>): number =>
   [...answers.values()].filter((answer) => answer === 'ACCEPTED').length;
 
-const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
+const isFinish = (row: FinishRow | ReleaseRow): row is FinishRow => 'dag' in row;
+const isRelease = (row: FinishRow | ReleaseRow): row is ReleaseRow => !isFinish(row);
 
-/** Try numbers belong to the dispatch and never change under it, so this needs no lock. */
+const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
+const needsTries = (report: TaskReport): boolean => report.outcome === 'released' || mayRetry(report);
+
+/** Try numbers and their relaunches belong to the dispatch and never change under it, so this needs no lock. */
 async function loadTries(
   pool: pg.Pool,
   keys: (DispatchKey | null)[],
-  reports: TaskReport[],
+  isWanted: (i: number) => boolean,
 ): Promise<(Tries | undefined)[]> {
-  const asked = keys.flatMap((key, i) => (key && reports[i] && mayRetry(reports[i]) ? [{ key, i }] : []));
-  const { rows } = await pool.query<{ n: number; try_number: number; max_tries: number }>({
+  const asked = keys.flatMap((key, i) => (key && isWanted(i) ? [{ key, i }] : []));
+  const { rows } = await pool.query<{ n: number; try_number: number; max_tries: number; relaunches: number }>({
     name: 'load_tries',
-    text: `select f.n::int as n, t.try_number, t.max_tries
+    text: `select f.n::int as n, t.try_number, t.max_tries, coalesce(l.count, 0) as relaunches
       from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
-      join task_instance t using (run_id, task_index, map_index, dispatch_id)`,
+      join task_instance t using (run_id, task_index, map_index, dispatch_id)
+      left join task_relaunch l using (run_id, task_index, map_index, try_number)`,
     values: [
       asked.map(({ key }) => key.runId),
       asked.map(({ key }) => key.taskIndex),
@@ -113,7 +124,8 @@ async function loadTries(
     ],
   });
   const tries: (Tries | undefined)[] = [];
-  for (const row of rows) tries[asked[row.n - 1]?.i ?? -1] = { tryNumber: row.try_number, maxTries: row.max_tries };
+  for (const { n, try_number: tryNumber, max_tries: maxTries, relaunches } of rows)
+    tries[asked[n - 1]?.i ?? -1] = { tryNumber, maxTries, relaunches };
   return tries;
 }
 
@@ -134,6 +146,19 @@ function lostRow(lost: LostTry, dag: FinishRow['dag']): FinishRow {
 
 type Target = DispatchKey & { dag: FinishRow['dag']; workerId: number | null };
 
+/** The end of a try that has been handed back too often; null: once more is free. */
+const handBack = (report: TaskReport, target: Target, tries: Tries | undefined): FinishRow | null =>
+  tries && isExhausted(tries.relaunches) ? finishRow(exhaustedReport(report), target, tries) : null;
+
+/** What a worker would say of a dispatch that it never got. */
+const neverArrived = (key: DispatchKey): TaskReport => ({
+  dispatchId: formatDispatchId(key),
+  outcome: 'released',
+  cause: 'worker_lost',
+  message: 'The answer that carried it never reached its worker.',
+  logBytes: 0,
+});
+
 function finishRow(report: TaskReport, target: Target, tries: Tries | undefined): FinishRow {
   const delay = mayRetry(report) && tries ? nextTryDelay(target, tries) : null;
   return {
@@ -153,7 +178,7 @@ function finishRow(report: TaskReport, target: Target, tries: Tries | undefined)
 /** Seconds to the next try, or null when there is none left. */
 export function nextTryDelay(
   { dag, runId, taskIndex, mapIndex }: Target,
-  { tryNumber, maxTries }: Tries,
+  { tryNumber, maxTries }: Pick<Tries, 'tryNumber' | 'maxTries'>,
 ): number | null {
   const task = dag.tasks[taskIndex];
   if (!task || tryNumber >= maxTries) return null;

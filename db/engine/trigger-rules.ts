@@ -112,7 +112,3 @@ export const decideSql = `case rule ${TRIGGER_RULES.map((rule) => {
 /** True when the success of an upstream can never settle a task of this rule without running it. */
 export const isSafeOnSuccess = (rule: TriggerRule): boolean => !SETTLED_BY_SUCCESS.has(rule);
 const SETTLED_BY_SUCCESS: ReadonlySet<TriggerRule> = new Set(['all_failed', 'all_skipped', 'one_failed']);
-
-/** True when a task of this rule may run while upstreams are unfinished. */
-export const mayStartEarly = (rule: TriggerRule): boolean => EARLY.has(rule);
-const EARLY: ReadonlySet<TriggerRule> = new Set(['one_success', 'one_failed', 'one_done', 'always']);

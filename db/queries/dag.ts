@@ -13,6 +13,15 @@ export interface DeployRequest {
   spec: DagSpec;
   bundle: { hash: string; archive: Buffer } | null;
   actor: string;
+  /** Where it comes from now; whoever deployed it before keeps it no longer. */
+  origin?: DagOrigin | null;
+}
+
+export interface DagOrigin {
+  /** Who keeps it, such as `folder:/dags` or `cli`. */
+  source: string | null;
+  /** The file within the source. */
+  path: string | null;
 }
 
 export interface Deployed {
@@ -24,14 +33,14 @@ export interface Deployed {
 }
 
 /** Stores the DAG's spec and code. The same canonical content is the same version; the newest deployed version becomes current. */
-export async function deployDag(db: Db, { spec, bundle, actor }: DeployRequest): Promise<Deployed> {
+export async function deployDag(db: Db, { spec, bundle, actor, origin }: DeployRequest): Promise<Deployed> {
   const canonical = canonicalJson(spec);
   const hash = createHash('sha256')
     .update(`${canonical}\n${bundle?.hash ?? ''}`)
     .digest('hex');
   return db.transaction().execute(async (trx) => {
     if (bundle) await insertBundle(trx, bundle);
-    const dag = await upsertDag(trx, spec);
+    const dag = await upsertDag(trx, spec, origin ?? null);
     const known = await trx
       .selectFrom('dag_version')
       .select(['id', 'number'])
@@ -61,12 +70,15 @@ async function insertBundle(trx: Transaction<DB>, { hash, archive }: { hash: str
 async function upsertDag(
   trx: Transaction<DB>,
   spec: DagSpec,
+  origin: DagOrigin | null,
 ): Promise<{ id: number; version_id: number | null; active: boolean }> {
   const columns = {
     owner: spec.owner,
     description: spec.description,
     tags: spec.tags,
     max_active_runs: spec.maxActiveRuns,
+    source: origin?.source ?? null,
+    path: origin?.path ?? null,
   };
   return trx
     .insertInto('dag')
@@ -151,7 +163,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       .executeTakeFirst();
     if (live) return 'busy';
     await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
-    for (const table of ['task_instance', 'task_try', 'xcom', 'log_chunk', 'event'] as const) {
+    for (const table of ['task_instance', 'task_try', 'task_relaunch', 'xcom', 'log_chunk', 'event'] as const) {
       await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(
         trx,
       );
@@ -163,11 +175,23 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
   });
 }
 
-/** Its file has gone: no further runs are scheduled; what runs goes on, what was is kept. */
-export async function deactivateDag(db: Db, dagId: number, actor: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await trx.updateTable('dag').set({ active: false, next_run_at: null }).where('id', '=', dagId).execute();
-    await recordDagEvent(trx, dagId, { dag: 'deactivated', by: actor });
+/**
+ * Its file has gone: no further runs are scheduled; what runs goes on, what was is kept. False: it is inactive already, or has been
+ * deployed from elsewhere since the caller looked.
+ */
+export async function deactivateDag(db: Db, dagId: number, origin: DagOrigin, actor: string): Promise<boolean> {
+  return db.transaction().execute(async (trx) => {
+    const dag = await trx
+      .updateTable('dag')
+      .set({ active: false, next_run_at: null, updated_at: sql`now()` })
+      .where('id', '=', dagId)
+      .where('active', '=', true)
+      .where('source', 'is not distinct from', origin.source)
+      .where('path', 'is not distinct from', origin.path)
+      .returning('id')
+      .executeTakeFirst();
+    if (dag) await recordDagEvent(trx, dag.id, { dag: 'deactivated', by: actor });
+    return dag !== undefined;
   });
 }
 

@@ -42,3 +42,15 @@ export async function findDagIds(db: Db, names: readonly string[]): Promise<numb
   const rows = await db.selectFrom('dag').select('id').where('name', 'in', names).execute();
   return rows.map((row) => row.id);
 }
+
+export type SourceDag = Pick<DagRow, 'id' | 'name' | 'path'>;
+
+/** The active DAGs that were last deployed from this source. */
+export async function listActiveOf(db: Db, source: string): Promise<SourceDag[]> {
+  return db
+    .selectFrom('dag')
+    .select(['id', 'name', 'path'])
+    .where('source', '=', source)
+    .where('active', '=', true)
+    .execute();
+}

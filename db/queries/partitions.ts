@@ -13,6 +13,7 @@ const AHEAD = 1;
 const PARTITIONED: { [table: string]: string } = {
   task_instance: 'with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000)',
   task_try: '',
+  task_relaunch: '',
   xcom: '',
   log_chunk: '',
   event: '',

@@ -1,6 +1,7 @@
 /** Facts of the database about the service as a whole. */
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
+import { readHeldLeases, type HeldLeases } from './lease-breaker.ts';
 
 export interface ServiceFacts {
   now: Date;
@@ -9,6 +10,15 @@ export interface ServiceFacts {
   workersOnline: number;
   /** Null: no scheduler has ever run, or each has said goodbye. */
   schedulerBeatAt: Date | null;
+}
+
+export interface ServiceHealth extends ServiceFacts {
+  heldLeases: HeldLeases | null;
+}
+
+export async function readServiceHealth(db: Db): Promise<ServiceHealth> {
+  const [facts, held] = await Promise.all([readServiceFacts(db), readHeldLeases(db)]);
+  return { ...facts, heldLeases: held ?? null };
 }
 
 export async function readServiceFacts(db: Db): Promise<ServiceFacts> {

@@ -11,6 +11,7 @@ import { DagVersionNode } from './dag-version.ts';
 import { DagNode, requireDag } from './dag.ts';
 
 const dagName = z.string().min(1).max(200);
+const originText = z.string().min(1).max(1_000);
 
 const DeployDagInput = builder.inputType('DeployDagInput', {
   description: 'A DAG and the code of its tasks.',
@@ -19,6 +20,11 @@ const DeployDagInput = builder.inputType('DeployDagInput', {
     bundle: t.string({
       description: 'Its code: a tar.gz in base64, as `millrace deploy` makes it; null when no task needs any.',
     }),
+    source: t.string({
+      description: 'What keeps this DAG, such as `cli` or a repository: a source removes its own DAGs only.',
+      validate: originText,
+    }),
+    path: t.string({ description: 'Its file within the source.', validate: originText }),
   }),
 });
 
@@ -36,7 +42,14 @@ const DeployedDag = builder.objectRef<{ dag: DagRow; versionId: number; created:
   }),
 });
 
-async function deploy(ctx: Context, input: { spec?: unknown; bundle?: string | null | undefined }) {
+interface DeployInput {
+  spec?: unknown;
+  bundle?: string | null | undefined;
+  source?: string | null | undefined;
+  path?: string | null | undefined;
+}
+
+async function deploy(ctx: Context, input: DeployInput) {
   const checked = validateDagSpec(input.spec);
   if (!checked.ok)
     throw new ValidationError(
@@ -46,7 +59,9 @@ async function deploy(ctx: Context, input: { spec?: unknown; bundle?: string | n
       })),
     );
   const bundle = input.bundle ? await unpack(ctx, input.bundle) : null;
-  const { dagId, versionId, created } = await deployDag(ctx.db, { spec: checked.spec, bundle, actor: actorOf(ctx) });
+  const origin = { source: input.source ?? null, path: input.path ?? null };
+  const request = { spec: checked.spec, bundle, actor: actorOf(ctx), origin };
+  const { dagId, versionId, created } = await deployDag(ctx.db, request);
   const [dag] = await findDags(ctx.db, [dagId]);
   if (!dag) throw new Error(`DAG ${checked.spec.dagId} was deleted while it was deployed.`);
   return { dag, versionId, created };

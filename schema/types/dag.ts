@@ -24,6 +24,11 @@ export const DagNode = builder.loadableNode('Dag', {
     tags: t.exposeStringList('tags', { description: 'For finding it.' }),
     paused: t.exposeBoolean('paused', { description: 'No run starts while it is paused.' }),
     active: t.exposeBoolean('active', { description: 'False once its file has gone: nothing is scheduled any more.' }),
+    source: t.exposeString('source', {
+      nullable: true,
+      description: 'What it was last deployed from, such as `folder:/dags` or `cli`; null: not told.',
+    }),
+    path: t.exposeString('path', { nullable: true, description: 'The file within the source; null: not told.' }),
     nextRunAt: t.expose('next_run_at', {
       type: 'DateTime',
       nullable: true,

@@ -1,13 +1,33 @@
-import { readServiceFacts, type ServiceFacts } from '#db/queries/service-health.ts';
+import { type HeldLeases } from '#db/queries/lease-breaker.ts';
+import { readServiceHealth, type ServiceHealth } from '#db/queries/service-health.ts';
 import { builder } from '../builder.ts';
 
-const ServiceHealthType = builder.objectRef<ServiceFacts>('ServiceHealth').implement({
+const HeldLeasesType = builder.objectRef<HeldLeases>('HeldLeases').implement({
+  description:
+    'Too many workers fell silent at once, as when the network fails: the tries they run are kept until their beats return.',
+  authScopes: { read: true },
+  fields: (t) => ({
+    since: t.expose('since', { type: 'DateTime', description: 'When it was first seen.' }),
+    until: t.expose('until', { type: 'DateTime', description: 'If the beats stay away, these tries end then.' }),
+    silent: t.exposeInt('silent', { description: 'Tries whose worker is silent.' }),
+    live: t.exposeInt('live', { description: 'All tries that run.' }),
+  }),
+});
+
+const ServiceHealthType = builder.objectRef<ServiceHealth>('ServiceHealth').implement({
   description: 'The service as a whole.',
   authScopes: { read: true },
   fields: (t) => ({
     status: t.string({
-      description: '`ok`, or `no_workers`: nothing would run.',
-      resolve: ({ workersOnline }) => (workersOnline > 0 ? 'ok' : 'no_workers'),
+      description: '`ok`; `leases_held`: see `heldLeases`; `no_workers`: nothing would run.',
+      resolve: ({ workersOnline, heldLeases }) =>
+        heldLeases ? 'leases_held' : workersOnline > 0 ? 'ok' : 'no_workers',
+    }),
+    heldLeases: t.field({
+      type: HeldLeasesType,
+      nullable: true,
+      description: 'Null unless tries are kept although their leases have run out.',
+      resolve: ({ heldLeases }) => heldLeases,
     }),
     version: t.string({ description: 'Of the server that answers.', resolve: (_facts, _args, ctx) => ctx.version }),
     schemaVersion: t.exposeString('schemaVersion', { description: 'The last migration applied.' }),
@@ -27,6 +47,6 @@ builder.queryField('serviceHealth', (t) =>
     type: ServiceHealthType,
     authScopes: { read: true },
     description: 'How the service is.',
-    resolve: (_root, _args, ctx) => readServiceFacts(ctx.db),
+    resolve: (_root, _args, ctx) => readServiceHealth(ctx.db),
   }),
 );

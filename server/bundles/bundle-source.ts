@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { build, type Message, type Plugin } from 'esbuild';
+import type { Message, Plugin } from 'esbuild';
 import { packageFile, packageRoot } from '../entry-points.ts';
 
 export interface LoadError {
@@ -39,6 +39,9 @@ const BANNER = [
   `const __filename = __fileURLToPath(import.meta.url), __dirname = __fileURLToPath(new URL('.', import.meta.url));`,
 ].join('');
 
+/** Required: before an import Node searches its text for exports, which takes longer than running it. */
+const esbuild = () => createRequire(import.meta.url)('esbuild') as typeof import('esbuild');
+
 /** Where Millrace's own packages lie (zod, pg), for DAG files that have none beside them. */
 const ownPackages = (): string => dirname(dirname(createRequire(import.meta.url).resolve('zod/package.json')));
 
@@ -69,7 +72,7 @@ export async function bundleSource(path: string): Promise<BundledSource> {
   const dir = dirname(path);
   const root = projectRoot(dir);
   try {
-    const result = await build({
+    const result = await esbuild().build({
       entryPoints: [path],
       absWorkingDir: root,
       outfile: join(dir, 'dag.mjs'),

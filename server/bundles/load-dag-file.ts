@@ -67,10 +67,10 @@ function runLoader(file: string, limits: LoadLimits): Promise<LoaderEnd> {
       clearTimeout(timer);
       failed(new Error(`Cannot start the loader of DAG files (${command}).`, { cause }));
     });
+    // What the file started must not outlive it. It holds our pipes open: only its end closes them.
+    child.on('exit', killGroup);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      // What the file started must not outlive it.
-      killGroup();
       done({
         message: message(),
         output: output

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, extname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DagSpec } from '#sdk/dag-spec.ts';
+import { prepareParams } from '#sdk/params.ts';
 import { dagsOf } from '#sdk/run-task.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { collectFiles } from './bundle-files.ts';
@@ -54,7 +55,12 @@ async function readRaw(path: string, bundle: () => Promise<BundledSource>): Prom
     const { readSpecFile } = await import('./load-spec-file.ts');
     return { ...readSpecFile(path), inputs: [path], code: null };
   }
-  if (SOURCE_EXTENSIONS.includes(extension)) return readSourceFile(path, await bundle());
+  if (SOURCE_EXTENSIONS.includes(extension)) {
+    const bundling = bundle();
+    // While esbuild works in its process
+    if (/\bparams\s*:/.test(readFileSync(path, 'utf8'))) prepareParams();
+    return readSourceFile(path, await bundling);
+  }
   const known = [...SOURCE_EXTENSIONS, ...SPEC_EXTENSIONS].join(', ');
   return { dags: [], errors: [at(path, `A DAG file ends in one of ${known}.`)], inputs: [path], code: null };
 }

@@ -102,7 +102,6 @@ function createParts(deps: AppDeps) {
   const graphql = createGraphql({
     shared: { db, pool, engine, events, hashBundle, version },
     log,
-    graphiql: deps.graphiql ?? false,
   });
   const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens };
   let isStopping = false;

@@ -27,16 +27,15 @@ export interface Caller {
 export interface GraphqlDeps {
   shared: Omit<Context, 'viewer' | 'access'>;
   log: Logger;
-  graphiql: boolean;
 }
 
-export function createGraphql({ shared, log, graphiql }: GraphqlDeps) {
+export function createGraphql({ shared, log }: GraphqlDeps) {
   return createYoga<Caller, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
     landingPage: false,
     healthCheckEndpoint: '/livez/graphql',
-    graphiql: graphiql && { title: 'Millrace', subscriptionsProtocol: 'WS' },
+    graphiql: false,
     maskedErrors: { maskError: createMaskError(log) },
     cors: false,
     multipart: false,

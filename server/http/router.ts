@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Db } from '#db/client.ts';
 import { createDownloads } from './downloads.ts';
+import { createGraphiql, GRAPHIQL_FOLDER } from './graphiql.ts';
 import { GRAPHQL_PATH } from './graphql.ts';
 import { createHealth } from './health.ts';
 import { isRefusal, type Identifier } from './identity.ts';
@@ -28,6 +29,7 @@ export function createRouter(deps: RouterDeps) {
   const downloads = createDownloads(db);
   const signIn = createSignIn(deps);
   const page = createPage(deps.webRoot);
+  const graphiql = createGraphiql();
 
   async function download(req: IncomingMessage, res: ServerResponse, parts: readonly string[]): Promise<void> {
     setSecurityHeaders(res, 'data', isSecure);
@@ -47,6 +49,7 @@ export function createRouter(deps: RouterDeps) {
     const isGraphql = url.pathname === GRAPHQL_PATH;
     const asksForGraphiql = deps.graphiql && isGraphql && isReading && !!req.headers.accept?.includes('text/html');
     setSecurityHeaders(res, asksForGraphiql ? 'graphiql' : 'page', isSecure);
+    if (asksForGraphiql) return graphiql.page(res);
     if (isGraphql) return deps.graphqlHttp(req, res);
     if (!isReading) return sendText(res, 405, 'Only GET works here. The API is at /graphql.');
     if (url.pathname === '/livez') return health.live(res);
@@ -55,6 +58,7 @@ export function createRouter(deps: RouterDeps) {
     if (url.pathname === '/login' && req.method === 'GET' && url.searchParams.has('token')) return signIn(url, res);
     const parts = pathParts(url.pathname);
     if (parts[0] === 'bundles' || parts[0] === 'logs') return download(req, res, parts);
+    if (deps.graphiql && parts[0] === GRAPHIQL_FOLDER) return graphiql.asset(req, res, parts[1] ?? '');
     return page(req, res);
   };
 }

@@ -4,6 +4,7 @@ import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import { ensurePartitions } from '#db/queries/partitions.ts';
+import type { Logger } from '../log.ts';
 import { createDueRuns } from './create-due-runs.ts';
 import { expireLeases } from './expire-leases.ts';
 import { startLoop } from './loop.ts';
@@ -18,6 +19,7 @@ export interface SchedulerDeps {
   pool: pg.Pool;
   engine: Engine;
   listener: Listener;
+  log: Logger;
   onError(error: unknown, loop: string): void;
 }
 
@@ -25,7 +27,7 @@ export interface Scheduler {
   stop(): Promise<void>;
 }
 
-export function startScheduler({ db, pool, engine, listener, onError }: SchedulerDeps): Scheduler {
+export function startScheduler({ db, pool, engine, listener, log, onError }: SchedulerDeps): Scheduler {
   const every = (name: string, ms: number, work: () => Promise<void>) =>
     startLoop({ name, mostMs: ms, onError, pass: () => work().then(() => ms) });
   const due = startLoop({
@@ -41,7 +43,7 @@ export function startScheduler({ db, pool, engine, listener, onError }: Schedule
     pass: () => wakeRetries(pool, engine),
   });
   const review = every('review runs', 10 * SECOND, () => reviewRuns(db, pool, engine));
-  const leases = every('expire leases', 5 * SECOND, () => expireLeases(db, engine));
+  const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
 
   const wake = () => {

@@ -2,6 +2,7 @@
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
+import { resultOf } from './service-answer.ts';
 import type { WorkerApi, WorkerListener } from './worker-api.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -23,11 +24,6 @@ export interface GraphqlWorkerApiDeps {
   onError(error: unknown): void;
 }
 
-interface Answer {
-  data?: Record<string, unknown> | null;
-  errors?: { message: string }[];
-}
-
 export function createGraphqlWorkerApi({
   url,
   token,
@@ -43,14 +39,7 @@ export function createGraphqlWorkerApi({
       body: JSON.stringify({ query, variables: { input } }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const answer = (await response.json()) as Answer;
-    const [result] = Object.values(answer.data ?? {});
-    if (answer.errors?.length || !result) {
-      throw new Error(
-        `The service refused: ${answer.errors?.map((error) => error.message).join('; ') ?? response.statusText}`,
-      );
-    }
-    return result as T;
+    return resultOf<T>(response);
   };
 
   const socket = createClient({

@@ -15,6 +15,8 @@ export interface Session {
 export interface SessionDeps {
   api: WorkerApi;
   info: WorkerInfo;
+  /** Of the first registration. */
+  workerId: number;
   slots: SlotPool;
   /** Dispatches that leases are renewed for. */
   running(): string[];
@@ -22,8 +24,8 @@ export interface SessionDeps {
   onError(error: unknown): void;
 }
 
-export async function openSession({ api, info, slots, running, onFenced, onError }: SessionDeps): Promise<Session> {
-  let workerId = await api.register(info);
+export function openSession({ api, info, workerId: firstId, slots, running, onFenced, onError }: SessionDeps): Session {
+  let workerId = firstId;
   let closed = false;
 
   const listen = () => api.listen({ workerId, queues: info.queues, slots, onFenced: beatNow });

@@ -11,6 +11,8 @@ import type { WorkerApi } from './worker-api.ts';
 export interface WorkerDeps {
   api: WorkerApi;
   info: WorkerInfo;
+  /** The first registration, before anything else is started; `api.register`, once, when not given. */
+  register?(info: WorkerInfo): Promise<number>;
   /** Starts the supervisor; its events come to `onEvent`. */
   supervise(onEvent: (event: RunnerEvent) => void): SupervisorClient;
   onError(error: unknown): void;
@@ -22,7 +24,8 @@ export interface Worker {
   stop(drainMs: number): Promise<void>;
 }
 
-export async function startWorker({ api, info, supervise, onError }: WorkerDeps): Promise<Worker> {
+export async function startWorker({ api, info, register, supervise, onError }: WorkerDeps): Promise<Worker> {
+  const workerId = await (register ?? api.register)(info);
   /** Bytes of log by dispatch. */
   const running = new Map<string, number>();
   const slots = createSlotPool(info.slots, (dispatch) => {
@@ -60,9 +63,10 @@ export async function startWorker({ api, info, supervise, onError }: WorkerDeps)
   };
   const supervisor = supervise(onEvent);
 
-  const session = await openSession({
+  const session = openSession({
     api,
     info,
+    workerId,
     slots,
     running: () => [...running.keys()],
     onFenced: (dispatchId) => running.has(dispatchId) && supervisor.cancel(dispatchId, 'fenced'),

@@ -146,6 +146,18 @@ describe('a TypeScript file', () => {
     const loaded = await loadDagFile(path, { milliseconds: 3000, megabytes: 256 });
     expect(loaded.errors[0]?.message).toMatch(/^Loading took longer than 3 s\..* It printed: waiting$/);
   });
+  test('is not waited for when it has left something running', async () => {
+    const began = performance.now();
+    const loaded = await load(
+      'leaves.ts',
+      `import { spawn } from 'node:child_process';
+       import { dag } from 'millrace';
+       spawn('/bin/sleep', ['60'], { stdio: 'inherit' });
+       export default dag('leaves', {}, ({ bash }) => void bash('a', { command: 'true' }));`,
+    );
+    expect(errorsOf(loaded)).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(15_000);
+  });
   test('that eats memory is stopped', async () => {
     const path = write('fat.ts', `const all: number[][] = []; for (;;) all.push(new Array(1e5).fill(1.5));`);
     const loaded = await loadDagFile(path, { milliseconds: 30_000, megabytes: 64 });

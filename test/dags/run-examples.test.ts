@@ -9,6 +9,7 @@ import { deployDag } from '#db/queries/dag.ts';
 import { ensureWarehouse } from '#db/warehouse.ts';
 import { createBundleCache } from '#server/bundles/bundle-cache.ts';
 import { loadDagFile } from '#server/bundles/load-dag-file.ts';
+import { createLogger } from '#server/log.ts';
 import { createSupervisorClient, type SupervisorClient } from '#server/runner/supervisor-client.ts';
 import { startScheduler } from '#server/scheduler/scheduler.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
@@ -36,7 +37,8 @@ beforeAll(async () => {
   listener = createListener(database.url);
   await listener.start();
   const fail = (error: unknown) => engine.errors.push(error);
-  scheduler = startScheduler({ db: database.db, pool: database.pool, engine, listener, onError: fail });
+  const log = createLogger({ level: 'error', format: 'text' });
+  scheduler = startScheduler({ db: database.db, pool: database.pool, engine, listener, log, onError: fail });
   const cache = createBundleCache({
     dir: join(home, 'bundles'),
     fetch: async (hash) => {

@@ -170,20 +170,22 @@ function tooManyRuns(records: RunRecord[], replays: Replay[]): string[] {
 
 /** Every acceptance stands in task_try under that very dispatch, and no dispatch was accepted twice. */
 function answerProblems(records: RunRecord[], answers: readonly Answered[]): string[] {
-  const outcomes = new Map(records.flatMap(({ tries }) => tries.map((one) => [one.dispatch_id, one.outcome] as const)));
+  const ends = new Map(records.flatMap(({ tries }) => tries.map((one) => [one.dispatch_id, one] as const)));
   const known = new Set(records.map(({ run }) => String(run.id)));
   const accepted = answers.filter((one) => one.answer === 'ACCEPTED' && known.has(one.dispatchId.split('.')[0] ?? ''));
   const seen = new Set<string>();
   const twice = accepted.filter(({ dispatchId }) => seen.has(dispatchId) || !seen.add(dispatchId));
   const unfounded = accepted.filter(({ dispatchId, outcome }) => {
-    const recorded = outcomes.get(dispatchId.split('.')[3] ?? '');
-    return outcome === 'released' ? recorded !== undefined : recorded !== outcome;
+    const recorded = ends.get(dispatchId.split('.')[3] ?? '');
+    // A hand-back leaves no try behind, but the one too many ends it
+    if (outcome === 'released') return recorded !== undefined && recorded.cause !== 'dispatch_exhausted';
+    return recorded?.outcome !== outcome;
   });
   return [
     ...twice.map((one) => `dispatch ${one.dispatchId} was accepted twice`),
     ...unfounded.map(
       (one) =>
-        `${one.outcome} of dispatch ${one.dispatchId} was accepted; recorded under it: ${outcomes.get(one.dispatchId.split('.')[3] ?? '') ?? 'nothing'}`,
+        `${one.outcome} of dispatch ${one.dispatchId} was accepted; recorded under it: ${ends.get(one.dispatchId.split('.')[3] ?? '')?.outcome ?? 'nothing'}`,
     ),
   ];
 }

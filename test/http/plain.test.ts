@@ -56,12 +56,40 @@ describe('the page', () => {
 });
 
 describe('GraphiQL', () => {
+  const html = { accept: 'text/html' };
+
   it('is there in development only', async () => {
-    const html = { accept: 'text/html' };
     expect((await get('/graphql', html)).headers.get('content-type') ?? '').not.toContain('text/html');
+    expect((await get('/graphiql/graphiql.js')).status).not.toBe(200);
     const development = await startTestApp(database, { graphiql: true });
     const response = await fetch(`${development.url()}/graphql`, { headers: html });
     expect(response.headers.get('content-type')).toContain('text/html');
+    await development.stop();
+  });
+
+  it('comes whole from here, once', async () => {
+    const development = await startTestApp(database, { graphiql: true });
+    const page = await fetch(`${development.url()}/graphql`, { headers: html });
+    expect(page.headers.get('content-security-policy')).not.toMatch(/https?:|unsafe-eval|script-src[^;]*unsafe-inline/);
+    const text = await page.text();
+    expect(text).not.toMatch(/https?:|<script>/);
+    const assets = [...text.matchAll(/"(\/graphiql\/[\w.]+)"/g)].map((match) => match[1]!);
+    assets.push(...['editorWorkerService', 'json', 'graphql'].map((label) => `/graphiql/${label}.worker.js`));
+    expect(assets).toHaveLength(6);
+    for (const asset of assets) {
+      const first = await fetch(development.url() + asset);
+      expect({ asset, status: first.status, type: first.headers.get('content-type') }).toEqual({
+        asset,
+        status: 200,
+        type: `text/${asset.endsWith('.css') ? 'css' : 'javascript'}; charset=utf-8`,
+      });
+      await first.arrayBuffer();
+      const again = await fetch(development.url() + asset, {
+        headers: { 'if-none-match': first.headers.get('etag')! },
+      });
+      expect(again.status).toBe(304);
+    }
+    expect((await fetch(`${development.url()}/graphiql/other.js`)).status).toBe(404);
     await development.stop();
   });
 });

@@ -130,6 +130,11 @@ describe('mistakes', () => {
   test.each([
     ['no object', [], ': a list is not a DAG spec. Give an object with dagId and tasks.'],
     ['no id', { tasks: [empty('a')] }, "dagId: 'dagId' is missing."],
+    [
+      'a text that is too long',
+      dag({ description: 'x'.repeat(2001) }),
+      /^description: .* is not a text of at most 2,000 characters/,
+    ],
     ['a bad id', dag({ dagId: 'a b' }), "dagId: 'a b' is not an id: 1 to 200 of the characters A-Z a-z 0-9 _ . -."],
     ['an unknown key', dag({ shedule: '@daily' }), "shedule: Unknown key 'shedule'. Did you mean 'schedule'?"],
     ['an unknown key of a task', task({ retrys: 1 }), "tasks[0].retrys: Unknown key 'retrys'. Did you mean 'retries'?"],
@@ -296,6 +301,11 @@ describe('params', () => {
     const [issue] = issuesOf(dag({ params }));
     if (expected instanceof RegExp) expect(issue).toMatch(expected);
     else expect(issue).toBe(expected);
+  });
+  test('of two DAGs may have the same $id', () => {
+    const named = { ...region, $schema: 'https://json-schema.org/draft/2020-12/schema', $id: 'https://example.org/p' };
+    expect(issuesOf(dag({ params: named }))).toEqual([]);
+    expect(issuesOf(dag({ params: { ...named, required: ['region'] } }))).toEqual([]);
   });
   test('a DAG that runs by itself needs a default for each that is required', () => {
     const params = { type: 'object', properties: { day: { type: 'string' } }, required: ['day'] };

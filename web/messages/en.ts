@@ -30,6 +30,7 @@ export const en = {
     interrupted: 'Interrupted',
     lease_expired: 'Lease expired',
     worker_lost: 'Worker lost',
+    dispatch_exhausted: 'Never started',
     start_failed: 'Could not start',
     interpreter_missing: 'Interpreter missing',
     template_error: 'Template error',

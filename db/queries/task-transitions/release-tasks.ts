@@ -1,7 +1,7 @@
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
- * A dispatch given back before user code started: the same try, queued again. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
+ * A dispatch given back before user code started: the same try, queued again, and counted. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
  * no beat has named it. Rows: n.
  */
 export const RELEASE_TASKS: Statement = {
@@ -24,6 +24,11 @@ y as (
   select p.queue, p.rank, u.run_id, u.task_index, u.map_index from u,
     lateral (select v.queue, v.rank from dag_run r, dag_version_task v where r.id = u.run_id and v.version_id = r.version_id and v.task_index = u.task_index) p
   returning queue),
+rl as (
+  insert into task_relaunch as l (run_id, task_index, map_index, try_number, count)
+  select run_id, task_index, map_index, try_number + 1, 1 from u
+  on conflict (run_id, task_index, map_index) do update
+    set count = case when l.try_number = excluded.try_number then l.count + 1 else 1 end, try_number = excluded.try_number),
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
   union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)

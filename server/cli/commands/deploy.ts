@@ -60,6 +60,9 @@ function filesOf(path: string): string[] {
   return found.isDirectory() ? findDagFiles(path) : [path];
 }
 
+/** `../../x` says nothing to who was not here; the whole path does. */
+const isOutside = (path: string) => path.startsWith('..');
+
 /** Every file is tried, so that all that is wrong is said at once. */
 async function deploy(client: ApiClient, path: string, json: boolean): Promise<void> {
   const files = filesOf(resolve(path));
@@ -69,7 +72,7 @@ async function deploy(client: ApiClient, path: string, json: boolean): Promise<v
   for (const file of files) {
     const name = relative(process.cwd(), file);
     try {
-      for (const { dag, version, created } of await deployFile(client, file)) {
+      for (const { dag, version, created } of await deployFile(client, file, isOutside(name) ? file : name)) {
         deployed.push({ dag: dag.dagId, version: version.number, created, file: name });
         if (!json) printLine(`${dag.dagId} version ${version.number}${created ? '' : ' (unchanged)'}`);
       }
@@ -82,11 +85,11 @@ async function deploy(client: ApiClient, path: string, json: boolean): Promise<v
   if (failures > 0) throw new CommandError(`${failures} of ${files.length} files could not be deployed.`);
 }
 
-async function deployFile(client: ApiClient, file: string): Promise<Deployed[]> {
+async function deployFile(client: ApiClient, file: string, path: string): Promise<Deployed[]> {
   const { dags } = await loadFileOrFail(file, process.cwd());
   const results: Deployed[] = [];
   for (const { spec, bundle } of dags) {
-    const input = { spec, bundle: bundle?.archive.toString('base64') };
+    const input = { spec, bundle: bundle?.archive.toString('base64'), source: 'cli', path };
     const { deployDag } = await client.request<{ deployDag: Outcome<Deployed> }>(DEPLOY, { input });
     results.push(orFail(deployDag, spec.dagId));
   }

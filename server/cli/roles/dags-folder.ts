@@ -2,8 +2,9 @@ import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join, relative } from 'node:path';
 import { findDagFiles } from '../../bundles/find-dag-files.ts';
 import type { Logger } from '../../log.ts';
+import { goneDags, type FolderDag, type KnownFile } from './gone-dags.ts';
 
-/** What a file held when it was last loaded. */
+/** What a file holds. */
 export interface LoadedDags {
   dagIds: string[];
   /** All files that were read for it. */
@@ -17,8 +18,10 @@ export interface DagsFolderDeps {
   recordError(file: string, message: string): Promise<void>;
   /** The file is as it should be, or gone. */
   clearError(file: string): Promise<void>;
-  /** No file defines this DAG any more. */
-  deactivate(dagId: string): Promise<void>;
+  /** The service's active DAGs that were last deployed from this folder. */
+  listActive(): Promise<FolderDag[]>;
+  /** No file defines this DAG any more. False: it is not this folder's any more. */
+  deactivate(dag: FolderDag): Promise<boolean>;
   log: Logger;
   debounceMs?: number;
 }
@@ -36,7 +39,7 @@ const IGNORED = /(^|[\\/])(node_modules|__pycache__|\.)|~$/;
 /** Keeps the service's DAGs equal to a folder of DAG files. Passes over the folder never overlap. */
 export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
   const { folder, log, debounceMs = 150 } = deps;
-  const loaded = new Map<string, LoadedDags>();
+  const loaded = new Map<string, KnownFile>();
   const changed = new Set<string>();
   let watcher: FSWatcher | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -45,33 +48,33 @@ export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
 
   async function load(file: string): Promise<void> {
     const name = relative(folder, file);
-    const before = loaded.get(file)?.dagIds ?? [];
     try {
       const result = await deps.deployFile(file);
-      loaded.set(file, result);
+      loaded.set(file, { ...result, failed: false });
       await deps.clearError(file);
       log.info({ file: name, dags: result.dagIds.join(',') }, 'DAG file loaded');
-      await deactivateUndefined(before);
     } catch (error) {
       const message = (error as Error).message;
       // What it read is not known, so any change below the folder may mend it.
-      loaded.set(file, { dagIds: before, inputs: [] });
+      loaded.set(file, { dagIds: loaded.get(file)?.dagIds ?? [], inputs: [], failed: true });
       log.error({ file: name }, `DAG file not loaded: ${message}`);
       await deps.recordError(file, message);
     }
   }
 
-  async function deactivateUndefined(dagIds: readonly string[]): Promise<void> {
-    const defined = new Set([...loaded.values()].flatMap((file) => file.dagIds));
-    for (const dagId of dagIds) if (!defined.has(dagId)) await deps.deactivate(dagId);
-  }
-
   async function forget(file: string): Promise<void> {
-    const dagIds = loaded.get(file)?.dagIds ?? [];
     loaded.delete(file);
     await deps.clearError(file);
     log.info({ file: relative(folder, file) }, 'DAG file is gone');
-    await deactivateUndefined(dagIds);
+  }
+
+  /** By what the service has, not by what was loaded before: files also go while nobody watches. */
+  async function deactivateGone(): Promise<void> {
+    const files = new Map([...loaded].map(([file, known]) => [relative(folder, file), known]));
+    for (const dag of goneDags(await deps.listActive(), files)) {
+      if (await deps.deactivate(dag))
+        log.info({ dag: dag.name, file: dag.path }, 'DAG deactivated: no file defines it any more');
+    }
   }
 
   async function pass(paths: readonly string[]): Promise<void> {
@@ -83,6 +86,8 @@ export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
       for (const file of next) if (!stopped) await load(file);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, loadSome));
+    // Last, when it is known which file a DAG that moved is in now
+    if (!stopped) await deactivateGone();
   }
 
   function enqueue(): void {
@@ -120,7 +125,7 @@ export function createDagsFolder(deps: DagsFolderDeps): DagsFolder {
 }
 
 /** New, changed, or one that read a changed file. What nobody is known to have read may be what any file waits for. */
-function isDue(file: string, known: LoadedDags | undefined, paths: readonly string[]): boolean {
+function isDue(file: string, known: KnownFile | undefined, paths: readonly string[]): boolean {
   if (!known || paths.includes(file)) return true;
   if (known.inputs.length === 0) return paths.length > 0;
   return paths.some((path) => known.inputs.includes(path));

@@ -32,6 +32,6 @@ export async function openScheduler({ db, pool, engine, listener }: Core, contex
   const { log, shutdown } = context;
   await openProcessBeat(db, 'scheduler', context);
   const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass of a scheduler loop failed');
-  const scheduler = startScheduler({ db, pool, engine, listener, onError });
+  const scheduler = startScheduler({ db, pool, engine, listener, log, onError });
   shutdown.add('scheduler', () => scheduler.stop());
 }

@@ -83,7 +83,7 @@ async function openLocalWorker(core: Core, context: RoleContext): Promise<void> 
   const environment: { [name: string]: string } = config.databaseUrl
     ? {}
     : { MILLRACE_WAREHOUSE_URL: await ensureWarehouse(core.url) };
-  await openWorker(api, fetchBundle, steadyWorkerName(config.home), context, { environment });
+  await openWorker({ api, fetchBundle }, steadyWorkerName(config.home), context, { environment });
   void hasPython(config.worker.python).then((found) => {
     if (!found)
       log.warn(`"${config.worker.python}" was not found: python tasks will fail. Install it or set MILLRACE_PYTHON.`);

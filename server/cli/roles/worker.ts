@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createBundleCache } from '../../bundles/bundle-cache.ts';
 import { createSupervisorClient, type SupervisorClient } from '../../runner/supervisor-client.ts';
+import { registerFirst } from '../../worker/first-registration.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
+import { ServiceRefusal } from '../../worker/service-answer.ts';
 import type { WorkerApi } from '../../worker/worker-api.ts';
 import { startWorker } from '../../worker/worker.ts';
+import { CommandError } from '../command-error.ts';
 import { version } from '../version.ts';
 import { runRole, type RoleContext } from './role.ts';
 
@@ -21,15 +24,35 @@ export const runWorker = (options: WorkerOptions): Promise<void> =>
   runRole('worker', async (context) => {
     const { config, log, shutdown } = context;
     const onError = (error: unknown) => log.warn({ error }, 'the service did not answer');
-    const api = createGraphqlWorkerApi({ url: config.url!, token: config.token!, onError });
+    const url = config.url!;
+    const api = createGraphqlWorkerApi({ url, token: config.token!, onError });
     shutdown.add('connection', () => api.stop());
-    await openWorker(api, (hash) => api.fetchBundle(hash), `${hostname()}-${process.pid}`, context, options);
+    const service: WorkerService = {
+      api,
+      fetchBundle: (hash) => api.fetchBundle(hash),
+      register: (info) => registerFirst({ url, register: () => api.register(info), signal: shutdown.signal, log }),
+    };
+    await openWorker(service, `${hostname()}-${process.pid}`, context, options).catch((error: unknown) => {
+      throw error instanceof ServiceRefusal ? refused(url, error) : error;
+    });
   });
+
+function refused(url: string, cause: ServiceRefusal): CommandError {
+  const advice = cause.isCredential
+    ? 'Give the worker a key of its own with MILLRACE_TOKEN; "millrace token create --name worker --role worker" makes one.'
+    : 'Check the settings of the worker.';
+  return new CommandError(`${new URL(url).origin} does not accept this worker: ${cause.message}\n${advice}`, { cause });
+}
+
+export interface WorkerService {
+  api: WorkerApi;
+  fetchBundle(hash: string): Promise<Buffer>;
+  register?(info: WorkerInfo): Promise<number>;
+}
 
 /** The same over the network and inside `millrace start`. */
 export async function openWorker(
-  api: WorkerApi,
-  fetchBundle: (hash: string) => Promise<Buffer>,
+  { api, fetchBundle, register }: WorkerService,
   defaultName: string,
   { config, log, shutdown }: RoleContext,
   options: WorkerOptions = {},
@@ -43,6 +66,7 @@ export async function openWorker(
   const worker = await startWorker({
     api,
     info,
+    ...(register ? { register } : {}),
     supervise: (onEvent) =>
       (supervisor = createSupervisorClient({
         home,

@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  decide,
-  decideSql,
-  isSafeOnSuccess,
-  mayStartEarly,
-  ruleCode,
-  type UpstreamCounts,
-} from '../../../db/engine/trigger-rules.ts';
+import { decide, decideSql, isSafeOnSuccess, ruleCode, type UpstreamCounts } from '../../../db/engine/trigger-rules.ts';
 import { TRIGGER_RULES, type TriggerRule } from '../../../sdk/dag-spec.ts';
 import { airflowVerdict } from '../../helpers/airflow-rules.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
@@ -139,14 +132,5 @@ describe('what the flush assumes of a rule', () => {
     expect(TRIGGER_RULES.filter((rule) => !isSafeOnSuccess(rule))).toEqual(
       TRIGGER_RULES.filter((rule) => settled.has(rule)),
     );
-  });
-
-  it('a rule that may start early is one that runs before all upstreams are done', () => {
-    const early = (rule: TriggerRule) =>
-      EXHAUSTIVE.some(({ rule: other, counts: c }) => {
-        const isOpen = c.success + c.failed + c.upstreamFailed + c.skipped < c.total;
-        return other === rule && isOpen && decide(rule, c) === 'ready';
-      });
-    expect(TRIGGER_RULES.filter(mayStartEarly)).toEqual(TRIGGER_RULES.filter(early));
   });
 });

@@ -9,11 +9,14 @@ import { waitFor } from '../../helpers/wait-for.ts';
 let folder: string;
 let dags: DagsFolder;
 let seen: string[];
+/** As the service has them: file by DAG. */
+let active: Map<string, string>;
 /** DAG files are known by their import; here they list their DAGs, a comment line per name. "broken" does not load. */
 const HEAD = "import { dag } from 'millrace'; dag()\n";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-dags-'));
   seen = [];
+  active = new Map();
   dags = createDagsFolder({
     folder,
     debounceMs: 20,
@@ -22,11 +25,16 @@ beforeEach(() => {
       const names = readFileSync(file, 'utf8').split('\n').slice(1).filter(Boolean);
       if (names.includes('broken')) throw new Error('it is broken');
       seen.push(`deploy ${names.join(' ')}`);
+      for (const name of names) active.set(name, basename(file));
       return { dagIds: names, inputs: [file, join(folder, 'data/rows.csv')] };
     },
     clearError: async (file) => void seen.push(`clear ${basename(file)}`),
     recordError: async (file, message) => void seen.push(`error ${basename(file)}: ${message}`),
-    deactivate: async (dagId) => void seen.push(`deactivate ${dagId}`),
+    listActive: async () => [...active].map(([name, path]) => ({ id: 1, name, path })),
+    async deactivate({ name }) {
+      seen.push(`deactivate ${name}`);
+      return active.delete(name);
+    },
   });
 });
 afterEach(async () => {
@@ -81,6 +89,21 @@ describe('createDagsFolder', () => {
     write('a.ts', 'a1');
     await waitFor(() => seen.filter((line) => line === 'deploy a1').length === 2, { what: 'the mended file' });
     expect(seen.filter((line) => line.startsWith('deactivate'))).toEqual([]);
+  });
+
+  it('keeps a DAG active that moves to another file, whichever is loaded first', async () => {
+    write('a.ts', 'a1\nmoves');
+    write('z.ts', 'z1');
+    await dags.start();
+    write('a.ts', 'a1');
+    write('z.ts', 'z1\nmoves');
+    await waitFor(() => active.get('moves') === 'z.ts', { what: 'the move' });
+    write('z.ts', 'z1');
+    write('a.ts', 'a1\nmoves');
+    await waitFor(() => active.get('moves') === 'a.ts', { what: 'the move back' });
+    rmSync(join(folder, 'z.ts'));
+    await awaitSeen('deactivate z1');
+    expect(seen.filter((line) => line.startsWith('deactivate'))).toEqual(['deactivate z1']);
   });
 
   it('says which folder is missing', async () => {

@@ -48,6 +48,8 @@ describe('server, scheduler and worker as processes of their own', () => {
        });`,
     );
     expect(await runCli(['deploy', file], client)).toMatchObject({ code: 0, stdout: 'apart version 1\n' });
+    const { rows } = await database.pool.query('select source, path from dag');
+    expect(rows).toEqual([{ source: 'cli', path: file }]);
     const ended = await runCli(['trigger', 'apart', '--follow'], client);
     expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/says \| the sum is 6[^]*success\n$/) });
     await checkRuns(database, { finished: true });

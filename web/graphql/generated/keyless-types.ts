@@ -17,6 +17,7 @@ export const keylessTypes = [
   'Event',
   'EventPage',
   'HeartbeatAnswer',
+  'HeldLeases',
   'ImportError',
   'LogLine',
   'LogPage',
