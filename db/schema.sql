@@ -98,8 +98,6 @@ create table dag (
   version_id bigint,
   paused boolean not null default false,
   active boolean not null default true,
-  source text,
-  path text,
   owner text,
   description text,
   tags text[] not null default '{}'::text[],
@@ -111,6 +109,8 @@ create table dag (
   event_seq integer not null default 0,
   created_at timestamp(3) with time zone not null default now(),
   updated_at timestamp(3) with time zone not null default now(),
+  source text,
+  path text,
   constraint dag_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_pkey PRIMARY KEY (id),
   constraint dag_name_key UNIQUE (name)

@@ -28,7 +28,6 @@ create table dag (
   version_id bigint,                           -- current version
   paused boolean not null default false,
   active boolean not null default true,        -- false once its file has gone
-  source text, path text,                      -- who keeps it (`folder:/dags`, `cli`) and from which file; null: not told
   owner text, description text,
   tags text[] not null default '{}',
   max_active_runs int not null,
@@ -165,14 +164,6 @@ create table task_try (
   primary key (run_id, task_index, map_index, try_number)
 ) partition by range (run_id);
 
--- How often a try went back to the line before its code started. A row only where that ever happened: task_instance stays narrow.
-create table task_relaunch (
-  run_id bigint not null, task_index int not null, map_index int not null,
-  try_number smallint not null,                -- the try that is counted; the next one counts afresh
-  count smallint not null,
-  primary key (run_id, task_index, map_index)
-) partition by range (run_id);
-
 create table xcom (
   run_id bigint not null, task_index int not null, map_index int not null,
   key text not null,
@@ -224,14 +215,6 @@ create table service_process (
   started_at timestamptz(3) not null default now(),
   alive_since timestamptz(3) not null default now(),
   last_beat_at timestamptz(3) not null default now()
-);
-
--- There while too many leases have run out at once: no try is ended then, until beats return or have stayed away too long.
-create table lease_breaker (
-  one_row boolean primary key default true check (one_row),
-  since timestamptz not null,                  -- the first sweep that saw it
-  seen_at timestamptz not null,                -- the last one
-  live int not null, silent int not null       -- what that saw
 );
 
 -- Access ------------------------------------------------------------------------------------------------------------
