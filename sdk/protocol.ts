@@ -45,7 +45,7 @@ export interface Dispatch {
   task: TaskSpec;
   run: RunContext;
   xcoms: XComValue[];
-  /** Bearer token for this dispatch alone; absent for the worker inside `millrace start`. */
+  /** Bearer token for this dispatch alone; null unless its claim asked for tokens. */
   token: string | null;
 }
 

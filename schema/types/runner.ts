@@ -24,11 +24,15 @@ const ReportAnswerEnum = builder.enumType('ReportAnswer', {
   } as const,
 });
 
+const TOKENS =
+  'With a token for each dispatch, for runners that speak for themselves: the worker’s own key does not leave it.';
+
 const ClaimInput = builder.inputType('ClaimInput', {
   description: 'How much a worker would take.',
   fields: (t) => ({
     queues: t.stringList({ required: true, description: 'Of these queues; at most 100.' }),
     limit: t.int({ required: true, description: 'At most so many; 1 to 1000.' }),
+    tokens: t.boolean({ defaultValue: false, required: true, description: TOKENS }),
   }),
 });
 
@@ -38,6 +42,7 @@ const ClaimTasksInput = builder.inputType('ClaimTasksInput', {
     workerId: t.id({ required: true, description: 'From registerWorker.' }),
     queues: t.stringList({ required: true, description: 'Of these queues; at most 100.' }),
     limit: t.int({ required: true, description: 'At most so many; 1 to 1000.' }),
+    tokens: t.boolean({ defaultValue: false, required: true, description: TOKENS }),
   }),
 });
 const ClaimedTasks = builder.objectRef<{ dispatches: Dispatch[] }>('ClaimedTasks').implement({
@@ -146,7 +151,10 @@ async function report(ctx: Context, input: typeof ReportTasksInput.$inferInput) 
   if (input.claim && workerId === null) throw badInput('claim: only with a workerId.');
   if (input.claim) checkClaim(input.claim);
   const result = await ctx.engine.report({ workerId, reports, ...(input.claim ? { claim: input.claim } : {}) });
-  return { answers: result.answers, dispatches: withTokens(ctx, result.dispatches) };
+  return {
+    answers: result.answers,
+    dispatches: input.claim?.tokens ? withTokens(ctx, result.dispatches) : result.dispatches,
+  };
 }
 
 async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput) {
@@ -166,10 +174,10 @@ builder.mutationFields((t) => ({
     authScopes: { work: true },
     description: 'Takes tasks that may start now.',
     args: { input: t.arg({ type: ClaimTasksInput, required: true }) },
-    resolve: async (_root, { input: { workerId, queues, limit } }, ctx) => {
+    resolve: async (_root, { input: { workerId, queues, limit, tokens } }, ctx) => {
       checkClaim({ queues, limit });
       const dispatches = await ctx.engine.claim({ workerId: readWorkerId(workerId), queues, limit });
-      return { dispatches: withTokens(ctx, dispatches) };
+      return { dispatches: tokens ? withTokens(ctx, dispatches) : dispatches };
     },
   }),
   reportTasks: t.field({

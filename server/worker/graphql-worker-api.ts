@@ -1,8 +1,7 @@
-/** A worker's view of the service over the network: mutations over HTTP, wake-ups by subscription, a slow poll as the net. */
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
+/** A worker's view of the service over the network. It comes and goes over HTTP, and works over one socket; a slow poll is the net. */
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
-import { resultOf } from './service-answer.ts';
+import { resultOfResponse } from './service-answer.ts';
+import { createServiceSocket } from './service-socket.ts';
 import type { WorkerApi, WorkerListener } from './worker-api.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -32,33 +31,28 @@ export function createGraphqlWorkerApi({
   const endpoint = new URL('/graphql', url);
   const headers = { authorization: `Bearer ${token}` };
 
-  const send = async <T>(query: string, input: unknown): Promise<T> => {
+  const { request, subscribe, close } = createServiceSocket({ url, headers, timeoutMs: TIMEOUT_MS });
+
+  const post = async <T>(query: string, input: unknown): Promise<T> => {
     const response = await fetch(endpoint, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify({ query, variables: { input } }),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return resultOf<T>(response);
+    return resultOfResponse<T>(response);
   };
-
-  const socket = createClient({
-    url: new URL('/graphql', url.replace(/^http/, 'ws')).href,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: headers.authorization },
-    retryAttempts: Infinity,
-    shouldRetry: () => true,
-    retryWait: (retries) =>
-      new Promise((resolve) => setTimeout(resolve, Math.min(2000, 100 * 2 ** retries) * (0.5 + Math.random()))),
-    keepAlive: 10_000,
-  });
 
   const fillSlots = async ({ workerId, queues, slots }: WorkerListener): Promise<void> => {
     const limit = slots.take();
     if (limit === 0) return;
     let dispatches: Dispatch[] = [];
     try {
-      ({ dispatches } = await send<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), queues, limit }));
+      ({ dispatches } = await request<{ dispatches: Dispatch[] }>(CLAIM, {
+        workerId: String(workerId),
+        queues,
+        limit,
+      }));
     } finally {
       slots.deliver(dispatches, limit);
     }
@@ -66,20 +60,24 @@ export function createGraphqlWorkerApi({
 
   return {
     async register(info) {
-      return Number((await send<{ workerId: string }>(REGISTER, info)).workerId);
+      return Number((await post<{ workerId: string }>(REGISTER, info)).workerId);
     },
     claim: async (workerId, wish) =>
-      (await send<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), ...wish })).dispatches,
+      (await request<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), ...wish })).dispatches,
     report: (workerId, reports, claim) =>
-      send<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>(REPORT, { workerId: String(workerId), reports, claim }),
+      request<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>(REPORT, {
+        workerId: String(workerId),
+        reports,
+        claim,
+      }),
     heartbeat: (workerId, dispatchIds) =>
-      send<{ fenced: string[]; registered: boolean }>(HEARTBEAT, { workerId: String(workerId), dispatchIds }),
+      request<{ fenced: string[]; registered: boolean }>(HEARTBEAT, { workerId: String(workerId), dispatchIds }),
     async appendLogs(chunks) {
-      await send(APPEND, { chunks });
+      await request(APPEND, { chunks });
     },
     listen(listener) {
       const fill = () => void fillSlots(listener).catch(onError);
-      const unsubscribe = socket.subscribe<{ workAvailable: { fenced: boolean } }>(
+      const unsubscribe = subscribe<{ workAvailable: { fenced: boolean } }>(
         { query: WAKE, variables: { workerId: String(listener.workerId) } },
         {
           next: ({ data }) => (data?.workAvailable.fenced ? listener.onFenced() : fill()),
@@ -95,7 +93,7 @@ export function createGraphqlWorkerApi({
       };
     },
     async retire(workerId, state) {
-      await send(RETIRE, { workerId: String(workerId), state: state.toUpperCase() });
+      await post(RETIRE, { workerId: String(workerId), state: state.toUpperCase() });
     },
     async fetchBundle(hash) {
       const response = await fetch(new URL(`/bundles/${hash}`, url), {
@@ -106,8 +104,6 @@ export function createGraphqlWorkerApi({
         throw new Error(`Bundle ${hash}: the service answered ${response.status} ${response.statusText}.`);
       return Buffer.from(await response.arrayBuffer());
     },
-    async stop() {
-      await socket.dispose();
-    },
+    stop: close,
   };
 }

@@ -7,6 +7,8 @@ import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { ClaimWish, SlotPool } from './worker-api.ts';
 
 const MOST_REPORTS = 500;
+/** Of results: a request has its limit. */
+const MOST_BYTES = 8_000_000;
 const MOST_FLIGHTS = 2;
 /** A smaller batch is not worth two transactions. */
 const LEAST_TO_SPLIT = 16;
@@ -54,7 +56,10 @@ export function createReportSender({
   /** Half of what finished together waits for nobody: it goes out beside the other half. */
   const takeBatch = () => {
     const halve = flights === 0 && queue.length >= LEAST_TO_SPLIT;
-    return queue.splice(0, Math.min(MOST_REPORTS, halve ? Math.ceil(queue.length / 2) : queue.length));
+    const most = Math.min(MOST_REPORTS, halve ? Math.ceil(queue.length / 2) : queue.length);
+    let n = 0;
+    for (let bytes = 0; n < most && bytes < MOST_BYTES; n++) bytes += sizeOf(queue[n]);
+    return queue.splice(0, n);
   };
 
   const fly = async (batch: TaskReport[]) => {
@@ -89,3 +94,5 @@ export function createReportSender({
     idle: () => (scheduled || flights > 0 ? new Promise((resolve) => onIdle.push(resolve)) : Promise.resolve()),
   };
 }
+
+const sizeOf = (report: TaskReport | undefined): number => (report?.xcoms ? JSON.stringify(report.xcoms).length : 0);

@@ -172,7 +172,7 @@ describe('a log, followed', () => {
     const { workerId } = registered.data.registerWorker;
     const claimed = await app.graphql(
       'mutation($i: ClaimTasksInput!) { claimTasks(input: $i) { dispatches } }',
-      { i: { workerId, queues: ['default'], limit: 100 } },
+      { i: { workerId, queues: ['default'], limit: 100, tokens: true } },
       workerToken,
     );
     const dispatch = claimed.data.claimTasks.dispatches.find(

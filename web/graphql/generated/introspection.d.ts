@@ -214,6 +214,17 @@ export type introspection = {
                 }
               }
             }
+          },
+          {
+            "name": "tokens",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "Boolean"
+              }
+            },
+            "defaultValue": "false"
           }
         ],
         "isOneOf": false
@@ -247,6 +258,17 @@ export type introspection = {
                 }
               }
             }
+          },
+          {
+            "name": "tokens",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "Boolean"
+              }
+            },
+            "defaultValue": "false"
           },
           {
             "name": "workerId",
