@@ -291,6 +291,12 @@ create table task_instance (
   constraint task_instance_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
 
+create table task_lease (
+  dispatch_id uuid not null,
+  renewed_until timestamp with time zone not null,
+  constraint task_lease_pkey PRIMARY KEY (dispatch_id)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.1);
+
 create table task_relaunch (
   run_id bigint not null,
   task_index integer not null,
@@ -364,8 +370,6 @@ create table xcom (
 CREATE INDEX dag_due ON public.dag USING btree (next_run_at) WHERE ((next_run_at IS NOT NULL) AND (NOT paused) AND active);
 
 CREATE UNIQUE INDEX dag_run_idempotency_key ON public.dag_run USING btree (dag_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
-
-CREATE INDEX dag_run_live ON public.dag_run USING btree (id) WHERE (state = 'running'::run_state);
 
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (kind = 'scheduled'::run_kind);
 

@@ -224,6 +224,11 @@ export interface TaskInstance {
   worker_id: number | null;
 }
 
+export interface TaskLease {
+  dispatch_id: string;
+  renewed_until: Timestamp;
+}
+
 export interface TaskRelaunch {
   count: number;
   map_index: number;
@@ -304,6 +309,7 @@ export interface DB {
   service_process: ServiceProcess;
   session: Session;
   task_instance: TaskInstance;
+  task_lease: TaskLease;
   task_relaunch: TaskRelaunch;
   task_timer: TaskTimer;
   task_try: TaskTry;

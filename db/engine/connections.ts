@@ -6,7 +6,7 @@ import { typeParsers } from '#db/client.ts';
  * Custom plans cost more than they save here; without statistics a hash or merge plan over a large table would be a cliff.
  * The statements are written so that nested loops over primary keys are right at every size.
  */
-const SETTINGS = [
+export const ENGINE_SETTINGS = [
   'plan_cache_mode=force_generic_plan',
   'enable_seqscan=off',
   'enable_hashjoin=off',
@@ -41,7 +41,7 @@ export function createConnections(url: string, size: number): Connections {
       connectionTimeoutMillis: 5000,
       query_timeout: 70_000,
       application_name: 'millrace engine',
-      options: SETTINGS.map((setting) => `-c ${setting}`).join(' '),
+      options: ENGINE_SETTINGS.map((setting) => `-c ${setting}`).join(' '),
     });
     client.on('error', () => broken.add(client));
     client.on('end', () => broken.add(client));

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
-import { CLAIM_TASKS } from '#db/queries/task-transitions/claim-tasks.ts';
+import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
 import { FINISH_ROW, finishTasks } from '#db/queries/task-transitions/finish-tasks.ts';
 import { RELEASE_TASKS } from '#db/queries/task-transitions/release-tasks.ts';
@@ -185,8 +185,9 @@ function sendClaims(
 ): Map<unknown, SentClaim> {
   const claims = new Map<unknown, SentClaim>();
   const send = (owner: unknown, { workerId, queues, limit }: ClaimRequest, give: SentClaim['give']) => {
-    const rows = limit > 0 ? tx.send<ClaimRow>(CLAIM_TASKS, [queues, limit, workerId]) : Promise.resolve([]);
-    claims.set(owner, { rows, give });
+    if (limit <= 0) return claims.set(owner, { rows: Promise.resolve([]), give });
+    void tx.send(LOCK_READY, [queues, limit]);
+    return claims.set(owner, { rows: tx.send<ClaimRow>(CLAIM_TASKS, [workerId, limit]), give });
   };
   for (const item of ready) {
     if (!item.claim) continue;

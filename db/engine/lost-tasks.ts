@@ -1,6 +1,11 @@
 /** Tries that nobody runs any more: their runner fell silent, or came back without them. */
 import type pg from 'pg';
-import { EXPIRED_LEASES, TASKS_OF_WORKERS, UNDELIVERED_TASKS } from '#db/queries/task-transitions/keep-alive.ts';
+import {
+  EXPIRED_LEASES,
+  FORGET_LEASES,
+  TASKS_OF_WORKERS,
+  UNDELIVERED_TASKS,
+} from '#db/queries/task-transitions/keep-alive.ts';
 import { LEASE_SECONDS } from '#db/queries/task-transitions/statement.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 
@@ -29,6 +34,7 @@ interface Row {
 const MOST_RUNS = 100_000;
 
 export async function findExpired(pool: pg.Pool): Promise<LostTry[]> {
+  await pool.query(FORGET_LEASES);
   const { rows } = await pool.query<Row>({ ...EXPIRED_LEASES, values: [0, MOST_RUNS] });
   return rows.map((row) => lost(row, 'lease_expired', `Its runner was not heard of for ${LEASE_SECONDS} s.`));
 }

@@ -1,5 +1,11 @@
 /** The first part of a flush: runs are created, and queued runs started as far as max_active_runs allows. */
-import { CREATE_RUNS, FIND_RUNS, LOCK_DAGS, START_RUNS } from '#db/queries/task-transitions/create-runs.ts';
+import {
+  CREATE_RUNS,
+  FIND_RUNS,
+  LOCK_DAGS,
+  LOCK_QUEUED_RUNS,
+  START_RUNS,
+} from '#db/queries/task-transitions/create-runs.ts';
 import { settledRow, type FinishRow } from './flush-plan.ts';
 import type { Transaction } from './transaction.ts';
 import type { Versions } from './versions.ts';
@@ -80,7 +86,8 @@ interface StartRow {
 async function startRuns(tx: Transaction, dagIds: number[], versions: Versions): Promise<Omit<Started, 'answer'>> {
   if (dagIds.length === 0) return { settled: [], admit: [], more: [] };
   void tx.send(LOCK_DAGS, [dagIds]);
-  const rows = await tx.send<StartRow>(START_RUNS, [dagIds, MOST_STARTS]);
+  void tx.send(LOCK_QUEUED_RUNS, [dagIds, MOST_STARTS]);
+  const rows = await tx.send<StartRow>(START_RUNS, [MOST_STARTS]);
   const started = rows.filter((row) => row.task_index === null);
   for (const row of started) if (row.version_id !== null) versions.pin(row.run_id, row.version_id);
   const settled = rows.filter((row) => row.task_index !== null && row.state === 'success');

@@ -1,6 +1,7 @@
 /** Whether the sweep of leases waits because too many ran out at once. A row, so that all schedulers see one clock and one answer. */
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
+import { LEASE_END } from './task-transitions/keep-alive.ts';
 
 /**
  * How long beats may stay away before the tries end all the same. Time to mend a network, a proxy or a rollout of servers, while
@@ -23,10 +24,12 @@ export interface LeaseCounts {
 
 export async function countLeases(db: Db): Promise<LeaseCounts> {
   const { rows } = await sql<LeaseCounts>`
-    select count(*)::int as live, count(*) filter (where t.deadline_at < clock_timestamp())::int as expired,
-      count(*) filter (where t.deadline_at < clock_timestamp() + ${BEAT_SECONDS} * interval '1 second')::int as silent
+    select count(*)::int as live, count(*) filter (where t.lease_end < clock_timestamp())::int as expired,
+      count(*) filter (where t.lease_end < clock_timestamp() + ${BEAT_SECONDS} * interval '1 second')::int as silent
     from (select id from dag_run where state = 'running' and active > 0) r,
-      lateral (select deadline_at from task_instance t where t.run_id = r.id and t.state = 'running') t`.execute(db);
+      lateral (select ${sql.raw(LEASE_END)} as lease_end from task_instance t where t.run_id = r.id and t.state = 'running') t`.execute(
+    db,
+  );
   return rows[0] ?? { live: 0, expired: 0, silent: 0 };
 }
 

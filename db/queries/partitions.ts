@@ -10,7 +10,7 @@ const SPAN_DAYS = 28;
 const AHEAD = 1;
 
 /** Storage of a partition by its parent: rows of task_instance are updated in place several times (HOT). */
-const PARTITIONED: { [table: string]: string } = {
+export const PARTITIONED: { [table: string]: string } = {
   task_instance: 'with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000)',
   task_try: '',
   task_relaunch: '',

@@ -82,7 +82,8 @@ export async function runOutLeases(
   dispatches: Pick<Dispatch, 'dispatchId'>[],
 ): Promise<void> {
   await database.pool.query(
-    `update task_instance set deadline_at = clock_timestamp() - interval '1 s' where state = 'running' and dispatch_id = any($1::uuid[])`,
+    `with l as (delete from task_lease where dispatch_id = any($1::uuid[]))
+     update task_instance set deadline_at = clock_timestamp() - interval '1 s' where state = 'running' and dispatch_id = any($1::uuid[])`,
     [dispatches.map(({ dispatchId }) => dispatchId.split('.')[3])],
   );
 }

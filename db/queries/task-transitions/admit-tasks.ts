@@ -1,12 +1,13 @@
-import { REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. $1 runs */
 export const ADMIT_TASKS: Statement = {
   name: 'admit_tasks',
   text: `
 with k as materialized (
-  select w.ctid, r.id as run_id, r.version_id, w.rank, w.task_index, w.map_index from unnest($1::bigint[]) q(id),
-    lateral (select id, version_id, max_active_tasks - active as room from dag_run where id = q.id and state = 'running' and active < max_active_tasks) r,
+  select w.ctid, r.id as run_id, r.version_id, w.rank, w.task_index, w.map_index from (select * from unnest($1::bigint[]) q(id) ${AS_FEW}) q,
+    lateral (select id, version_id, case when state = 'running' then greatest(max_active_tasks - active, 0) else 0 end as room
+      from dag_run where id = q.id) r,
     lateral (select ctid, rank, task_index, map_index from waiting_task where run_id = r.id order by rank, task_index, map_index limit r.room) w),
 gone as (delete from waiting_task where ctid = any(array(select ctid from k))),
 clk as materialized (select clock_timestamp() ts),

@@ -10,7 +10,7 @@ export const APPLY_EDIT: Statement = {
   text: `
 with f as materialized (
   select * from unnest($2::int[], $3::task_state[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bool[])
-    f(task_index, state, max_tries, success, failed, upstream_failed, skipped, edited)),
+    f(task_index, state, max_tries, success, failed, upstream_failed, skipped, edited) limit cardinality($2::int[])),
 clk as materialized (select clock_timestamp() ts),
 old as materialized (
   select t.* from f, task_instance t where t.run_id = $1 and t.task_index = f.task_index and t.map_index = -1),

@@ -1,24 +1,38 @@
 import { LEASE_SECONDS, type Statement } from './statement.ts';
 
 /**
- * Hands ready tasks to a worker. Runs that somebody else has locked are skipped, never waited for: only LOCK_RUNS waits, so lock
- * orders cannot cross. The clock is read under the locks, or a run's events could step back in time. $1 queues $2 limit $3 worker
+ * Chooses ready tasks and locks them and their runs. Runs that somebody else has locked are skipped, never waited for: only LOCK_RUNS
+ * waits, so lock orders cannot cross. CLAIM_TASKS, next in the transaction, reads the choice from a setting: without a further round
+ * trip, and from rows as they are under the locks. $1 queues $2 limit
+ */
+export const LOCK_READY: Statement = {
+  name: 'lock_ready',
+  text: `
+with k as materialized (
+  select y.run_id, y.task_index, y.map_index, r.version_id, y.place from (
+    select z.ctid as place, z.run_id, z.task_index, z.map_index from unnest($1::text[]) q(queue),
+      lateral (select ctid, rank, id, run_id, task_index, map_index from ready_task where queue = q.queue order by rank, id limit $2
+        for update skip locked) z
+    order by z.rank, z.id limit $2) y,
+  lateral (select version_id from dag_run where id = y.run_id for update skip locked) r)
+select set_config('millrace.claim', coalesce(json_agg(k), '[]')::text, true) from k`,
+};
+
+/**
+ * Hands what LOCK_READY chose to a worker. The clock is read under the locks, or a run's events could step back in
+ * time. $1 worker $2 limit, again: it makes the planner expect few rows (see AS_FEW)
  */
 export const CLAIM_TASKS: Statement = {
   name: 'claim_tasks',
   text: `
 with k as materialized (
-  select y.ctid, y.run_id, y.task_index, y.map_index, r.version_id from (
-    select z.ctid, z.run_id, z.task_index, z.map_index from unnest($1::text[]) q(queue),
-      lateral (select ctid, rank, id, run_id, task_index, map_index from ready_task where queue = q.queue order by rank, id limit $2
-        for update skip locked) z
-    order by z.rank, z.id limit $2) y,
-  lateral (select version_id from dag_run where id = y.run_id for update skip locked) r),
-gone as (delete from ready_task where ctid = any(array(select ctid from k))),
-clk as materialized (select clock_timestamp() ts from (select count(*) from k) locked),
+  select * from (select * from json_to_recordset(current_setting('millrace.claim')::json)
+    k(run_id bigint, task_index int, map_index int, version_id bigint, place tid) limit $2) k limit $2),
+gone as (delete from ready_task where ctid = any(array(select place from k))),
+clk as materialized (select clock_timestamp() ts),
 u as (
   update task_instance t set state = 'running', dispatch_id = gen_random_uuid(), try_number = t.try_number + 1, started_at = clk.ts,
-    deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = $3
+    deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = $1
   from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'queued'
   returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id),
 s as (

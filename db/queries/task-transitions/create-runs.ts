@@ -1,4 +1,4 @@
-import { REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
  * Queued runs with their task instances, in an order that is the same for all: who creates the same runs at once waits, and not in a
@@ -10,9 +10,9 @@ export const CREATE_RUNS: Statement = {
   text: `
 with q as materialized (
   select q.*, v.task_count, next_run_id() as id, v.max_active_tasks, v.id as version
-  from unnest($1::bigint[], $2::bigint[], $3::run_kind[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[],
+  from (select * from unnest($1::bigint[], $2::bigint[], $3::run_kind[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[],
     $9::text[], $10::text[]) with ordinality
-    q(dag_id, version_id, kind, run_key, logical_date, interval_start, interval_end, conf, triggered_by, idempotency_key, n),
+    q(dag_id, version_id, kind, run_key, logical_date, interval_start, interval_end, conf, triggered_by, idempotency_key, n) ${AS_FEW}) q,
     lateral (select coalesce(q.version_id, d.version_id) as id from dag d where d.id = q.dag_id) c,
     lateral (select v.id, v.task_count, v.max_active_tasks from dag_version v where v.id = c.id) v),
 r as (
@@ -37,7 +37,8 @@ select q.n::int as n, q.id, case when q.id in (select id from r) then true else 
 export const FIND_RUNS: Statement = {
   name: 'find_runs',
   text: `
-select q.n::int as n, r.id from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) with ordinality q(dag_id, run_key, logical_date, idempotency_key, n),
+select q.n::int as n, r.id from (
+  select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) with ordinality q(dag_id, run_key, logical_date, idempotency_key, n) ${AS_FEW}) q,
 lateral (
   select id from dag_run where dag_id = q.dag_id and run_key = q.run_key
   union select id from dag_run where dag_id = q.dag_id and logical_date = q.logical_date and kind = 'scheduled'
@@ -55,32 +56,48 @@ export const LOCK_DAGS: Statement = {
 };
 
 /**
- * Starts queued runs, oldest first, as far as max_active_runs lets them; a paused DAG starts none. Their entry tasks are queued,
- * held for admission, or (empty tasks) succeed at once: those come back as rows, to be counted into their children. A run that ended
- * and was cleared starts again with what is held back.
+ * Chooses queued runs, oldest first, as far as max_active_runs lets them start, and locks them; a paused DAG starts none. The DAGs are
+ * locked. START_RUNS, next in the transaction, reads the choice from a setting, and rows as they are under the locks.
  * $1 dags $2 most runs to start
+ */
+export const LOCK_QUEUED_RUNS: Statement = {
+  name: 'lock_queued_runs',
+  text: `
+with k as materialized (
+  select r.id from dag d,
+    lateral (select least($2, d.max_active_runs - (select count(*)::int from (
+      select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
+    lateral (select id from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0) for update) r
+  where d.id = any($1::bigint[]) and not d.paused
+  limit $2)
+select set_config('millrace.start', coalesce(array_agg(id), '{}')::text, true) from k`,
+};
+
+/**
+ * Starts what LOCK_QUEUED_RUNS chose. The entry tasks are queued, held for admission, or (empty tasks) succeed at once: those come back
+ * as rows, to be counted into their children. A run that ended and was cleared starts again with what is held back.
+ * $1 most runs to start, again: limits, of which none is ever reached, make the planner expect few rows (see AS_FEW)
  */
 export const START_RUNS: Statement = {
   name: 'start_runs',
   text: `
 with k as materialized (
   select r.id, r.version_id, r.max_active_tasks, v.task_count, -1 as map_index,
-    exists (select from waiting_task where run_id = r.id) as again from dag d,
-    lateral (select least($2, d.max_active_runs - (select count(*)::int from (
-      select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
-    lateral (select id, version_id, max_active_tasks from dag_run where dag_id = d.id and state = 'queued'
-      order by id limit greatest(m.room, 0) for update) r,
-    lateral (select task_count from dag_version where id = r.version_id) v
-  where d.id = any($1::bigint[]) and not d.paused
-  limit $2),
-clk as materialized (select clock_timestamp() ts from (select count(*) from k) locked),
+    exists (select from waiting_task where run_id = r.id) as again
+  from (select id from unnest(current_setting('millrace.start')::bigint[]) q(id) limit $1) q,
+    lateral (select id, version_id, max_active_tasks from dag_run where id = q.id) r,
+    lateral (select task_count from dag_version where id = r.version_id) v),
+clk as materialized (select clock_timestamp() ts),
+p as materialized (
+  select k.id as run_id, v.task_index, k.map_index, v.instant, v.queue, v.rank, k.task_count <= k.max_active_tasks as direct from k,
+    lateral (select task_index, instant, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) v
+  limit $1::bigint * 1000000),
 u as (
   update task_instance t set
-    state = case when p.instant then 'success' when k.task_count <= k.max_active_tasks then 'queued' else 'scheduled' end::task_state,
+    state = case when p.instant then 'success' when p.direct then 'queued' else 'scheduled' end::task_state,
     queued_at = case when not p.instant then clk.ts end, ended_at = case when p.instant then clk.ts end,
     deadline_at = case when not p.instant then clk.ts + interval '${REVIEW_SECONDS} s' end
-  from k, clk, lateral (select task_index, instant, leaf, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) p
-  where t.run_id = k.id and t.task_index = p.task_index and t.map_index = k.map_index and t.state = 'none'
+  from p, clk where t.run_id = p.run_id and t.task_index = p.task_index and t.map_index = p.map_index and t.state = 'none'
   returning t.run_id, t.task_index, t.map_index, t.state, t.try_number, p.queue, p.rank),
 s as (
   update dag_run r set started_at = coalesce(r.started_at, clk.ts), event_seq = r.event_seq + 1,

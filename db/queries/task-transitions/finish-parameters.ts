@@ -1,5 +1,6 @@
 /** The parameters of finishTasks: rows and edges as parallel arrays. A batch sends only the columns that its parts need. */
 import type { FinishParts } from './finish-tasks.ts';
+import { AS_FEW } from './statement.ts';
 
 const ROW_TYPES = {
   run_id: 'bigint',
@@ -43,11 +44,11 @@ export const rowColumns = ({ plain, xcoms }: FinishParts): RowColumn[] => [
 export const edgeColumns = ({ plain }: FinishParts): EdgeColumn[] =>
   plain ? ['child', 'mode'] : ['child', 'mode', 'rule', 'leaf'];
 
-/** `f(run_id, …, n)`: a row each, numbered from 1. */
+/** `f` with columns `run_id, …, n`: a row each, numbered from 1. */
 export function rowSource(parts: FinishParts): string {
   const columns = rowColumns(parts);
   const arrays = columns.map((column, i) => `$${i + 1}::${ROW_TYPES[column]}[]`);
-  return `unnest(${arrays.join(', ')}) with ordinality f(${columns.join(', ')}, n)`;
+  return `(select * from unnest(${arrays.join(', ')}) with ordinality f(${columns.join(', ')}, n) ${AS_FEW}) f`;
 }
 
 /** `x(child, …)`: the edges of the row `row`. */

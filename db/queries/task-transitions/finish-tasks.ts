@@ -1,5 +1,6 @@
 import { decideSql } from '#db/engine/trigger-rules.ts';
 import { edgeSource, rowSource } from './finish-parameters.ts';
+import { LEASE_END } from './keep-alive.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** How a child that becomes ready goes on; sent with each edge. */
@@ -67,7 +68,7 @@ u as (
     ended_at = case when f.delay is null then clk.ts end,
     deadline_at = clk.ts + f.delay * interval '1 second'
   from f, clk
-  where f.dispatch_id is not null and ${IS_CURRENT} and (not f.expired or t.deadline_at < clk.ts)
+  where f.dispatch_id is not null and ${IS_CURRENT} and (not f.expired or ${LEASE_END} < clk.ts)
   returning ${RECORDED}, f.cause, f.message, f.delay is null as is_over,
     f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}),`;
 

@@ -1,4 +1,5 @@
-import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
+import { neverBeaten } from './keep-alive.ts';
+import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
  * A dispatch given back before user code started: the same try, queued again, and counted. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
@@ -7,12 +8,15 @@ import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 export const RELEASE_TASKS: Statement = {
   name: 'release_tasks',
   text: `
-with u as (
+with f as materialized (
+  select * from (select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::bool[]) with ordinality
+    f(run_id, task_index, map_index, dispatch_id, undelivered, n) ${AS_FEW}) f
+  where not f.undelivered or ${neverBeaten('f.dispatch_id')}),
+u as (
   update task_instance t set state = 'queued', dispatch_id = null, try_number = t.try_number - 1, started_at = null, worker_id = null,
     deadline_at = clock_timestamp() + interval '${REVIEW_SECONDS} s'
-  from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::bool[]) with ordinality f(run_id, task_index, map_index, dispatch_id, undelivered, n)
+  from f
   where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
-    and (not f.undelivered or t.deadline_at = t.started_at + interval '${LEASE_SECONDS} s')
   returning f.n, t.run_id, t.task_index, t.map_index, t.try_number),
 s as (
   update dag_run r set event_seq = r.event_seq + 1

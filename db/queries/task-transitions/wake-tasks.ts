@@ -1,4 +1,4 @@
-import { REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** Task instances whose time has come, unlocked: the runs' locks come first. $1 most */
 export const DUE_TASKS: Statement = {
@@ -13,7 +13,7 @@ export const DUE_TASKS: Statement = {
 export const WAKE_TASKS: Statement = {
   name: 'wake_tasks',
   text: `
-with f as materialized (select * from unnest($1::bigint[], $2::int[], $3::int[]) f(run_id, task_index, map_index)),
+with f as materialized (select * from unnest($1::bigint[], $2::int[], $3::int[]) f(run_id, task_index, map_index) ${AS_FEW}),
 clk as materialized (select clock_timestamp() ts),
 gone as (
   delete from task_timer m using f where m.run_id = f.run_id and m.task_index = f.task_index and m.map_index = f.map_index

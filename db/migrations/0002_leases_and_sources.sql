@@ -21,3 +21,13 @@ create table lease_breaker (
   seen_at timestamptz not null,                -- the last one
   live int not null, silent int not null       -- what that saw
 );
+
+-- Until when a dispatch has been renewed; one that never beat has its first lease, in task_instance.deadline_at. Apart from the
+-- instance, so that no beat ever stands in the way of a flush, or a flush in the way of a beat.
+create table task_lease (
+  dispatch_id uuid primary key,
+  renewed_until timestamptz not null
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.1);
+
+-- dag_run_running holds the same rows: one of the two is enough, and with both the planner may walk all live runs for those of one DAG.
+drop index dag_run_live;
