@@ -70,7 +70,7 @@ export interface FinishPlan {
 export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number, Slots>): FinishPlan {
   const low: number[] = [];
   const high: number[] = [];
-  const edges: Edges = { child: [], rule: [], mode: [], leaf: [] };
+  const edges: Edges = { child: [], mode: [], rank: [], queue: [], rule: [], leaf: [] };
   const admit = new Set<number>();
   let mayCascade = false;
   for (const row of rows) {
@@ -102,7 +102,7 @@ function cascades(row: FinishRow): boolean {
   return hasChildren && (row.outcome !== 'success' || row.dag.cascadesOnSuccess[row.taskIndex] === 1);
 }
 
-type Edges = { [column in Exclude<EdgeColumn, 'leaf'>]: number[] } & { leaf: boolean[] };
+type Edges = { [column in Exclude<EdgeColumn, 'leaf' | 'queue'>]: number[] } & { leaf: boolean[]; queue: string[] };
 
 function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): void {
   const { dag, taskIndex } = row;
@@ -112,6 +112,8 @@ function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): void
     edges.child.push(child);
     edges.rule.push(dag.rules[child] ?? 0);
     edges.mode.push(childMode(row, child, slots));
+    edges.rank.push(-(dag.tasks[child]?.priority ?? 0));
+    edges.queue.push(dag.tasks[child]?.queue ?? '');
     edges.leaf.push(dag.leaf[child] === 1);
   }
 }
@@ -160,7 +162,7 @@ function rowValues(rows: readonly FinishRow[], low: number[], high: number[], pa
 }
 
 const edgeValues = (edges: Edges, parts: FinishParts): unknown[] =>
-  edgeColumns(parts).map((column) => arrayLiteral(edges[column]));
+  edgeColumns(parts).map((column) => (column === 'queue' ? edges.queue : arrayLiteral(edges[column])));
 
 /**
  * One statement can change a row once only. Splits off the rows that must wait for the next flush: a second report of one instance,

@@ -18,7 +18,7 @@ spec as (
   select v.id as version_id, t.n - 1 as task_index, t.task ->> 'taskId' as task_id, t.task -> 'upstream' as upstream
   from dag_version v, jsonb_array_elements(v.spec -> 'tasks') with ordinality t(task, n)
   where v.id in (select version_id from run)),
-edge as (
+edge as materialized (
   select child.version_id, parent.task_index as parent, child.task_index as child
   from spec child, jsonb_array_elements_text(child.upstream) u(id), spec parent
   where parent.version_id = child.version_id and parent.task_id = u.id),
@@ -54,6 +54,8 @@ select * from (
 export async function verifyRuns(client: pg.Client, firstRun: number, runs: number): Promise<void> {
   await client.query('begin');
   await client.query(`set local enable_nestloop = off`);
+  // On the run alone, which all rows share, a merge would be a cross product
+  await client.query(`set local enable_mergejoin = off`);
   await client.query(`set local work_mem = '256MB'`);
   const { rows } = await client.query<Finding>(ROUND('$2::int'), [firstRun, runs]);
   await client.query('commit');

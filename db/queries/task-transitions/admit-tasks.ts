@@ -1,4 +1,4 @@
-import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. $1 runs */
 export const ADMIT_TASKS: Statement = {
@@ -23,7 +23,7 @@ e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (selec
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,
-    lateral (select queue from dag_version_task v where v.version_id = u.version_id and v.task_index = u.task_index) p
+    lateral ${taskOf('u', 'queue')} p
   order by u.run_id, u.rank, u.task_index returning queue),
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x

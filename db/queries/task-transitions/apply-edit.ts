@@ -1,4 +1,4 @@
-import { REVIEW_SECONDS, type Statement } from './statement.ts';
+import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
  * Writes what editRun computed for one locked run. What ran is fenced, its try recorded; cleared results go.
@@ -9,11 +9,11 @@ export const APPLY_EDIT: Statement = {
   name: 'apply_edit',
   text: `
 with f as materialized (
-  select * from unnest($2::int[], $3::task_state[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bool[])
+  select $1::bigint as run_id, -1 as map_index, * from unnest($2::int[], $3::task_state[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::bool[])
     f(task_index, state, max_tries, success, failed, upstream_failed, skipped, edited) limit cardinality($2::int[])),
 clk as materialized (select clock_timestamp() ts),
 old as materialized (
-  select t.* from f, task_instance t where t.run_id = $1 and t.task_index = f.task_index and t.map_index = -1),
+  select t.*, f.state as next, f.edited from f, task_instance t where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index),
 u as (
   update task_instance t set state = f.state, max_tries = f.max_tries, up_success = f.success, up_failed = f.failed,
     up_upstream_failed = f.upstream_failed, up_skipped = f.skipped,
@@ -22,20 +22,20 @@ u as (
     ended_at = case when f.state in ('none', 'scheduled') then null when f.state = t.state and not f.edited then t.ended_at
       when f.state in ('success', 'failed', 'skipped', 'upstream_failed') then clk.ts end,
     deadline_at = case when f.state = 'scheduled' then clk.ts + interval '${REVIEW_SECONDS} s' when f.state = t.state and not f.edited then t.deadline_at end
-  from f, clk where t.run_id = $1 and t.task_index = f.task_index and t.map_index = -1),
+  from f, clk where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index),
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select o.run_id, o.task_index, o.map_index, o.try_number, o.dispatch_id, o.worker_id, o.queued_at, o.started_at, clk.ts,
-    case when f.state in ('success', 'failed', 'skipped') then f.state else 'cancelled' end, $15, 'Ended by ' || $14
-  from old o, clk, lateral (select state, edited from f where f.task_index = o.task_index) f where o.state = 'running' and f.edited),
-y as (delete from ready_task d using f where d.run_id = $1 and d.task_index = f.task_index and d.map_index = -1 and f.edited),
-wd as (delete from waiting_task d using f where d.run_id = $1 and d.task_index = f.task_index and d.map_index = -1 and f.edited and f.state <> 'scheduled'),
-m as (delete from task_timer d using f where d.run_id = $1 and d.task_index = f.task_index and d.map_index = -1 and f.edited),
-x as (delete from xcom d using f where d.run_id = $1 and d.task_index = f.task_index and f.edited and f.state in ('none', 'scheduled')),
+    case when o.next in ('success', 'failed', 'skipped') then o.next else 'cancelled' end, $15, 'Ended by ' || $14
+  from old o, clk where o.state = 'running' and o.edited),
+y as (delete from ready_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
+wd as (delete from waiting_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited and f.state <> 'scheduled'),
+m as (delete from task_timer d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
+x as (delete from xcom d using f where d.run_id = f.run_id and d.task_index = f.task_index and f.edited and f.state in ('none', 'scheduled')),
 wi as (
   insert into waiting_task (run_id, rank, task_index, map_index)
-  select $1, v.rank, f.task_index, -1 from f, dag_run r, dag_version_task v
-  where f.state = 'scheduled' and r.id = $1 and v.version_id = r.version_id and v.task_index = f.task_index on conflict do nothing),
+  select $1, p.rank, f.task_index, -1 from f, lateral ${taskOf('f', 'rank')} p
+  where f.state = 'scheduled' on conflict do nothing),
 s as (
   update dag_run r set remaining = $10, active = $11, failed_leaves = $12, state = $13::run_state, event_seq = r.event_seq + 1,
     ended_at = case when $13::run_state in ('success', 'failed') then clk.ts end
@@ -43,11 +43,11 @@ s as (
 e as (
   insert into event (run_id, run_seq, at, body)
   select $1, s.event_seq, clk.ts, json_build_object('run', s.state, 'by', $14::text, 't', (
-    select coalesce(json_agg(json_build_array(f.task_index, -1, f.state, o.try_number) order by f.task_index), '[]')
-    from old o, lateral (select * from f where f.task_index = o.task_index) f where o.state <> f.state or f.edited)) from s, clk),
+    select coalesce(json_agg(json_build_array(o.task_index, -1, o.next, o.try_number) order by o.task_index), '[]')
+    from old o where o.state <> o.next or o.edited)) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '')
   union all select pg_notify('millrace_fenced', q.worker_id::text) from (
-    select distinct o.worker_id from old o, f where f.task_index = o.task_index and f.edited and o.state = 'running' and o.worker_id is not null) q)
+    select distinct o.worker_id from old o where o.edited and o.state = 'running' and o.worker_id is not null) q)
 select (select count(*) from notify)`,
 };

@@ -26,7 +26,7 @@ const ROW_TYPES = {
   expired: 'bool',
   xcoms: 'jsonb',
 } as const;
-const EDGE_TYPES = { child: 'int', mode: 'int', rule: 'int', leaf: 'bool' } as const;
+const EDGE_TYPES = { child: 'int', mode: 'int', rank: 'int', queue: 'text', rule: 'int', leaf: 'bool' } as const;
 
 export type RowColumn = keyof typeof ROW_TYPES;
 export type EdgeColumn = keyof typeof EDGE_TYPES;
@@ -41,8 +41,13 @@ export const rowColumns = ({ plain, xcoms }: FinishParts): RowColumn[] => [
   ...(plain ? [] : VARIED),
   ...(xcoms ? (['xcoms'] as const) : []),
 ];
-export const edgeColumns = ({ plain }: FinishParts): EdgeColumn[] =>
-  plain ? ['child', 'mode'] : ['child', 'mode', 'rule', 'leaf'];
+export const edgeColumns = ({ plain, ready, waiting }: FinishParts): EdgeColumn[] => [
+  'child',
+  'mode',
+  ...(ready || waiting ? (['rank'] as const) : []),
+  ...(ready ? (['queue'] as const) : []),
+  ...(plain ? [] : (['rule', 'leaf'] as const)),
+];
 
 /** `f` with columns `run_id, …, n`: a row each, numbered from 1. */
 export function rowSource(parts: FinishParts): string {

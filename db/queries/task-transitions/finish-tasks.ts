@@ -96,13 +96,19 @@ const NEXT_STATE = `case d.mode when ${CHILD_MODE.handOver} then 'running' when 
         when ${CHILD_MODE.queue} then 'queued' else 'scheduled' end`;
 const CHILD_KEY = 't.run_id = d.run_id and t.task_index = d.child and t.map_index = d.map_index';
 
+/** Where a child would stand in line. */
+const PLACE_OF_CHILD = ({ ready, waiting }: FinishParts): string =>
+  part(ready || waiting, ', max(x.rank) as rank') + part(ready, ', max(x.queue) as queue');
+const PLACE = ({ ready, waiting }: FinishParts, from: string): string =>
+  part(ready || waiting, `, ${from}.rank`) + part(ready, `, ${from}.queue`);
+
 const COUNT_SUCCESSES = (parts: FinishParts): string => `
 d as materialized (
   select u.run_id, x.child, -1 as map_index, max(x.mode) as mode, max(case when x.mode = ${CHILD_MODE.handOver} then u.worker_id end) as worker_id,
-    count(*)::int as success
+    count(*)::int as success${PLACE_OF_CHILD(parts)}
   from u, lateral ${edgeSource(parts, 'u')} group by u.run_id, x.child),
 o as materialized (
-  select d.run_id, d.child, d.map_index, false as leaf, d.worker_id, c.up_success + d.success as success,
+  select d.run_id, d.child, d.map_index, false as leaf, d.worker_id, c.up_success + d.success as success${PLACE(parts, 'd')},
     case when c.state = 'none' and c.up_success + d.success = c.up_total then ${NEXT_STATE} end::task_state as next
   from d, lateral (select t.state, t.up_success, t.up_total from task_instance t where ${CHILD_KEY}) c),`;
 
@@ -113,11 +119,11 @@ settled as (
 d as materialized (
   select s.run_id, x.child, -1 as map_index, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
     count(*) filter (where s.state = 'success')::int as success, count(*) filter (where s.state in ('failed', 'cancelled'))::int as failed,
-    count(*) filter (where s.state = 'upstream_failed')::int as upstream_failed, count(*) filter (where s.state = 'skipped')::int as skipped
+    count(*) filter (where s.state = 'upstream_failed')::int as upstream_failed, count(*) filter (where s.state = 'skipped')::int as skipped${PLACE_OF_CHILD(parts)}
   from settled s, lateral ${edgeSource(parts, 's')}
   group by s.run_id, x.child, x.rule),
 o as materialized (
-  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped,
+  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, c.success, c.failed, c.upstream_failed, c.skipped${PLACE(parts, 'd')},
     case when c.verdict <> 'ready' then c.verdict when c.verdict = 'ready' then ${NEXT_STATE} end::task_state as next
   from d, lateral (
     select v.*, case when v.state = 'none' then ${decideSql} end as verdict from (
@@ -125,11 +131,11 @@ o as materialized (
         t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
       from task_instance t where ${CHILD_KEY}) v) c),`;
 
-const MOVE_CHILDREN_ON = ({ plain }: FinishParts): string => `
+const MOVE_CHILDREN_ON = (parts: FinishParts): string => `
 c as (
   update task_instance t set up_success = o.success,
-    ${part(!plain, 'up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,')}
-    ${part(!plain, `ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,`)}
+    ${part(!parts.plain, 'up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,')}
+    ${part(!parts.plain, `ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,`)}
     state = coalesce(o.next, t.state),
     dispatch_id = case when o.next = 'running' then gen_random_uuid() else t.dispatch_id end,
     try_number = case when o.next = 'running' then t.try_number + 1 else t.try_number end,
@@ -139,7 +145,7 @@ c as (
     deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
       when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
   from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = o.map_index
-  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf),`;
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf${PLACE(parts, 'o')}),`;
 
 const MOVE_RUNS_ON = `
 s as (
@@ -166,18 +172,12 @@ e as (
 const QUEUE_READY = `
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
-  select p.queue, p.rank, c.run_id, c.task_index, c.map_index from c,
-    lateral (select v.queue, v.rank from dag_run r, dag_version_task v
-      where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'queued' returning queue),`;
+  select queue, rank, run_id, task_index, map_index from c where next = 'queued' returning queue),`;
 
 const HOLD_WAITING = `
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
-  select c.run_id, p.rank, c.task_index, c.map_index from c,
-    lateral (select v.rank from dag_run r, dag_version_task v
-      where r.id = c.run_id and v.version_id = r.version_id and v.task_index = c.task_index) p
-  where c.next = 'scheduled'),`;
+  select run_id, rank, task_index, map_index from c where next = 'scheduled'),`;
 
 const NOTIFY = ({ ready, retries }: FinishParts): string => `
 notify as materialized (

@@ -1,5 +1,5 @@
 import { neverBeaten } from './keep-alive.ts';
-import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
  * A dispatch given back before user code started: the same try, queued again, and counted. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
@@ -26,7 +26,7 @@ e as (insert into event (run_id, run_seq, body) select id, event_seq, json_build
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, p.rank, u.run_id, u.task_index, u.map_index from u,
-    lateral (select v.queue, v.rank from dag_run r, dag_version_task v where r.id = u.run_id and v.version_id = r.version_id and v.task_index = u.task_index) p
+    lateral ${taskOf('u', 'queue, rank')} p
   returning queue),
 rl as (
   insert into task_relaunch as l (run_id, task_index, map_index, try_number, count)

@@ -1,4 +1,4 @@
-import { REVIEW_SECONDS, type Statement } from './statement.ts';
+import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
  * Repairs what a lost row would leave behind: queued without a place in ready_task, held back without one in waiting_task, retrying
@@ -8,9 +8,8 @@ export const REVIEW_TASKS: Statement = {
   name: 'review_tasks',
   text: `
 with t as materialized (
-  select t.run_id, t.task_index, t.map_index, t.state, t.deadline_at, v.queue, v.rank from dag_run r, task_instance t, dag_version_task v
-  where r.id = any($1::bigint[]) and r.state = 'running' and t.run_id = r.id and t.state in ('queued', 'scheduled', 'up_for_retry') and t.deadline_at < clock_timestamp()
-    and v.version_id = r.version_id and v.task_index = t.task_index),
+  select t.run_id, t.task_index, t.map_index, t.state, t.deadline_at, p.queue, p.rank from dag_run r, task_instance t, lateral ${taskOf('t', 'queue, rank')} p
+  where r.id = any($1::bigint[]) and r.state = 'running' and t.run_id = r.id and t.state in ('queued', 'scheduled', 'up_for_retry') and t.deadline_at < clock_timestamp()),
 u as (
   update task_instance i set deadline_at = clock_timestamp() + interval '${REVIEW_SECONDS} s' from t
   where t.state <> 'up_for_retry' and i.run_id = t.run_id and i.task_index = t.task_index and i.map_index = t.map_index and i.state = t.state),

@@ -28,6 +28,14 @@ export const arrayLiteral = (values: ArrayLike<number | string | boolean | null>
  */
 export const AS_FEW = 'limit cardinality($1::bigint[])';
 
+/**
+ * Columns of the task `i` (a row with run_id and task_index) in its run's version, to be joined laterally. The offset keeps the look-up
+ * whole: pulled up into the join, it may be done by the version alone, with all tasks of a large DAG to sift through each time.
+ */
+export const taskOf = (i: string, columns: string): string => `(
+      select ${columns} from dag_version_task v
+      where v.version_id = (select version_id from dag_run where id = ${i}.run_id) and v.task_index = ${i}.task_index offset 0)`;
+
 /** Seconds a runner may stay silent. Every beat renews it. */
 export const LEASE_SECONDS = 60;
 /** Seconds after which a worker that beats, and never did so for a dispatch, has not got it. Far more than an answer or a beat is on its way. */

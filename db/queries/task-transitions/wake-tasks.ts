@@ -1,4 +1,4 @@
-import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
+import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /** Task instances whose time has come, unlocked: the runs' locks come first. $1 most */
 export const DUE_TASKS: Statement = {
@@ -31,7 +31,7 @@ e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (selec
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
   select u.run_id, p.rank, u.task_index, u.map_index from u,
-    lateral (select v.rank from dag_run r, dag_version_task v where r.id = u.run_id and v.version_id = r.version_id and v.task_index = u.task_index) p)
+    lateral ${taskOf('u', 'rank')} p)
 select count(*)::int as woken from u`,
 };
 
