@@ -18,10 +18,11 @@ spec as (
   select v.id as version_id, t.n - 1 as task_index, t.task ->> 'taskId' as task_id, t.task -> 'upstream' as upstream
   from dag_version v, jsonb_array_elements(v.spec -> 'tasks') with ordinality t(task, n)
   where v.id in (select version_id from run)),
+waits as materialized (
+  select spec.version_id, spec.task_index, u.id as upstream from spec, jsonb_array_elements_text(spec.upstream) u(id)),
 edge as materialized (
-  select child.version_id, parent.task_index as parent, child.task_index as child
-  from spec child, jsonb_array_elements_text(child.upstream) u(id), spec parent
-  where parent.version_id = child.version_id and parent.task_id = u.id),
+  select waits.version_id, parent.task_index as parent, waits.task_index as child
+  from waits join spec parent on parent.version_id = waits.version_id and parent.task_id = waits.upstream),
 ev as (select run_id, run_seq, body from event where run_id >= $1),
 told as (
   select ev.run_id, (t ->> 0)::int as task_index, t ->> 2 as state from ev, json_array_elements(ev.body -> 't') t),
