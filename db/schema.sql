@@ -185,6 +185,19 @@ create table event (
   constraint event_pkey PRIMARY KEY (run_id, run_seq)
 ) partition by RANGE (run_id);
 
+create table event_consumer (
+  name text not null,
+  xid xid8 not null,
+  run_id bigint not null,
+  run_seq integer not null,
+  most integer,
+  failures integer not null default 0,
+  last_error text,
+  skipped bigint not null default 0,
+  moved_at timestamp(3) with time zone not null default clock_timestamp(),
+  constraint event_consumer_pkey PRIMARY KEY (name)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
 create table event_dag (
   run_id bigint not null,
   xid xid8 not null default pg_current_xact_id(),

@@ -142,6 +142,18 @@ export interface Event {
   xid: Generated<string>;
 }
 
+export interface EventConsumer {
+  failures: Generated<number>;
+  last_error: string | null;
+  most: number | null;
+  moved_at: Generated<Timestamp>;
+  name: string;
+  run_id: number;
+  run_seq: number;
+  skipped: Generated<number>;
+  xid: string;
+}
+
 export interface ImportError {
   at: Generated<Timestamp>;
   message: string;
@@ -300,6 +312,7 @@ export interface DB {
   dag_version: DagVersion;
   dag_version_task: DagVersionTask;
   event: Event;
+  event_consumer: EventConsumer;
   import_error: ImportError;
   lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
