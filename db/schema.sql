@@ -92,6 +92,24 @@ create table bundle (
   constraint bundle_pkey PRIMARY KEY (hash)
 );
 
+create table connection (
+  id text not null,
+  kind text not null,
+  description text,
+  host text,
+  port integer,
+  schema text,
+  login text,
+  extra jsonb not null default '{}'::jsonb,
+  sealed bytea,
+  has_password boolean not null default false,
+  secret_keys text[] not null default '{}'::text[],
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  updated_by text not null,
+  constraint connection_pkey PRIMARY KEY (id)
+);
+
 create table dag (
   id bigint not null generated always as identity,
   name text not null,
@@ -345,6 +363,18 @@ create table task_try (
   log_bytes bigint not null default 0,
   constraint task_try_pkey PRIMARY KEY (run_id, task_index, map_index, try_number)
 ) partition by RANGE (run_id);
+
+create table variable (
+  key text not null,
+  value text,
+  sealed bytea,
+  description text,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  updated_by text not null,
+  constraint open_or_sealed CHECK (((value IS NULL) <> (sealed IS NULL))),
+  constraint variable_pkey PRIMARY KEY (key)
+);
 
 create table waiting_task (
   run_id bigint not null,

@@ -64,6 +64,23 @@ export interface Bundle {
   size: number;
 }
 
+export interface Connection {
+  created_at: Generated<Timestamp>;
+  description: string | null;
+  extra: Generated<Json>;
+  has_password: Generated<boolean>;
+  host: string | null;
+  id: string;
+  kind: string;
+  login: string | null;
+  port: number | null;
+  schema: string | null;
+  sealed: Buffer | null;
+  secret_keys: Generated<string[]>;
+  updated_at: Generated<Timestamp>;
+  updated_by: string;
+}
+
 export interface Dag {
   active: Generated<boolean>;
   created_at: Generated<Timestamp>;
@@ -274,6 +291,16 @@ export interface TaskTry {
   worker_id: number | null;
 }
 
+export interface Variable {
+  created_at: Generated<Timestamp>;
+  description: string | null;
+  key: string;
+  sealed: Buffer | null;
+  updated_at: Generated<Timestamp>;
+  updated_by: string;
+  value: string | null;
+}
+
 export interface WaitingTask {
   map_index: Generated<number>;
   rank: number;
@@ -307,6 +334,7 @@ export interface DB {
   app_user: AppUser;
   audit_event: AuditEvent;
   bundle: Bundle;
+  connection: Connection;
   dag: Dag;
   dag_run: DagRun;
   dag_version: DagVersion;
@@ -326,6 +354,7 @@ export interface DB {
   task_relaunch: TaskRelaunch;
   task_timer: TaskTimer;
   task_try: TaskTry;
+  variable: Variable;
   waiting_task: WaitingTask;
   worker: Worker;
   xcom: Xcom;

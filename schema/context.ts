@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { ApiTokenRole, ApiTokenRow } from '#db/queries/api-tokens.ts';
+import type { Vault } from '#db/vault.ts';
 import type { EventStreams } from './event-streams.ts';
 
 export const ROLES = ['viewer', 'editor', 'admin', 'worker', 'runner'] as const;
@@ -48,6 +49,8 @@ export interface Context {
   viewer: Viewer | null;
   events: EventStreams;
   access: Access;
+  /** Seals secrets; nothing here ever opens one to show it. */
+  vault: Vault;
   /** The content hash of an archive of DAG code, made anew from what is in it; an error when it is no such archive. */
   hashBundle(archive: Buffer): Promise<string>;
   version: string;

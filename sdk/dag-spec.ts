@@ -43,6 +43,10 @@ export interface TaskSpecBase {
    * them as (keyword) arguments, bash as environment variables: strings as they are, the rest as JSON. Never made: null, empty in bash.
    */
   inputs: { [name: string]: { task: string; key: string } };
+  /** Keys of variables that its code asks for; those that its templates name are found by themselves. */
+  variables: string[];
+  /** Ids of connections that its code asks for, likewise. */
+  connections: string[];
 }
 
 export interface EmptyTaskSpec extends TaskSpecBase {

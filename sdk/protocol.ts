@@ -31,6 +31,20 @@ export interface RunContext {
   triggeredBy: string | null;
 }
 
+/** A connection with its secrets, as a task gets it. */
+export interface ConnectionValue {
+  id: string;
+  /** postgres, http, smtp, slack, webhook or generic. */
+  kind: string;
+  host: string | null;
+  port: number | null;
+  schema: string | null;
+  login: string | null;
+  password: string | null;
+  /** Open and secret settings together. */
+  extra: { [key: string]: Json };
+}
+
 /** One launch of one try, handed to a runner. */
 export interface Dispatch {
   /** Opaque: `<runId>.<taskIndex>.<mapIndex>.<uuid>`. Everything said about this launch carries it. */
@@ -45,6 +59,14 @@ export interface Dispatch {
   task: TaskSpec;
   run: RunContext;
   xcoms: XComValue[];
+  /** Those that the task refers to and that are there, by key. */
+  variables: { [key: string]: string };
+  /** Those that the task refers to and that are there, by id. */
+  connections: { [id: string]: ConnectionValue };
+  /** Texts in it that no log, message or rendered field may show. */
+  secrets: string[];
+  /** Why a secret that is there could not be read, by `variable <key>` or `connection <id>`. */
+  unreadable: { [what: string]: string };
   /** Bearer token for this dispatch alone; null unless its claim asked for tokens. */
   token: string | null;
 }

@@ -1,5 +1,6 @@
 /** How a runner calls a task of a bundled DAG file. Reads plain data only: the bundle carries its own copy of the SDK. */
 import { join } from 'node:path';
+import { connectionOf, variableOf } from './named-values.ts';
 import type { Dispatch, Json } from './protocol.ts';
 import type { Dag, TaskContext, TaskHandler } from './task-types.ts';
 
@@ -17,7 +18,7 @@ export interface TaskHost {
 /** How a task ended when it threw. */
 export interface TaskFailure {
   outcome: 'failed' | 'skipped';
-  cause: 'exception' | 'skipped_by_task' | 'result_invalid';
+  cause: 'exception' | 'skipped_by_task' | 'result_invalid' | 'value_missing';
   message: string;
   retryable: boolean;
 }
@@ -93,6 +94,8 @@ function contextOf(dispatch: Dispatch, host: TaskHost): TaskContext {
     },
     signal: host.signal,
     env: host.env,
+    variable: (key) => variableOf(dispatch, key),
+    connection: (id) => connectionOf(dispatch, id),
     file(name) {
       if (host.bundleDir !== null) return join(host.bundleDir, name);
       throw new Error(`DAG '${dispatch.dagId}' carries no files. Name '${name}' in its 'files'.`);
@@ -135,5 +138,6 @@ export function failureOf(error: unknown): TaskFailure {
   const tag = error instanceof Error && 'millrace' in error ? error.millrace : undefined;
   if (tag === 'skip') return { outcome: 'skipped', cause: 'skipped_by_task', message, retryable: false };
   if (tag === 'result_invalid') return { outcome: 'failed', cause: 'result_invalid', message, retryable: false };
+  if (tag === 'value_missing') return { outcome: 'failed', cause: 'value_missing', message, retryable: false };
   return { outcome: 'failed', cause: 'exception', message, retryable: tag !== 'fail' };
 }

@@ -58,6 +58,7 @@ export const TASK_CAUSES = [
   'start_failed',
   'interpreter_missing',
   'template_error',
+  'value_missing',
   'bundle_unavailable',
   'result_invalid',
   'skipped_by_task',

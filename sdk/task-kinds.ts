@@ -74,6 +74,8 @@ const BASE: Fields = {
   owner,
   docs: text(65_536).or(null),
   inputs: record(NAME_PATTERN, input),
+  variables: textList(id, 100),
+  connections: textList(id, 100),
 };
 
 interface KindOf {

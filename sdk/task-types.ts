@@ -1,6 +1,6 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
 import type { DagSpecInput, TriggerRule } from './dag-spec.ts';
-import type { Json, RunContext } from './protocol.ts';
+import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 
 /** Seconds, or `'30s'`, `'5m'`, `'2h'`, `'1d'`, or ISO 8601 (`'PT30S'`). */
 export type Duration = number | `${number}${'s' | 'm' | 'h' | 'd'}` | `P${string}`;
@@ -62,6 +62,10 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** The worker's environment. */
   readonly env: { readonly [name: string]: string | undefined };
+  /** The value of a variable that the task names in `variables`. */
+  variable(key: string): string;
+  /** A connection that the task names in `connections`. */
+  connection(id: string): ConnectionValue;
   /** The path of one of the DAG's `files`, as named there. */
   file(name: string): string;
 }
@@ -93,6 +97,10 @@ export interface TaskOptions extends TaskDefaults {
   triggerRule?: TriggerRule;
   owner?: string | null;
   docs?: string | null;
+  /** Keys of variables for `ctx.variable(key)`; those in templates need no mention. */
+  variables?: readonly string[];
+  /** Ids of connections for `ctx.connection(id)`; those in templates need no mention. */
+  connections?: readonly string[];
 }
 export interface BashOptions extends TaskOptions {
   /** Templated. */

@@ -81,6 +81,11 @@ export const VARIABLES = {
       'Key of all secrets at rest and of runner tokens: 32 bytes in hex or base64. `start` makes one and keeps it in MILLRACE_HOME.',
     requiredBy: ['server', 'scheduler'],
   },
+  MILLRACE_OLD_SECRET_KEYS: {
+    schema: text.transform((value) => value.split(',').map((key) => key.trim())).pipe(z.array(secretKey)),
+    about:
+      'Former secret keys, with commas between them: they still open what is stored under them. Gone once `millrace secrets rewrap` has run.',
+  },
   MILLRACE_DAGS: {
     schema: path,
     about: 'Folder of DAG files that `start` loads and watches.',
@@ -200,6 +205,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
     databaseUrl: values.DATABASE_URL ?? null,
     databaseConnections: values.MILLRACE_DATABASE_CONNECTIONS ?? 10,
     secretKey: values.MILLRACE_SECRET_KEY ?? null,
+    oldSecretKeys: values.MILLRACE_OLD_SECRET_KEYS ?? [],
     dags: values.MILLRACE_DAGS ?? null,
     log: {
       level: values.MILLRACE_LOG_LEVEL ?? ('info' as const),

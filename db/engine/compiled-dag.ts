@@ -1,6 +1,7 @@
 /** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
 import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
+import { valueReferences, type ValueReferences } from './value-references.ts';
 
 /** What decides when runs are due. */
 export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup'>;
@@ -28,6 +29,8 @@ export interface CompiledDag {
   cascadesOnSuccess: Uint8Array;
   /** Upstream indexes whose XComs a dispatch of this task carries; null: none. */
   xcomSources: readonly (Int32Array | null)[];
+  /** Variables and connections that a dispatch of this task carries; null: none. */
+  values: readonly (ValueReferences | null)[];
   maxActiveTasks: number;
   /** max_active_tasks can never bind, so a ready task is queued at once. */
   direct: boolean;
@@ -53,6 +56,13 @@ export function compileDag(row: VersionRow): CompiledDag {
   const childrenOf = (i: number) => children.subarray(offsets[i], offsets[i + 1]);
   const anyChild = (i: number, test: (child: number) => boolean) => Number(childrenOf(i).some(test));
   const rule = (i: number) => tasks[i]?.triggerRule ?? 'all_success';
+  const reads = tasks.map((task, i) => {
+    const text = JSON.stringify(task).replaceAll('\\"', '"');
+    return {
+      xcoms: xcomSources(task, text, upstreams[i] ?? new Int32Array(), indexOf),
+      values: valueReferences(task, text),
+    };
+  });
   return {
     versionId: row.versionId,
     dagId: row.dagId,
@@ -71,7 +81,8 @@ export function compileDag(row: VersionRow): CompiledDag {
     cascadesOnSuccess: Uint8Array.from(tasks, (_, i) =>
       anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c))),
     ),
-    xcomSources: tasks.map((task, i) => xcomSources(task, upstreams[i] ?? new Int32Array(), indexOf)),
+    xcomSources: reads.map(({ xcoms }) => xcoms),
+    values: reads.map(({ values }) => values),
     maxActiveTasks: row.spec.maxActiveTasks,
     direct: n <= row.spec.maxActiveTasks,
   };
@@ -96,22 +107,26 @@ function adjacency(upstreams: readonly Int32Array[]): { offsets: Int32Array; chi
 /**
  * Inputs always. Where code or a template may ask by name: every upstream, and any other task that a call of `xcom_pull` spells out.
  */
-function xcomSources(task: TaskSpec, upstreams: Int32Array, indexOf: ReadonlyMap<string, number>): Int32Array | null {
+function xcomSources(
+  task: TaskSpec,
+  text: string,
+  upstreams: Int32Array,
+  indexOf: ReadonlyMap<string, number>,
+): Int32Array | null {
   const wanted = new Set<number>();
   const add = (taskId: string) => {
     const index = indexOf.get(taskId);
     if (index !== undefined) wanted.add(index);
   };
   for (const input of Object.values(task.inputs)) add(input.task);
-  const calls = pullCalls(task);
+  const calls = pullCalls(text);
   if (calls.length > 0 || task.kind === 'python') for (const up of upstreams) wanted.add(up);
   for (const call of calls) for (const [, name] of call.matchAll(/['"]([\w.-]+)['"]/g)) add(name ?? '');
   return wanted.size === 0 ? null : Int32Array.from(wanted).sort();
 }
 
 /** What stands between the parentheses of each xcom_pull in the task's templates and inline code. */
-function pullCalls(task: TaskSpec): string[] {
-  const text = JSON.stringify(task).replaceAll('\\"', '"');
+function pullCalls(text: string): string[] {
   return [...text.matchAll(/xcom_pull\(([^)]*)\)/g)].map((match) => match[1] ?? '');
 }
 

@@ -2,8 +2,10 @@
 import type pg from 'pg';
 import type { Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
 import type { RunKind } from '#sdk/states.ts';
+import type { Vault } from '#db/vault.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import { formatDispatchId } from './dispatch-id.ts';
+import { loadValues, type DispatchValues } from './dispatch-values.ts';
 import { paramDefaults } from './param-defaults.ts';
 import type { Versions } from './versions.ts';
 import type { ClaimedTask } from './work-items.ts';
@@ -27,7 +29,7 @@ interface RunRow {
   version_id: number;
 }
 
-export function createDispatches(pool: pg.Pool, versions: Versions): Dispatches {
+export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault | null): Dispatches {
   const runs = new Map<number, RunContext>();
 
   const loadRuns = async (claimed: readonly ClaimedTask[]) => {
@@ -49,11 +51,17 @@ export function createDispatches(pool: pg.Pool, versions: Versions): Dispatches 
     async build(claimed) {
       if (claimed.length === 0) return [];
       await versions.load(claimed.map((task) => task.versionId));
-      const [, xcoms] = await Promise.all([loadRuns(claimed), loadXComs(pool, versions, claimed)]);
+      const referencesOf = ({ versionId, taskIndex }: ClaimedTask) =>
+        versions.get(versionId)?.values[taskIndex] ?? null;
+      const [xcoms, valuesOf] = await Promise.all([
+        loadXComs(pool, versions, claimed),
+        loadValues(pool, vault, claimed.map(referencesOf)),
+        loadRuns(claimed),
+      ]);
       return claimed.flatMap((task) => {
         const dag = versions.get(task.versionId);
         const run = runs.get(task.runId);
-        const dispatch = dag && run && toDispatch(task, dag, run, xcoms.get(task) ?? []);
+        const dispatch = dag && run && toDispatch(task, dag, run, xcoms.get(task) ?? [], valuesOf(referencesOf(task)));
         versions.pin(task.runId, task.versionId);
         return dispatch ? [dispatch] : [];
       });
@@ -61,7 +69,13 @@ export function createDispatches(pool: pg.Pool, versions: Versions): Dispatches 
   };
 }
 
-function toDispatch(claimed: ClaimedTask, dag: CompiledDag, run: RunContext, xcoms: XComValue[]): Dispatch | null {
+function toDispatch(
+  claimed: ClaimedTask,
+  dag: CompiledDag,
+  run: RunContext,
+  xcoms: XComValue[],
+  values: DispatchValues,
+): Dispatch | null {
   const task = dag.tasks[claimed.taskIndex];
   if (!task) return null;
   return {
@@ -76,6 +90,7 @@ function toDispatch(claimed: ClaimedTask, dag: CompiledDag, run: RunContext, xco
     task,
     run,
     xcoms,
+    ...values,
     token: null,
   };
 }

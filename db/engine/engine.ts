@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
+import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
 import { cancelRun, type CancelResult } from '#db/queries/task-transitions/cancel-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
@@ -71,15 +72,17 @@ export interface EngineDeps {
   url: string;
   db: Db;
   pool: pg.Pool;
+  /** Opens the secrets that tasks refer to; without one such tasks fail. */
+  vault?: Vault | null;
   /** Flushes that may run at once. */
   connections?: number;
   onError(error: unknown): void;
 }
 
-export function createEngine({ url, db, pool, connections: size = 2, onError }: EngineDeps): Engine {
+export function createEngine({ url, db, pool, vault = null, connections: size = 2, onError }: EngineDeps): Engine {
   const connections = createConnections(url, size);
   const versions = createVersions(pool);
-  const dispatches = createDispatches(pool, versions);
+  const dispatches = createDispatches(pool, versions, vault);
   const commit = createGroupCommit({ connections, versions, onError });
   const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
 

@@ -13,7 +13,7 @@ import traceback
 from json import dumps
 
 from millrace import Fail, Skip
-from task_context import task_context
+from task_context import MissingValue, task_context
 
 
 class InvalidResult(Exception):
@@ -103,6 +103,8 @@ def outcome_of(request):
         return {"outcome": "skipped", "message": str(error) or "Skipped by the task."}, pushed, None
     except InvalidResult as error:
         return {"outcome": "failed", "cause": "result_invalid", "message": str(error), "retryable": False}, {}, None
+    except MissingValue as error:
+        return {"outcome": "failed", "cause": "value_missing", "message": str(error), "retryable": False}, {}, None
     except Fail as error:
         stack = own_frames(error)
         print(stack, file=sys.stderr, end="")

@@ -1,6 +1,7 @@
 """The names that a task function may ask for as arguments: ds, params, ti, dag_run, ..."""
 
 from datetime import datetime, timezone
+from json import loads
 
 
 def parse_time(text):
@@ -44,6 +45,41 @@ class TaskInstance(Record):
         self._push(key, value)
 
 
+class MissingValue(Exception):
+    """A variable or connection that the task names and that is not there."""
+
+
+class Values:
+    """Variables or connections by attribute, by key, or by get(name, default)."""
+
+    def __init__(self, what, values, unreadable, read=lambda value: value):
+        self._what, self._values, self._unreadable, self._read = what, values, unreadable, read
+
+    def __getitem__(self, name):
+        if name in self._values:
+            return self._read(self._values[name])
+        known = self._unreadable.get("%s %s" % (self._what, name))
+        plural = {"variable": "variables", "connection": "connections"}[self._what]
+        raise MissingValue(
+            known or "The task has no %s '%s'. Create it, and name it in the task's '%s' if its code asks for it." % (self._what, name, plural)
+        )
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def get(self, name, default=None):
+        return self[name] if name in self._values else default
+
+
+class Connection(Record):
+    """id, kind, host, port, schema, login, password, and extra as a dict."""
+
+    def __repr__(self):
+        return "<Connection %s>" % self.id
+
+
 def task_context(request, push):
     """Every context name with its value. Names without a value (`ds` of a run without logical date) are missing."""
     run = request["run"]
@@ -58,7 +94,13 @@ def task_context(request, push):
         try_number=request["tryNumber"],
         max_tries=request["maxTries"],
     )
+    variables = Values("variable", request["variables"], request["unreadable"])
+    connections = Values("connection", request["connections"], request["unreadable"], lambda fields: Connection(**fields))
     names = {
+        "variable": lambda key: variables[key],
+        "connection": lambda name: connections[name],
+        "var": Record(value=variables, json=Values("variable", request["variables"], request["unreadable"], loads)),
+        "conn": connections,
         "ti": ti,
         "task_instance": ti,
         "params": run["params"],

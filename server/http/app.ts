@@ -5,6 +5,7 @@ import compression from 'compression';
 import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { Listener } from '#db/listen.ts';
+import type { Vault } from '#db/vault.ts';
 import type { ApiEngine } from '#schema/context.ts';
 import { createAccess, type AccessRequest } from '../auth/access.ts';
 import { createAccessWatch } from '../auth/access-watch.ts';
@@ -33,6 +34,7 @@ export interface AppDeps {
   log: Logger;
   /** 32 bytes: signs the tokens of runners. */
   secretKey: Buffer;
+  vault: Vault;
   version: string;
   /** Folder of the built page. */
   webRoot: string;
@@ -100,7 +102,7 @@ function createParts(deps: AppDeps) {
   const limits = deps.eventLimits;
   const events = createEventStreams({ db, listener, log, ...(limits ? { limits } : {}) });
   const graphql = createGraphql({
-    shared: { db, pool, engine, events, hashBundle, version },
+    shared: { db, pool, engine, events, vault: deps.vault, hashBundle, version },
     log,
   });
   const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens };

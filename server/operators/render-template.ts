@@ -1,4 +1,5 @@
 import { createContext, Script } from 'node:vm';
+import { MissingValueError } from '#sdk/named-values.ts';
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 
 /** Values by name. Functions get plain values; keyword arguments come last, as an object. */
@@ -8,10 +9,15 @@ export interface TemplateContext {
 
 export class TemplateError extends Error {
   readonly template: string;
+  /** It names a variable or a connection that is not there. */
+  readonly isMissingValue: boolean;
   constructor(message: string, template: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'TemplateError';
     this.template = template;
+    this.isMissingValue = [options?.cause, (options?.cause as Error | undefined)?.cause].some(
+      (cause) => cause instanceof MissingValueError || (cause instanceof TemplateError && cause.isMissingValue),
+    );
   }
 }
 

@@ -47,6 +47,8 @@ export function templateContext(dispatch: Dispatch): TemplateContext {
       ts_nodash: digits(logicalDate),
     }),
     params: run.params,
+    var: { value: dispatch.variables },
+    conn: dispatch.connections,
     conf: run.conf,
     inputs: inputsOf(dispatch),
     run_id: run.runKey,

@@ -36,7 +36,7 @@ export type FromSupervisor =
 /** How the code of a task says it ended: the result of a Python process or of a node child. */
 export interface TaskResult {
   outcome: 'success' | 'failed' | 'skipped';
-  cause?: 'exception' | 'result_invalid' | 'skipped_by_task' | 'oom_killed';
+  cause?: 'exception' | 'result_invalid' | 'skipped_by_task' | 'oom_killed' | 'value_missing';
   message?: string;
   /** Class of the error. */
   name?: string;

@@ -189,9 +189,9 @@ function resultOf(job: Job): TaskResult | null {
 
 function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: string) {
   const { dispatch, bundleDir, memoryLimit } = task;
-  const { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms } = dispatch;
+  const { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms, variables, connections, unreadable } = dispatch;
   const { callable, source, kwargs } = launch;
-  const about = { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms };
+  const about = { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms, variables, connections, unreadable };
   return { op: 'run', id, ...about, callable, source, kwargs, env: taskVariables(task), cwd, bundleDir, memoryLimit };
 }
 

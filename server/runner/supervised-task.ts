@@ -1,7 +1,8 @@
-import type { Dispatch } from '#sdk/protocol.ts';
+import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
+import { createMask, maskJson, type Mask } from './mask.ts';
 import { createTaskLog, type TaskLog } from './task-log.ts';
-import { decideReport, type Ending } from './task-report.ts';
+import { decideReport, type Ending, type Verdict } from './task-report.ts';
 
 /** How a runtime stops a task. One that has not begun is taken back and ended as withdrawn. */
 export interface TaskControl {
@@ -60,6 +61,8 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
   let timeout: NodeJS.Timeout | null = null;
   let grace: NodeJS.Timeout | null = null;
 
+  const mask = createMask(dispatch.secrets);
+
   const kill = () => task.control?.signal('SIGKILL');
   const task: SupervisedTask = {
     dispatch,
@@ -68,6 +71,7 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
     control: null,
     log: createTaskLog({
       dispatchId,
+      mask,
       limit: config.outputLimit,
       emit: (chunk) => send({ type: 'log', chunk }),
       onLimit: () => task.stop('output_limit'),
@@ -104,15 +108,18 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
       if (grace) clearTimeout(grace);
       if (begun && stopReason) owner.sweep(dispatchId);
       if (ending.how === 'exited' && peak > 0) ending.peakMemory = Math.max(peak, ending.peakMemory ?? 0);
-      const verdict = decideReport({
-        dispatchId,
-        ending,
-        stopReason,
-        memoryLimit,
-        executionTimeout: spec.executionTimeout,
-        outputLimit: config.outputLimit,
-        resultLimit: config.resultLimit,
-      });
+      const verdict = withoutSecrets(
+        mask,
+        decideReport({
+          dispatchId,
+          ending,
+          stopReason,
+          memoryLimit,
+          executionTimeout: spec.executionTimeout,
+          outputLimit: config.outputLimit,
+          resultLimit: config.resultLimit,
+        }),
+      );
       const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
       if (verdict.outcome === 'failed' && verdict.message && !explained) task.log.system(verdict.message);
       send({ type: 'finished', report: { dispatchId, ...verdict, logBytes: task.log.end() } });
@@ -120,6 +127,16 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
     },
   };
   return task;
+}
+
+/** What the task returned stays as it is: that is data, by the will of its author. */
+function withoutSecrets(mask: Mask, verdict: Verdict): Verdict {
+  const { message, evidence } = verdict;
+  return {
+    ...verdict,
+    ...(message != null && { message: mask(message) }),
+    ...(evidence != null && { evidence: maskJson(mask, evidence) as { [key: string]: Json } }),
+  };
 }
 
 function lowest(a: number | null, b: number | null): number | null {

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { LogChunk } from '#sdk/protocol.ts';
+import { createMask, type Mask } from './mask.ts';
 
 export interface TaskLog {
   write(stream: 'o' | 'e', data: Buffer | string): void;
@@ -7,13 +8,15 @@ export interface TaskLog {
   system(text: string): void;
   /** Sends what is left, unfinished lines too. Returns the bytes of the whole log. */
   end(): number;
-  /** The last line with something on it that stdout was given; null when there was none or it was cut. */
+  /** The last line with something on it that stdout was given, without its secrets; null when there was none or it was cut. */
   lastOutput(): string | null;
   lastError(): string | null;
 }
 
 export interface TaskLogOptions {
   dispatchId: string;
+  /** Hides secrets, line by line: a line is whole here, however it came. */
+  mask?: Mask;
   emit(chunk: LogChunk): void;
   /** Bytes of the log. */
   limit: number;
@@ -35,7 +38,7 @@ interface Source {
   last: string | null;
 }
 
-export function createTaskLog({ dispatchId, emit, limit, onLimit }: TaskLogOptions): TaskLog {
+export function createTaskLog({ dispatchId, mask = createMask([]), emit, limit, onLimit }: TaskLogOptions): TaskLog {
   const source = (letter: 'o' | 'e'): Source => ({
     letter,
     decoder: new StringDecoder(),
@@ -83,7 +86,7 @@ export function createTaskLog({ dispatchId, emit, limit, onLimit }: TaskLogOptio
         from.dropped += piece.length - kept.length;
       }
       if (at < 0) return;
-      add(from.letter, finishLine(from));
+      add(from.letter, finishLine(from, mask));
       stopAtLimit();
       start = at + 1;
     }
@@ -98,12 +101,12 @@ export function createTaskLog({ dispatchId, emit, limit, onLimit }: TaskLogOptio
       stopAtLimit();
     },
     system(text) {
-      for (const line of text.split('\n')) add('s', clean(line));
+      for (const line of mask(text).split('\n')) add('s', clean(line));
     },
     end() {
       for (const from of [sources.o, sources.e]) {
         if (!full) take(from, from.decoder.end());
-        if (from.rest !== '') add(from.letter, finishLine(from));
+        if (from.rest !== '') add(from.letter, finishLine(from, mask));
       }
       flush();
       return offset;
@@ -113,8 +116,9 @@ export function createTaskLog({ dispatchId, emit, limit, onLimit }: TaskLogOptio
   };
 }
 
-function finishLine(from: Source): string {
-  let text = clean(from.rest);
+function finishLine(from: Source, mask: Mask): string {
+  const whole = clean(from.rest);
+  let text = from.dropped > 0 ? mask.cut(whole) : mask(whole);
   const bytes = text.length * 3 > LINE_LIMIT ? Buffer.byteLength(text) : 0;
   const cut = from.dropped > 0 || bytes > LINE_LIMIT;
   if (cut) {

@@ -34,7 +34,8 @@ export interface Over {
   outputLimit: number;
   resultLimit: number;
 }
-type Verdict = Omit<TaskReport, 'dispatchId' | 'logBytes'>;
+
+export type Verdict = Omit<TaskReport, 'dispatchId' | 'logBytes'>;
 
 const MIB = 1024 * 1024;
 const mib = (bytes: number) => `${Math.round(bytes / MIB)} MiB`;

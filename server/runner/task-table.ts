@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { missingDeclared } from '#sdk/named-values.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { prepareLaunch } from '../operators/prepare-launch.ts';
 import { TemplateError } from '../operators/render-template.ts';
@@ -46,6 +47,8 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
   const owner = { config, send, sweep, ended: (task: SupervisedTask) => void tasks.delete(task.dispatch.dispatchId) };
 
   const launch = (task: SupervisedTask) => {
+    const missing = missingDeclared(task.dispatch);
+    if (missing !== null) return task.end(valueMissing(missing));
     const prepared = prepareLaunch(task.dispatch);
     if (prepared.how === 'shell') shell.start(task, prepared);
     else if (prepared.how === 'python') python.start(task, prepared);
@@ -91,8 +94,16 @@ const NOTHING_TO_DO: Ending = {
   lastLine: null,
 };
 
+const valueMissing = (message: string): Ending => ({
+  how: 'not_started',
+  cause: 'value_missing',
+  message,
+  retryable: false,
+});
+
 function notPrepared(error: unknown): Ending {
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof TemplateError && error.isMissingValue) return valueMissing(message);
   return error instanceof TemplateError
     ? { how: 'not_started', cause: 'template_error', message, retryable: false }
     : {

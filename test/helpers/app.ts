@@ -5,7 +5,7 @@ import { createApp, type App, type AppDeps } from '#server/http/app.ts';
 import { createLogger } from '#server/log.ts';
 import { Writable } from 'node:stream';
 import type { TestDatabase } from './database.ts';
-import { createTestEngine, type TestEngine } from './engine.ts';
+import { createTestEngine, TEST_VAULT, type TestEngine } from './engine.ts';
 
 export interface TestApp extends App {
   engine: TestEngine;
@@ -48,6 +48,7 @@ export async function startTestApp(database: TestDatabase, options: Partial<AppD
     engine,
     log: createLogger({ level: 'debug', format: 'json', destination }),
     secretKey: TEST_KEY,
+    vault: TEST_VAULT,
     version: 'test',
     webRoot: '/nowhere',
     ...options,

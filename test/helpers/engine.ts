@@ -3,6 +3,7 @@ import type { Dispatch, ReportOutcome, TaskReport } from '#sdk/protocol.ts';
 import { createEngine, type Engine } from '#db/engine/engine.ts';
 import { deployDag, type Deployed } from '#db/queries/dag.ts';
 import type { Database } from '#db/client.ts';
+import { createVault } from '#db/vault.ts';
 
 type TaskOptions = Partial<Omit<BashTaskSpec, 'kind'>> & { kind?: 'bash' | 'empty' };
 
@@ -51,10 +52,14 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     owner: null,
     docs: null,
     inputs: {},
+    variables: [],
+    connections: [],
   };
   if (options.kind === 'empty') return { ...base, ...options, kind: 'empty' };
   return { ...base, command: 'true', env: {}, skipOnExitCode: 99, ...options, kind: 'bash' };
 }
+
+export const TEST_VAULT = createVault(Buffer.alloc(32, 7));
 
 export interface TestEngine extends Engine {
   deploy(spec: DagSpec): Promise<Deployed>;
@@ -66,7 +71,7 @@ export interface TestEngine extends Engine {
 /** An engine on the test's database. Stop it before the database goes. */
 export function createTestEngine({ url, pool, db }: Database): TestEngine {
   const errors: unknown[] = [];
-  const engine = createEngine({ url, db, pool, onError: (error) => errors.push(error) });
+  const engine = createEngine({ url, db, pool, vault: TEST_VAULT, onError: (error) => errors.push(error) });
   let workers = 0;
   return {
     ...engine,

@@ -30,6 +30,8 @@ const BASE = {
   owner: null,
   docs: null,
   inputs: {},
+  variables: [],
+  connections: [],
 } as const;
 const OF_KIND = {
   empty: {},
@@ -41,10 +43,23 @@ const OF_KIND = {
 export interface DispatchExtras {
   run?: Partial<RunContext>;
   xcoms?: XComValue[];
+  variables?: Dispatch['variables'];
+  connections?: Dispatch['connections'];
+  secrets?: string[];
+  unreadable?: Dispatch['unreadable'];
   bundleHash?: string | null;
 }
 
-export function makeDispatch(task: TaskInput, { run, xcoms = [], bundleHash = null }: DispatchExtras = {}): Dispatch {
+export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Dispatch {
+  const {
+    run,
+    xcoms = [],
+    variables = {},
+    connections = {},
+    secrets = [],
+    unreadable = {},
+    bundleHash = null,
+  } = extras;
   return {
     dispatchId: `1.0.-1.${randomUUID()}`,
     dagId: 'dag',
@@ -69,6 +84,10 @@ export function makeDispatch(task: TaskInput, { run, xcoms = [], bundleHash = nu
       ...run,
     },
     xcoms,
+    variables,
+    connections,
+    secrets,
+    unreadable,
     token: 'secret-token',
   };
 }

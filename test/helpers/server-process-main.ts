@@ -2,6 +2,7 @@
 import { createDatabase } from '#db/client.ts';
 import { createEngine } from '#db/engine/engine.ts';
 import { createListener } from '#db/listen.ts';
+import { createVault } from '#db/vault.ts';
 import { createApp } from '#server/http/app.ts';
 import { createLogger } from '#server/log.ts';
 
@@ -13,6 +14,7 @@ const listener = createListener(url);
 const app = createApp({
   ...{ db, pool, engine, listener, log, version: 'test', webRoot: '/nowhere' },
   secretKey: Buffer.alloc(32, 7),
+  vault: createVault(Buffer.alloc(32, 7)),
 });
 await listener.start();
 console.log(await app.start(Number(port)));

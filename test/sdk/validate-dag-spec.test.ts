@@ -52,6 +52,8 @@ test('what is left out gets its default', () => {
         owner: null,
         docs: null,
         inputs: {},
+        variables: [],
+        connections: [],
         command: 'true',
         env: {},
         skipOnExitCode: 99,

@@ -1,6 +1,7 @@
 import type { Database, Db } from '#db/client.ts';
 import { createEngine, type Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
+import { createVault, type Vault } from '#db/vault.ts';
 import { startProcessBeat } from '../../process-beat.ts';
 import { startScheduler } from '../../scheduler/scheduler.ts';
 import { version } from '../version.ts';
@@ -10,10 +11,14 @@ import type { RoleContext } from './role.ts';
 export interface Core extends Database {
   engine: Engine;
   listener: Listener;
+  vault: Vault;
 }
 
-export function openEngine({ url, db, pool }: Database, { log, shutdown }: RoleContext): Engine {
-  const engine = createEngine({ url, db, pool, onError: (error) => log.error({ error }, 'a flush failed') });
+export const openVault = (secretKey: Buffer, { config }: RoleContext): Vault =>
+  createVault(secretKey, config.oldSecretKeys);
+
+export function openEngine({ url, db, pool }: Database, vault: Vault, { log, shutdown }: RoleContext): Engine {
+  const engine = createEngine({ url, db, pool, vault, onError: (error) => log.error({ error }, 'a flush failed') });
   shutdown.add('engine', () => engine.stop());
   return engine;
 }

@@ -1,5 +1,5 @@
 import { checkDatabase, openDatabase, openListener } from './database.ts';
-import { openEngine } from './engine.ts';
+import { openEngine, openVault } from './engine.ts';
 import { openHttp } from './http.ts';
 import { runRole } from './role.ts';
 
@@ -9,7 +9,8 @@ export const runServer = (): Promise<void> =>
     const database = openDatabase(config.databaseUrl!, context);
     await checkDatabase(database);
     const listener = openListener(database.url, context);
-    const core = { ...database, listener, engine: openEngine(database, context) };
+    const vault = openVault(config.secretKey!, context);
+    const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await listener.start();
     const address = await openHttp(core, config.secretKey!, context);
     log.info({ address }, 'the API listens');

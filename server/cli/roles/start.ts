@@ -12,7 +12,7 @@ import { printLine } from '../output.ts';
 import { ensureSecretKey } from '../secret-key.ts';
 import { readServiceFile, removeServiceFile, writeServiceFile } from '../service-file.ts';
 import { checkDatabase, databaseUrl, openDatabase, openListener } from './database.ts';
-import { openEngine, openScheduler, type Core } from './engine.ts';
+import { openEngine, openScheduler, openVault, type Core } from './engine.ts';
 import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
@@ -35,7 +35,8 @@ export const runStart = (): Promise<void> =>
     await checkDatabase(database);
     await migrate(url);
     const listener = openListener(url, context);
-    const core = { ...database, listener, engine: openEngine(database, context) };
+    const vault = openVault(secretKey, context);
+    const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await listener.start();
     const address = await (await http).openHttp(core, secretKey, context);
     await openScheduler(core, context);

@@ -1,6 +1,7 @@
 /** The server role: the API over HTTP and WebSocket, the engine, and where asked a worker in the same process. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createListener } from '#db/listen.ts';
+import { createVault } from '#db/vault.ts';
 import { createApiToken } from '#server/auth/users.ts';
 import { createApp } from '#server/http/app.ts';
 import { createLogger } from '#server/log.ts';
@@ -21,6 +22,7 @@ async function openServer(request: OpenRequest) {
     engine,
     log: createLogger({ level: 'warn', format: 'text' }),
     secretKey: Buffer.alloc(32, 7),
+    vault: createVault(Buffer.alloc(32, 7)),
     version: 'bench',
     webRoot: '/nowhere',
   });
