@@ -8,7 +8,14 @@ const MOST_REPORTS = 1_000;
 const MOST_CHUNKS = 1_000;
 const MOST_CHUNK_CHARACTERS = 1024 * 1024;
 const MOST_MESSAGE = 8_000;
-const OUTCOMES: ReadonlySet<unknown> = new Set<ReportOutcome>(['success', 'failed', 'skipped', 'released']);
+const OUTCOMES: ReadonlySet<unknown> = new Set<ReportOutcome>([
+  'success',
+  'failed',
+  'skipped',
+  'released',
+  'rescheduled',
+]);
+const MOST_SECONDS = 7 * 86_400;
 const CAUSES: ReadonlySet<unknown> = new Set<TaskCause>(TASK_CAUSES);
 
 type Fields = { [key: string]: unknown };
@@ -24,6 +31,7 @@ function checkLength(list: readonly unknown[], most: number, what: string): void
 
 const isObjectOrNothing = (value: unknown): boolean =>
   value == null || (typeof value === 'object' && !Array.isArray(value));
+const isDelay = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST_SECONDS;
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
@@ -32,7 +40,8 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
   return items.map((item, index) => {
     const where = `reports[${index}]`;
     const fields = fieldsOf(item, where);
-    const { dispatchId, outcome, cause, message, exitCode, evidence, xcoms, logBytes, retryable } = fields;
+    const { dispatchId, outcome, cause, message, exitCode, evidence, xcoms, logBytes, retryable, afterSeconds } =
+      fields;
     if (typeof dispatchId !== 'string') throw badInput(`${where}.dispatchId must be a string.`);
     if (!OUTCOMES.has(outcome)) throw badInput(`${where}.outcome must be one of ${[...OUTCOMES].join(', ')}.`);
     if (!CAUSES.has(cause)) throw badInput(`${where}.cause is not a known cause: ${JSON.stringify(cause)}.`);
@@ -43,6 +52,8 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
     if (!isCount(logBytes)) throw badInput(`${where}.logBytes must be a count of bytes.`);
     if (retryable !== undefined && typeof retryable !== 'boolean')
       throw badInput(`${where}.retryable must be a boolean.`);
+    if (outcome === 'rescheduled' && !isDelay(afterSeconds))
+      throw badInput(`${where}.afterSeconds must be a number from 0 to ${MOST_SECONDS}.`);
     return {
       dispatchId,
       outcome: outcome as ReportOutcome,
@@ -53,6 +64,7 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       xcoms: (xcoms ?? null) as { [key: string]: Json } | null,
       logBytes,
       ...(retryable === undefined ? {} : { retryable }),
+      ...(isDelay(afterSeconds) ? { afterSeconds } : {}),
     };
   });
 }

@@ -67,6 +67,8 @@ export interface Dispatch {
   secrets: string[];
   /** Why a secret that is there could not be read, by `variable <key>` or `connection <id>`. */
   unreadable: { [what: string]: string };
+  /** Sensors: since when this task instance has looked, over tries and reschedules, and how often before. Null: other tasks. */
+  waiting: { since: string; pokes: number } | null;
   /** Bearer token for this dispatch alone; null unless its claim asked for tokens. */
   token: string | null;
 }
@@ -74,8 +76,24 @@ export interface Dispatch {
 /**
  * `released`: handed back before user code started; costs no try.
  * `failed` may be retried by the engine unless `retryable` is false.
+ * `deferred`: goes on waiting without a worker or a slot; the dispatch stays current and is reported again.
+ * `rescheduled`: nothing yet, look again `afterSeconds` from now; the same try, by any worker.
  */
-export type ReportOutcome = 'success' | 'failed' | 'skipped' | 'released';
+export type ReportOutcome = 'success' | 'failed' | 'skipped' | 'released' | 'deferred' | 'rescheduled';
+
+/** What a deferred dispatch waits for. */
+export interface Deferral {
+  /** Who looks: a name that the triggerer knows. */
+  kind: string;
+  /** What to look for, with templates rendered. */
+  spec: { [key: string]: Json };
+  /** The first look; null: now. */
+  dueAt: string | null;
+  /** Null: it may wait for ever. */
+  timeoutAt: string | null;
+  /** An event of this name calls for a look before its time. */
+  watchKey: string | null;
+}
 
 /** How a dispatch ended. */
 export interface TaskReport {
@@ -92,6 +110,10 @@ export interface TaskReport {
   /** Bytes of log written for this dispatch: the end marker. */
   logBytes: number;
   retryable?: boolean;
+  /** With `deferred`. */
+  defer?: Deferral | null;
+  /** With `rescheduled`. */
+  afterSeconds?: number | null;
 }
 
 /**

@@ -8,6 +8,7 @@ import { formatDispatchId } from './dispatch-id.ts';
 import { loadValues, type DispatchValues } from './dispatch-values.ts';
 import { paramDefaults } from './param-defaults.ts';
 import type { Versions } from './versions.ts';
+import { loadWaiting } from './waiting-since.ts';
 import type { ClaimedTask } from './work-items.ts';
 
 const MOST_RUNS = 20_000;
@@ -53,15 +54,21 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
       await versions.load(claimed.map((task) => task.versionId));
       const referencesOf = ({ versionId, taskIndex }: ClaimedTask) =>
         versions.get(versionId)?.values[taskIndex] ?? null;
-      const [xcoms, valuesOf] = await Promise.all([
+      const [xcoms, valuesOf, waits] = await Promise.all([
         loadXComs(pool, versions, claimed),
         loadValues(pool, vault, claimed.map(referencesOf)),
+        loadWaiting(pool, versions, claimed),
         loadRuns(claimed),
       ]);
       return claimed.flatMap((task) => {
         const dag = versions.get(task.versionId);
         const run = runs.get(task.runId);
-        const dispatch = dag && run && toDispatch(task, dag, run, xcoms.get(task) ?? [], valuesOf(referencesOf(task)));
+        const read = {
+          xcoms: xcoms.get(task) ?? [],
+          ...valuesOf(referencesOf(task)),
+          waiting: waits.get(task) ?? null,
+        };
+        const dispatch = dag && run && toDispatch(task, dag, run, read);
         versions.pin(task.runId, task.versionId);
         return dispatch ? [dispatch] : [];
       });
@@ -73,8 +80,7 @@ function toDispatch(
   claimed: ClaimedTask,
   dag: CompiledDag,
   run: RunContext,
-  xcoms: XComValue[],
-  values: DispatchValues,
+  read: DispatchValues & Pick<Dispatch, 'xcoms' | 'waiting'>,
 ): Dispatch | null {
   const task = dag.tasks[claimed.taskIndex];
   if (!task) return null;
@@ -89,8 +95,7 @@ function toDispatch(
     bundleHash: dag.bundleHash,
     task,
     run,
-    xcoms,
-    ...values,
+    ...read,
     token: null,
   };
 }

@@ -6,18 +6,19 @@ import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
 import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
 import { FINISH_ROW, finishTasks } from '#db/queries/task-transitions/finish-tasks.ts';
-import { RELEASE_TASKS } from '#db/queries/task-transitions/release-tasks.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
 import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
+import { REVIEW_WAITS } from '#db/queries/task-transitions/review-waits.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { WAKE_TASKS } from '#db/queries/task-transitions/wake-tasks.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } from './flush-plan.ts';
+import { sendAside, sendResume } from './set-aside.ts';
 import { createAndStart, type Started } from './start-runs.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
 import type { Versions } from './versions.ts';
-import type { Batch, ClaimedTask, ClaimRequest, FinishItem, ReleaseRow, WorkItem } from './work-items.ts';
+import type { AsideRow, Batch, ClaimedTask, ClaimRequest, FinishItem, WorkItem } from './work-items.ts';
 
 export interface Flushed {
   /** Did not fit beside the others: for the next flush. */
@@ -37,7 +38,7 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
   await tx.commit();
 
   const results = (await Promise.all(changes.finished)).flat();
-  await answerReports(client, finishes, results, await changes.released);
+  await answerReports(client, finishes, results, await changes.aside);
   started.answer();
   for (const item of batch.items) if (item.kind === 'wake' || item.kind === 'review') item.resolve();
   await deliver(claims, handedOver(results, finishes), finishes.ready);
@@ -47,24 +48,24 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
 
 interface Finishes {
   rows: FinishRow[];
-  released: ReleaseRow[];
+  aside: AsideRow[];
   /** Items that this flush answers completely. */
   ready: FinishItem[];
   later: FinishItem[];
-  itemOf: Map<FinishRow | ReleaseRow, FinishItem>;
+  itemOf: Map<FinishRow | AsideRow, FinishItem>;
 }
 
 function splitFinishes(batch: Batch): Finishes {
   const items = batch.items.filter((item) => item.kind === 'finish');
-  const itemOf = new Map<FinishRow | ReleaseRow, FinishItem>();
-  for (const item of items) for (const row of [...item.pending, ...item.released]) itemOf.set(row, item);
+  const itemOf = new Map<FinishRow | AsideRow, FinishItem>();
+  for (const item of items) for (const row of [...item.pending, ...item.aside]) itemOf.set(row, item);
   const { now, later } = withoutConflicts(items.flatMap((item) => item.pending));
   const postponed = groupByItem(later, itemOf);
   return {
     rows: now,
-    released: items.flatMap((item) => item.released),
+    aside: items.flatMap((item) => item.aside),
     ready: items.filter((item) => !postponed.has(item)),
-    later: [...postponed].map(([item, pending]) => ({ ...item, pending, released: [], rows: pending.length })),
+    later: [...postponed].map(([item, pending]) => ({ ...item, pending, aside: [], rows: pending.length })),
     itemOf,
   };
 }
@@ -105,8 +106,10 @@ interface FinishResult {
 
 interface Changes {
   finished: Promise<FinishResult[]>[];
-  released: Promise<{ n: number }[]>;
+  aside: Promise<{ n: number }[]>;
 }
+
+const REVIEWS = [REVIEW_TASKS, REVIEW_WAITS];
 
 interface ChangeInput {
   batch: Batch;
@@ -120,19 +123,18 @@ async function applyChanges(tx: Transaction, { batch, finishes, started, slots }
   const reviews = batch.items.flatMap((item) => (item.kind === 'review' ? item.runIds : []));
   const rows = [...finishes.rows, ...started.settled];
   const admit = new Set([...started.admit, ...wakes.map((key) => key.runId), ...reviews]);
-  const locks = new Set([...admit, ...rows.map((row) => row.runId), ...finishes.released.map((key) => key.runId)]);
-  if (locks.size === 0) return { finished: [], released: Promise.resolve([]) };
+  const locks = new Set([...admit, ...rows.map((row) => row.runId), ...finishes.aside.map((key) => key.runId)]);
+  if (locks.size === 0) return { finished: [], aside: Promise.resolve([]) };
 
   void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
-  if (reviews.length > 0) void tx.send(REVIEW_TASKS, [arrayLiteral(reviews)]);
-  const released =
-    finishes.released.length > 0
-      ? tx.send<{ n: number }>(RELEASE_TASKS, releaseColumns(finishes.released))
-      : Promise.resolve([]);
+  for (const review of reviews.length > 0 ? REVIEWS : []) void tx.send(review, [arrayLiteral(reviews)]);
+  const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);
+  for (const row of finishes.aside) if (row.how !== 'released') admit.add(row.runId);
+  sendResume(tx, finishes.rows);
   const finished = rows.length > 0 ? await sendFinishes(tx, rows, slots, admit) : [];
   if (admit.size > 0) void tx.send(ADMIT_TASKS, [arrayLiteral([...admit])]);
-  return { finished, released };
+  return { finished, aside };
 }
 
 /** Instances that are settled without running are counted into their children in turn, until nothing more follows. */
@@ -209,14 +211,14 @@ async function answerReports(
   client: pg.Client,
   finishes: Finishes,
   results: FinishResult[],
-  released: { n: number }[],
+  aside: { n: number }[],
 ): Promise<void> {
-  const accepted = new Set<FinishRow | ReleaseRow | undefined>([
+  const accepted = new Set<FinishRow | AsideRow | undefined>([
     ...results.flatMap((row) => (row.kind === FINISH_ROW.accepted ? [finishes.rows[row.a - 1]] : [])),
-    ...released.map((row) => finishes.released[row.n - 1]),
+    ...aside.map((row) => finishes.aside[row.n - 1]),
   ]);
-  const refused: (FinishRow | ReleaseRow)[] = [];
-  for (const key of [...finishes.rows, ...finishes.released]) {
+  const refused: (FinishRow | AsideRow)[] = [];
+  for (const key of [...finishes.rows, ...finishes.aside]) {
     if (accepted.has(key)) finishes.itemOf.get(key)?.answer(key, 'ACCEPTED');
     else refused.push(key);
   }
@@ -277,14 +279,12 @@ const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): stri
   ...keyColumns(keys),
   arrayLiteral(keys.map((key) => key.uuid)),
 ];
-const releaseColumns = (rows: readonly ReleaseRow[]): string[] => [
-  ...dispatchColumns(rows),
-  arrayLiteral(rows.map((row) => row.undelivered)),
-];
 
-/** How each row says its try ended, in the words of task_try; nulls: it was handed back. */
-const endColumns = (rows: readonly (FinishRow | ReleaseRow)[]): string[] => {
-  const ends = rows.map((row) => ('outcome' in row ? row : { outcome: null, cause: null }));
+/** How each row says its try ended, in the words of task_try; deferred: it ended nothing; nulls: it was handed back or put off. */
+const endColumns = (rows: readonly (FinishRow | AsideRow)[]): string[] => {
+  const ends = rows.map((row) =>
+    'outcome' in row ? row : { outcome: row.how === 'deferred' ? row.how : null, cause: null },
+  );
   return [
     arrayLiteral(ends.map(({ outcome }) => (outcome === 'up_for_retry' ? 'failed' : outcome))),
     arrayLiteral(ends.map(({ cause }) => cause)),

@@ -2,14 +2,16 @@
 import type pg from 'pg';
 import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
+import { isSystemQueue } from '#sdk/system-tasks.ts';
 import { formatDispatchId, parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
 import type { LostTry } from './lost-tasks.ts';
 import { exhaustedReport, isExhausted } from './relaunches.ts';
 import { retryDelaySeconds } from './retry-delay.ts';
+import { asideRow } from './set-aside.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
-import type { ClaimedTask, FinishItem, ReleaseRow } from './work-items.ts';
+import type { AsideRow, ClaimedTask, FinishItem } from './work-items.ts';
 
 interface ReportsDeps {
   pool: pg.Pool;
@@ -33,14 +35,14 @@ interface Tries {
 }
 
 export function createReports({ pool, versions, submit }: ReportsDeps): Reports {
-  const send = (pending: FinishRow[], released: ReleaseRow[], claim: FinishItem['claim']) => {
-    const answers = new Map<FinishRow | ReleaseRow, ReportAnswer>();
+  const send = (pending: FinishRow[], aside: AsideRow[], claim: FinishItem['claim']) => {
+    const answers = new Map<FinishRow | AsideRow, ReportAnswer>();
     return new Promise<{ answers: typeof answers; claimed: ClaimedTask[] }>((resolve, reject) =>
       submit({
         kind: 'finish',
-        rows: pending.length + released.length,
+        rows: pending.length + aside.length,
         pending,
-        released,
+        aside,
         claim,
         answer: (key, answer) => answers.set(key, answer),
         resolve: (claimed) => resolve({ answers, claimed }),
@@ -56,39 +58,44 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       // Everything cached: no await, so that what arrives in one tick goes out in one flush
       if (unloaded.length > 0) await versions.loadRuns(unloaded);
       const tries = reports.some(needsTries) ? await loadTries(pool, keys, (i) => needsTries(reports[i]!)) : [];
-      const sent = reports.map((report, i): FinishRow | ReleaseRow | null => {
+      const sent = reports.map((report, i): FinishRow | AsideRow | null => {
         const key = keys[i];
         const dag = key && versions.ofRun(key.runId);
-        if (!key || !dag || !dag.tasks[key.taskIndex]) return null;
+        const task = key && dag?.tasks[key.taskIndex];
+        if (!key || !dag || !task) return null;
         const target = { ...key, dag, workerId };
-        if (report.outcome !== 'released') return finishRow(report, target, tries[i]);
-        return handBack(report, target, tries[i]) ?? { ...key, undelivered: false };
+        const aside = asideRow(report, key, task.queue);
+        if (!aside) return finishRow(report, target, tries[i]);
+        return (aside.how === 'released' ? handBack(report, target, tries[i]) : null) ?? aside;
       });
       const rows = sent.filter((row) => row !== null);
       const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
-      const { answers, claimed } = await send(rows.filter(isFinish), rows.filter(isRelease), wanted);
+      const { answers, claimed } = await send(rows.filter(isFinish), rows.filter(isAside), wanted);
       return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
     },
     async endLost(tries) {
       await versions.loadRuns(tries.map((lost) => lost.runId));
-      const pending = tries.flatMap((lost) => {
+      const rows = tries.flatMap((lost): (FinishRow | AsideRow)[] => {
         const dag = versions.ofRun(lost.runId);
-        return dag ? [lostRow(lost, dag)] : [];
+        if (!dag) return [];
+        // No code of a user runs in the triggerer: what it loses costs nothing
+        const isSystem = isSystemQueue(dag.tasks[lost.taskIndex]?.queue);
+        return [isSystem ? { ...keyOf(lost), how: 'released', undelivered: false } : lostRow(lost, dag)];
       });
-      if (pending.length === 0) return 0;
-      const { answers } = await send(pending, [], null);
+      if (rows.length === 0) return 0;
+      const { answers } = await send(rows.filter(isFinish), rows.filter(isAside), null);
       return countAccepted(answers);
     },
     async takeBack(undelivered) {
       if (undelivered.length === 0) return 0;
       await versions.loadRuns(undelivered.map((key) => key.runId));
       const tries = await loadTries(pool, undelivered, () => true);
-      const rows = undelivered.map((key, i): FinishRow | ReleaseRow => {
+      const rows = undelivered.map((key, i): FinishRow | AsideRow => {
         const dag = versions.ofRun(key.runId);
         const last = dag && handBack(neverArrived(key), { ...key, dag, workerId: null }, tries[i]);
-        return last ?? { ...key, undelivered: true };
+        return last ?? { ...key, how: 'released', undelivered: true };
       });
-      const { answers } = await send(rows.filter(isFinish), rows.filter(isRelease), null);
+      const { answers } = await send(rows.filter(isFinish), rows.filter(isAside), null);
       return countAccepted(answers);
     },
   };
@@ -97,8 +104,15 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
 const countAccepted = (answers: ReadonlyMap<unknown, ReportAnswer>): number =>
   [...answers.values()].filter((answer) => answer === 'ACCEPTED').length;
 
-const isFinish = (row: FinishRow | ReleaseRow): row is FinishRow => 'dag' in row;
-const isRelease = (row: FinishRow | ReleaseRow): row is ReleaseRow => !isFinish(row);
+const keyOf = ({ runId, taskIndex, mapIndex, uuid }: DispatchKey): DispatchKey => ({
+  runId,
+  taskIndex,
+  mapIndex,
+  uuid,
+});
+
+const isFinish = (row: FinishRow | AsideRow): row is FinishRow => 'dag' in row;
+const isAside = (row: FinishRow | AsideRow): row is AsideRow => !isFinish(row);
 
 const mayRetry = (report: TaskReport): boolean => report.outcome === 'failed' && report.retryable !== false;
 const needsTries = (report: TaskReport): boolean => report.outcome === 'released' || mayRetry(report);

@@ -1,5 +1,5 @@
 /** What the group commit takes in. `rows` is an item's weight in a batch. Every item is answered exactly once, after its commit. */
-import type { Json, ReportAnswer } from '#sdk/protocol.ts';
+import type { Deferral, Json, ReportAnswer } from '#sdk/protocol.ts';
 import type { RunKind } from '#sdk/states.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
@@ -42,9 +42,25 @@ export interface ClaimedTask extends DispatchKey {
 
 /** A dispatch that goes back to the line, as if it had never been claimed. */
 export interface ReleaseRow extends DispatchKey {
+  how: 'released';
   /** Only if its worker has never beaten for it. */
   undelivered: boolean;
 }
+
+/** A dispatch that waits for something outside, without a worker. */
+export interface DeferRow extends DispatchKey {
+  how: 'deferred';
+  defer: Deferral;
+}
+
+/** A try that goes back to its timer. */
+export interface RescheduleRow extends DispatchKey {
+  how: 'rescheduled';
+  afterSeconds: number;
+}
+
+/** What leaves its worker without ending a try. */
+export type AsideRow = ReleaseRow | DeferRow | RescheduleRow;
 
 interface Item {
   rows: number;
@@ -67,10 +83,9 @@ export interface StartItem extends Item {
 export interface FinishItem extends Item {
   kind: 'finish';
   pending: FinishRow[];
-  /** Handed back before user code started. */
-  released: ReleaseRow[];
+  aside: AsideRow[];
   claim: ClaimRequest | null;
-  answer(key: FinishRow | ReleaseRow, answer: ReportAnswer): void;
+  answer(key: FinishRow | AsideRow, answer: ReportAnswer): void;
   resolve(claimed: ClaimedTask[]): void;
 }
 

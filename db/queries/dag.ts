@@ -163,7 +163,16 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       .executeTakeFirst();
     if (live) return 'busy';
     await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
-    for (const table of ['task_instance', 'task_try', 'task_relaunch', 'xcom', 'log_chunk', 'event'] as const) {
+    for (const table of [
+      'task_instance',
+      'task_try',
+      'task_relaunch',
+      'task_poke',
+      'trigger_wait',
+      'xcom',
+      'log_chunk',
+      'event',
+    ] as const) {
       await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(
         trx,
       );

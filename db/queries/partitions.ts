@@ -14,6 +14,7 @@ export const PARTITIONED: { [table: string]: string } = {
   task_instance: 'with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000)',
   task_try: '',
   task_relaunch: '',
+  task_poke: '',
   xcom: '',
   log_chunk: '',
   event: '',

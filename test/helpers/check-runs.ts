@@ -59,7 +59,8 @@ function instanceProblems({ spec, run, instances }: RunRecord, replayed: Replay,
     problems.push(`${name} is ${row.state} with deadline ${row.deadline}`);
   if (isFinishedTaskState(row.state) !== (row.ended !== null))
     problems.push(`${name} is ${row.state}, ended at ${row.ended}`);
-  if (row.state === 'running' && row.dispatch_id === null) problems.push(`${name} runs without a dispatch`);
+  if ((row.state === 'running' || row.state === 'deferred') && row.dispatch_id === null)
+    problems.push(`${name} runs without a dispatch`);
   // A cancelled run stops counting; a person's hand counts afresh
   if (run.state === 'cancelled') return problems;
   const task = spec.tasks[row.task_index]!;
@@ -117,20 +118,22 @@ function tryProblems({ tries }: RunRecord, replayed: Replay): string[] {
   return problems;
 }
 
+const ranked = new Set(['ready_task', 'waiting_task']);
+
 /** The ready, waiting and timer tables hold exactly what the states say. */
-function placeProblems({ spec, instances, ready, waiting, timers }: RunRecord): string[] {
-  const compare = (table: string, places: Place[], state: string) => {
+function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRecord): string[] {
+  const compare = (table: string, places: Place[], ...states: string[]) => {
     const kept = places.map((place) => place.task_index).join();
-    const expected = instances.filter((row) => row.state === state).map((row) => row.task_index);
+    const expected = instances.filter((row) => states.includes(row.state)).map((row) => row.task_index);
     const misplaced = places.filter((place) => {
       const task = spec.tasks[place.task_index];
       return (
-        (state !== 'up_for_retry' && place.rank !== -(task?.priority ?? 0)) ||
-        (state === 'queued' && place.queue !== task?.queue)
+        (ranked.has(table) && place.rank !== -(task?.priority ?? 0)) ||
+        (table === 'ready_task' && place.queue !== task?.queue)
       );
     });
     return [
-      ...(kept === expected.join() ? [] : [`${table} holds [${kept}], ${state} are [${expected}]`]),
+      ...(kept === expected.join() ? [] : [`${table} holds [${kept}], ${states.join(' and ')} are [${expected}]`]),
       ...misplaced.map(
         (place) => `${table} holds task ${place.task_index} at rank ${place.rank} of queue ${place.queue}`,
       ),
@@ -140,7 +143,13 @@ function placeProblems({ spec, instances, ready, waiting, timers }: RunRecord): 
   return [
     ...compare('ready_task', ready, 'queued'),
     ...compare('waiting_task', waiting, 'scheduled'),
-    ...compare('task_timer', timers, 'up_for_retry'),
+    ...compare('task_timer', timers, 'up_for_retry', 'up_for_reschedule'),
+    ...compare('trigger_wait', waits, 'deferred'),
+    ...waits.flatMap((wait) =>
+      instances.some((row) => row.task_index === wait.task_index && row.dispatch_id === wait.dispatch_id)
+        ? []
+        : [`the wait of task ${wait.task_index} is not of its dispatch`],
+    ),
     ...timers.flatMap((timer) =>
       timer.due === dueAt.get(timer.task_index) ? [] : [`the timer of task ${timer.task_index} is not its deadline`],
     ),
@@ -172,12 +181,15 @@ function tooManyRuns(records: RunRecord[], replays: Replay[]): string[] {
 function answerProblems(records: RunRecord[], answers: readonly Answered[]): string[] {
   const ends = new Map(records.flatMap(({ tries }) => tries.map((one) => [one.dispatch_id, one] as const)));
   const known = new Set(records.map(({ run }) => String(run.id)));
-  const accepted = answers.filter((one) => one.answer === 'ACCEPTED' && known.has(one.dispatchId.split('.')[0] ?? ''));
+  const accepted = answers.filter(
+    (one) => one.answer === 'ACCEPTED' && one.outcome !== 'deferred' && known.has(one.dispatchId.split('.')[0] ?? ''),
+  );
   const seen = new Set<string>();
   const twice = accepted.filter(({ dispatchId }) => seen.has(dispatchId) || !seen.add(dispatchId));
   const unfounded = accepted.filter(({ dispatchId, outcome }) => {
     const recorded = ends.get(dispatchId.split('.')[3] ?? '');
     // A hand-back leaves no try behind, but the one too many ends it
+    if (outcome === 'rescheduled') return recorded !== undefined;
     if (outcome === 'released') return recorded !== undefined && recorded.cause !== 'dispatch_exhausted';
     return recorded?.outcome !== outcome;
   });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { DagSpec } from '../../sdk/dag-spec.ts';
 import type { ReportOutcome } from '../../sdk/protocol.ts';
+import { isSystemQueue } from '../../sdk/system-tasks.ts';
 import { checkRuns } from './check-runs.ts';
 import { reportOf } from './engine.ts';
 import {
@@ -9,6 +10,7 @@ import {
   expectAnswers,
   goneWhere,
   live,
+  loseAllWaits,
   makeRetriesDue,
   missAnswers,
   receive,
@@ -60,7 +62,7 @@ const trigger = fc.tuple(n, fc.integer({ min: 1, max: 2 })).map(([at, count]) =>
 
 const claim = fc.tuple(n, fc.nat(2), fc.integer({ min: 1, max: 4 })).map(([at, worker, limit]) =>
   command(`worker ${worker} claims ${limit} of engine ${at % 2}`, async (model, real) => {
-    const request = { workerId: pick(real.workers, worker), queues: [real.queue], limit };
+    const request = { workerId: pick(real.workers, worker), queues: real.queues, limit };
     receive(model, await pick(real.engines, at).claim(request), worker);
   }),
 );
@@ -68,7 +70,7 @@ const claim = fc.tuple(n, fc.nat(2), fc.integer({ min: 1, max: 4 })).map(([at, w
 /** The answer never comes: half a minute on, the tasks go back to the line as if nothing had been. */
 const claimInVain = fc.tuple(n, fc.nat(2), fc.integer({ min: 1, max: 4 })).map(([at, worker, limit]) =>
   command(`worker ${worker} claims ${limit} of engine ${at % 2} in vain`, async (_, real) => {
-    const request = { workerId: pick(real.workers, worker), queues: [real.queue], limit };
+    const request = { workerId: pick(real.workers, worker), queues: real.queues, limit };
     const dispatches = await pick(real.engines, at).claim(request);
     await missAnswers(real, dispatches);
     const taken = await Promise.all(real.engines.map((engine) => engine.relaunchUndelivered()));
@@ -85,7 +87,7 @@ const reportLive = fc.tuple(n, n, fc.nat(2), outcome, fc.nat(3)).map(([at, which
       const { answers, dispatches } = await pick(real.engines, at).report({
         workerId: pick(real.workers, worker),
         reports: [reportOf(known.dispatch, how)],
-        claim: { queues: [real.queue], limit },
+        claim: { queues: real.queues, limit },
       });
       expectAnswers(real, known, how, answers);
       receive(model, dispatches, worker);
@@ -96,7 +98,7 @@ const reportLive = fc.tuple(n, n, fc.nat(2), outcome, fc.nat(3)).map(([at, which
 
 /** Any dispatch that was ever handed out: a stale runner, a resend; to one engine, or to both at once. */
 const reportAny = fc
-  .tuple(n, n, fc.oneof(outcome, fc.constant<ReportOutcome>('released')), fc.constantFrom(1, 1, 4))
+  .tuple(n, n, fc.oneof(outcome, fc.constantFrom<ReportOutcome>('released', 'rescheduled')), fc.constantFrom(1, 1, 4))
   .map(([at, which, how, times]) =>
     command(
       `${how} of any ${which} to engine ${at % 2}${times > 1 ? ', to both at once' : ''}`,
@@ -121,7 +123,7 @@ const reportOverBrokenLines = fc.tuple(n, n, fc.nat(2), outcome, fc.nat(3)).map(
       const sent = pick(real.engines, at).report({
         workerId: pick(real.workers, worker),
         reports: [reportOf(known.dispatch, how)],
-        claim: { queues: [real.queue], limit },
+        claim: { queues: real.queues, limit },
       });
       const [{ answers, dispatches }] = await Promise.all([sent, breakConnections(real)]);
       // On record already when it was sent again
@@ -160,7 +162,7 @@ const reportInOneBatch = fc.tuple(n, outcomes, fc.nat(2)).map(([at, how, worker]
       const { answers, dispatches } = await pick(real.engines, at).report({
         workerId: pick(real.workers, worker),
         reports: all.map((known, i) => reportOf(known.dispatch, pick(how, i))),
-        claim: { queues: [real.queue], limit: all.length },
+        claim: { queues: real.queues, limit: all.length },
       });
       all.forEach((known, i) => expectAnswers(real, known, pick(how, i), answers.slice(i, i + 1)));
       receive(model, dispatches, worker);
@@ -178,7 +180,9 @@ const heartbeat = fc.tuple(n, n).map(([at, mask]) =>
         workerId: null,
         dispatchIds: beaten.map((known) => known.dispatch.dispatchId),
       });
-      const due = beaten.filter((known) => known.status !== 'live').map((known) => known.dispatch.dispatchId);
+      const due = beaten
+        .filter((known) => known.status !== 'live' || known.deferred)
+        .map((known) => known.dispatch.dispatchId);
       if (fenced.join() !== due.join())
         throw new Error(`A heartbeat fenced [${fenced.join()}], should [${due.join()}].`);
     },
@@ -190,7 +194,7 @@ const expire = fc.tuple(n, fc.oneof(n, fc.constant('all' as const))).map(([at, w
   command(
     `lease of live ${which} runs out, engine ${at % 2} or both see it`,
     async (model, real) => {
-      const silent = which === 'all' ? live(model) : [pick(live(model), which)];
+      const silent = (which === 'all' ? live(model) : [pick(live(model), which)]).filter((known) => !known.deferred);
       await runOutLeases(
         real,
         silent.map((known) => known.dispatch),
@@ -244,7 +248,41 @@ const edit = fc
 const comeBack = fc.tuple(n, fc.nat(2)).map(([at, worker]) =>
   command(`worker ${worker} comes back at engine ${at % 2}`, async (model, real) => {
     real.workers[worker] = await pick(real.engines, at).worker(`${real.queue}-${worker}`);
-    goneWhere(model, (known) => known.worker === worker);
+    goneWhere(model, (known) => known.worker === worker && !known.deferred);
+  }),
+);
+
+/** It goes on waiting without a worker; said again, it changes nothing. */
+const defer = fc.tuple(n, n, fc.constantFrom(1, 1, 3)).map(([at, which, times]) =>
+  command(
+    `live ${which} is deferred by engine ${at % 2}${times > 1 ? ', and both again' : ''}`,
+    async (model, real) => {
+      const able = live(model).filter(({ dispatch }) => isSystemQueue(dispatch.task.queue));
+      if (able.length === 0) return;
+      const known = pick(able, which);
+      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, watchKey: null };
+      const sent = Array.from({ length: times }, (_, i) =>
+        pick(real.engines, at + i).report({
+          workerId: null,
+          reports: [reportOf(known.dispatch, 'deferred', { defer })],
+        }),
+      );
+      const answers = (await Promise.all(sent)).flatMap((response) => response.answers).sort();
+      const due = answers.map((_, i) => (i === 0 && !known.deferred ? 'ACCEPTED' : 'DUPLICATE'));
+      known.deferred = true;
+      if (answers.join() !== due.join())
+        throw new Error(`A deferral was answered ${answers.join()}, should be ${due.join()}.`);
+    },
+    hasLive,
+  ),
+);
+
+/** A wait whose row is gone begins its try anew. */
+const loseWaits = n.map((at) =>
+  command(`waits are lost, engine ${at % 2} sees it`, async (model, real) => {
+    await loseAllWaits(real);
+    await pick(real.engines, at).reviewRuns([...real.runIds]);
+    goneWhere(model, (known) => known.deferred === true);
   }),
 );
 
@@ -258,6 +296,8 @@ const WEIGHTED: [number, fc.Arbitrary<EngineCommand>][] = [
   [2, reportOverBrokenLines],
   [2, reportAllAtOnce],
   [2, reportInOneBatch],
+  [3, defer],
+  [1, loseWaits],
   [2, heartbeat],
   [5, expire],
   [8, wake],

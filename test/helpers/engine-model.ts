@@ -16,6 +16,8 @@ export interface KnownDispatch {
   /** `gone`: taken away by somebody else than its runner. */
   status: 'live' | 'ended' | 'gone';
   outcome?: ReportOutcome;
+  /** Waits without a worker; its dispatch stays live. */
+  deferred?: boolean;
 }
 
 export interface Model {
@@ -28,6 +30,8 @@ export interface Real {
   engines: TestEngine[];
   /** Ids of workers that are named `${queue}-${index}`. */
   workers: number[];
+  /** The second one is the system's: its tasks can be deferred. */
+  queues: string[];
   queue: string;
   dagId: number;
   spec: DagSpec;
@@ -52,10 +56,13 @@ export function receive(model: Model, dispatches: Dispatch[], worker: number): v
   }
 }
 
+/** They leave nothing on record under their dispatch. */
+const PUTS_BACK: ReadonlySet<ReportOutcome> = new Set(['released', 'rescheduled']);
+
 /** What a report of this dispatch must be answered. */
 function dueAnswer(known: KnownDispatch, outcome: ReportOutcome): ReportAnswer {
   if (known.status === 'live') return 'ACCEPTED';
-  return known.status === 'ended' && known.outcome === outcome && outcome !== 'released' ? 'DUPLICATE' : 'FENCED';
+  return known.status === 'ended' && known.outcome === outcome && !PUTS_BACK.has(outcome) ? 'DUPLICATE' : 'FENCED';
 }
 
 /** Compares the answers to reports of one dispatch that were sent at once, in any order. */
@@ -101,6 +108,15 @@ export async function missAnswers(
   );
 }
 
+/** Rows of trigger_wait go missing, and their tasks' review is due. */
+export async function loseAllWaits({ database, runIds }: Pick<Real, 'database' | 'runIds'>): Promise<void> {
+  await database.pool.query(
+    `with w as (delete from trigger_wait where run_id = any($1::bigint[]) and kind <> 'cancel_child')
+     update task_instance set deadline_at = clock_timestamp() - interval '1 s' where run_id = any($1::bigint[]) and state = 'deferred'`,
+    [runIds],
+  );
+}
+
 /** Ends the engines' connections, whatever they are doing. */
 export async function breakConnections({ database }: Pick<Real, 'database'>): Promise<void> {
   await database.pool.query(
@@ -126,7 +142,7 @@ export async function makeRetriesDue(
 ): Promise<{ runId: number; taskIndex: number; mapIndex: number }[]> {
   const { rows } = await pool.query<{ run_id: number; task_index: number }>(
     `with t as (update task_timer set due_at = clock_timestamp() - interval '1 s' where run_id = any($1::bigint[]) returning *),
-     i as (update task_instance i set deadline_at = t.due_at from t where i.run_id = t.run_id and i.task_index = t.task_index and i.state = 'up_for_retry')
+     i as (update task_instance i set deadline_at = t.due_at from t where i.run_id = t.run_id and i.task_index = t.task_index and i.state in ('up_for_retry', 'up_for_reschedule'))
      select run_id, task_index from t`,
     [runIds],
   );
@@ -145,7 +161,8 @@ export async function play(
   const [engine] = engines;
   if (!engine) throw new Error('There is no engine to play on.');
   const queue = `q${++scenarios}`;
-  const full = { ...spec, dagId: queue, tasks: spec.tasks.map((task) => ({ ...task, queue })) };
+  const queues = [queue, `@${queue}`];
+  const full = { ...spec, dagId: queue, tasks: spec.tasks.map((task, i) => ({ ...task, queue: queues[i % 2]! })) };
   const { dagId } = await engine.deploy(full);
   const workers = await Promise.all([0, 1, 2].map((i) => engine.worker(`${queue}-${i}`)));
   const created = await engine.createRuns([
@@ -153,7 +170,7 @@ export async function play(
     { dagId, kind: 'manual' },
   ]);
   const runIds = created.map((run) => run.runId);
-  const real: Real = { database, engines, workers, queue, dagId, spec: full, runIds, answers: [] };
+  const real: Real = { database, engines, workers, queue, queues, dagId, spec: full, runIds, answers: [] };
   const model: Model = { runs: created.length, known: [] };
   await fc.asyncModelRun(() => ({ model, real }), commands);
   await drain(engine, model, real);
@@ -161,7 +178,7 @@ export async function play(
 
 /** Finishes whatever is left, with success. */
 async function drain(engine: TestEngine, model: Model, real: Real): Promise<void> {
-  const { database, runIds, queue } = real;
+  const { database, runIds, queues } = real;
   const mostRounds = 10 + 3 * runIds.length * real.spec.tasks.length;
   for (let round = 0; round < mostRounds && !(await haveEnded(real)); round++) {
     for (const known of live(model)) {
@@ -169,7 +186,7 @@ async function drain(engine: TestEngine, model: Model, real: Real): Promise<void
       expectAnswers(real, known, 'success', answers);
     }
     await engine.wakeTasks(await makeRetriesDue(database, runIds));
-    receive(model, await engine.claim({ workerId: real.workers[0]!, queues: [queue], limit: 100 }), 0);
+    receive(model, await engine.claim({ workerId: real.workers[0]!, queues, limit: 100 }), 0);
   }
   await checkRuns(database, { runIds, answers: real.answers, finished: true });
 }

@@ -8,8 +8,10 @@ const MOVES: Partial<Record<TaskState, readonly TaskState[]>> = {
   none: ['scheduled', 'queued', 'running', 'success', 'skipped', 'upstream_failed', 'cancelled'],
   scheduled: ['queued', 'cancelled'],
   queued: ['running', 'cancelled'],
-  running: ['success', 'failed', 'skipped', 'up_for_retry', 'queued', 'cancelled'],
+  running: ['success', 'failed', 'skipped', 'up_for_retry', 'up_for_reschedule', 'deferred', 'queued', 'cancelled'],
+  deferred: ['success', 'failed', 'skipped', 'up_for_retry', 'scheduled', 'cancelled'],
   up_for_retry: ['scheduled', 'cancelled'],
+  up_for_reschedule: ['scheduled', 'cancelled'],
 };
 const BY_HAND: readonly TaskState[] = ['none', 'scheduled', 'success', 'failed', 'skipped', 'upstream_failed'];
 
@@ -94,9 +96,10 @@ function applyTransitions(state: Replay, transitions: Transition[], byHand: bool
     const from = instance.state;
     const allowed = byHand ? BY_HAND.includes(to) : MOVES[from]?.includes(to);
     if (!allowed) say(`moves task ${index} from ${from} to ${to}${byHand ? ' by hand' : ''}`);
-    const expectedTry = instance.tryNumber + (to === 'running' ? 1 : from === 'running' && to === 'queued' ? -1 : 0);
+    const undone = undoes(from, to, byHand);
+    const expectedTry = instance.tryNumber + (to === 'running' ? 1 : undone ? -1 : 0);
     if (tryNumber !== expectedTry) say(`gives task ${index} try ${tryNumber} where ${expectedTry} was due`);
-    if (from === 'running' && to !== 'queued') {
+    if ((from === 'running' || from === 'deferred') && !undone && to !== 'deferred') {
       state.ended.push({
         taskIndex: index,
         tryNumber,
@@ -107,6 +110,11 @@ function applyTransitions(state: Replay, transitions: Transition[], byHand: bool
     state.instances[index] = { state: to, tryNumber };
   }
 }
+
+/** The try is as if it had never been claimed. */
+const undoes = (from: TaskState, to: TaskState, byHand: boolean): boolean =>
+  (from === 'running' && (to === 'queued' || to === 'up_for_reschedule')) ||
+  (from === 'deferred' && to === 'scheduled' && !byHand);
 
 /** How task_try records a try that left `running` for this state. */
 const endOf = (to: TaskState): TaskState =>

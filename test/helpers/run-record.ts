@@ -24,6 +24,7 @@ export interface RunRecord {
   ready: Place[];
   waiting: Place[];
   timers: (Place & { due: number })[];
+  waits: (Place & { dispatch_id: string })[];
 }
 
 export type Transition = [
@@ -91,7 +92,8 @@ select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'rema
   ${list('task_index, map_index, try_number, dispatch_id, outcome, cause', 'task_try where run_id = r.id', 'task_index, map_index, try_number')} as tries,
   ${list('task_index, map_index, rank, queue', 'ready_task where run_id = r.id', 'task_index, map_index')} as ready,
   ${list(`task_index, map_index, rank, '' as queue`, 'waiting_task where run_id = r.id', 'task_index, map_index')} as waiting,
-  ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers
+  ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers,
+  ${list(`task_index, map_index, 0 as rank, '' as queue, dispatch_id`, `trigger_wait where run_id = r.id and kind <> 'cancel_child'`, 'task_index, map_index')} as waits
 from dag_run r join dag d on d.id = r.dag_id join dag_version v on v.id = r.version_id
 where $1::bigint[] is null or r.id = any($1::bigint[]) order by r.id`;
 
@@ -104,7 +106,7 @@ export async function loadRuns(pool: pg.Pool, runIds: number[] | null = null): P
 /** Rows of the ready, waiting and timer tables whose run is gone. */
 export async function orphans(pool: pg.Pool): Promise<string[]> {
   const { rows } = await pool.query<{ place: string }>(
-    ['ready_task', 'waiting_task', 'task_timer']
+    ['ready_task', 'waiting_task', 'task_timer', 'trigger_wait']
       .map(
         (table) =>
           `select '${table} ' || q.run_id || '.' || q.task_index as place from ${table} q left join dag_run r on r.id = q.run_id where r.id is null`,

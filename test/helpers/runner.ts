@@ -88,6 +88,7 @@ export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Disp
     connections,
     secrets,
     unreadable,
+    waiting: null,
     token: 'secret-token',
   };
 }

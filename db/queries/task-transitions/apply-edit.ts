@@ -1,3 +1,4 @@
+import { endWaits } from './end-waits.ts';
 import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
@@ -27,10 +28,13 @@ tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select o.run_id, o.task_index, o.map_index, o.try_number, o.dispatch_id, o.worker_id, o.queued_at, o.started_at, clk.ts,
     case when o.next in ('success', 'failed', 'skipped') then o.next else 'cancelled' end, $15, 'Ended by ' || $14
-  from old o, clk where o.state = 'running' and o.edited),
+  from old o, clk where o.state in ('running', 'deferred') and o.edited),
 y as (delete from ready_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
 wd as (delete from waiting_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited and f.state <> 'scheduled'),
 m as (delete from task_timer d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
+${endWaits('exists (select from f where w.run_id = f.run_id and w.task_index = f.task_index and w.map_index = f.map_index and f.edited)', false)},
+po as (
+  delete from task_poke d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
 x as (delete from xcom d using f where d.run_id = f.run_id and d.task_index = f.task_index and f.edited and f.state in ('none', 'scheduled')),
 wi as (
   insert into waiting_task (run_id, rank, task_index, map_index)

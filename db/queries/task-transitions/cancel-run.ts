@@ -1,8 +1,10 @@
 import type pg from 'pg';
+import { endWaits } from './end-waits.ts';
 import { LOCK_RUNS } from './lock-runs.ts';
 
 export type CancelResult = 'cancelled' | 'not_found' | 'finished';
 
+/** What deferred tasks wait for ends with them, but for the runs that they started and take along: the triggerer cancels those. */
 const CANCEL = `
 with clk as materialized (select clock_timestamp() ts),
 old as materialized (
@@ -13,10 +15,11 @@ u as (
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, 'cancelled', 'cancelled', 'The run was cancelled by ' || $2
-  from old, clk where state = 'running'),
+  from old, clk where state in ('running', 'deferred')),
 y as (delete from ready_task where run_id = $1),
 w as (delete from waiting_task where run_id = $1),
 m as (delete from task_timer where run_id = $1),
+${endWaits('w.run_id = $1')},
 s as (
   update dag_run r set state = 'cancelled', ended_at = clk.ts, active = 0, remaining = 0, event_seq = r.event_seq + 1 from clk
   where r.id = $1 returning r.event_seq),
@@ -26,7 +29,8 @@ e as (
     coalesce((select json_agg(json_build_array(task_index, map_index, 'cancelled', try_number, 'cancelled')) from old), '[]')) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '') union all select pg_notify('millrace_schedule', '')
-  union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q)
+  union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q
+  union all select pg_notify('millrace_trigger', '') from (select from orphans limit 1) x)
 select (select count(*) from notify)`;
 
 /** Ends a run at once: what runs is fenced and its worker told to kill it. */

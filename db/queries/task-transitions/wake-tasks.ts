@@ -7,7 +7,7 @@ export const DUE_TASKS: Statement = {
 };
 
 /**
- * Retries that are due go back to the line, through admission like everything else (ADMIT_TASKS follows in the same transaction).
+ * Retries and looks that are due go back to the line, through admission like everything else (ADMIT_TASKS follows in the same transaction).
  * The runs are locked. $1 run $2 task $3 map
  */
 export const WAKE_TASKS: Statement = {
@@ -20,7 +20,7 @@ gone as (
     and m.due_at <= (select ts from clk)),
 u as (
   update task_instance t set state = 'scheduled', deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
-  from f, clk where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.state = 'up_for_retry'
+  from f, clk where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.state in ('up_for_retry', 'up_for_reschedule')
     and t.deadline_at <= clk.ts
   returning t.run_id, t.task_index, t.map_index, t.try_number),
 s as (

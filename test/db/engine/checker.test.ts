@@ -96,7 +96,7 @@ describe('the checker sees', () => {
     [
       'a retry that nobody wakes',
       'delete from task_timer where run_id = $1',
-      /task_timer holds \[\], up_for_retry are \[1\]/,
+      /task_timer holds \[\], up_for_retry and up_for_reschedule are \[1\]/,
     ],
     [
       'a timer that is not the deadline',

@@ -34,17 +34,18 @@ let scenes = 0;
 
 /**
  * Puts the task into a state, as if all else had gone its way; whatever the state, it has the dispatch that reports will carry, is past
- * its deadline, and stands in all three tables: only its state can refuse a move.
+ * its deadline, and stands in all four tables: only its state can refuse a move.
  */
-async function scene(state: TaskState, { retries = 0, overdue = true } = {}): Promise<Scene> {
-  const queue = `scene_${++scenes}`;
+async function scene(state: TaskState, { retries = 0, overdue = true, system = false } = {}): Promise<Scene> {
+  const name = `scene_${++scenes}`;
+  const queue = system ? `@${name}` : name;
   const tasks = {
     parent: { queue },
     task: { upstream: ['parent'], queue, retries },
     child: { upstream: ['task'], queue },
     other: { queue },
   };
-  const { dagId } = await engine.deploy(dagOf(queue, tasks));
+  const { dagId } = await engine.deploy(dagOf(name, tasks));
   const [run] = await engine.createRuns([{ dagId, kind: 'manual' }]);
   const { runId } = run!;
   staged.push(runId);
@@ -67,6 +68,10 @@ async function scene(state: TaskState, { retries = 0, overdue = true } = {}): Pr
   ]);
   await pool.query(`insert into waiting_task (run_id, rank, task_index) values ($1, -1, ${TASK})`, [runId]);
   await pool.query(`insert into task_timer (run_id, task_index, due_at) values ($1, ${TASK}, ${deadline})`, [runId]);
+  await pool.query(
+    `insert into trigger_wait (run_id, task_index, dispatch_id, kind, spec, due_at) values ($1, ${TASK}, $2, 'test', '{}', 'infinity')`,
+    [runId, UUID],
+  );
   return { runId, queue, dispatchId: `${runId}.${TASK}.-1.${UUID}`, parent: parent!.dispatchId };
 }
 
@@ -89,9 +94,12 @@ async function snapshot(runId: number) {
 }
 
 const report =
-  (outcome: Parameters<typeof reportOf>[1]) =>
+  (outcome: Parameters<typeof reportOf>[1], more: Parameters<typeof reportOf>[2] = {}) =>
   async ({ dispatchId }: Scene) =>
-    (await engine.report({ workerId: worker, reports: [reportOf({ dispatchId }, outcome)] })).answers[0] === 'ACCEPTED';
+    (await engine.report({ workerId: worker, reports: [reportOf({ dispatchId }, outcome, more)] })).answers[0] ===
+    'ACCEPTED';
+
+const DEFER = { defer: { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, watchKey: null } };
 
 const key = ({ runId }: Scene) => ({ runId, taskIndex: TASK, mapIndex: -1 });
 
@@ -100,7 +108,7 @@ interface Move {
   moves: Partial<Record<TaskState, TaskState>>;
   /** True: it says that it was done. */
   ask(scene: Scene): Promise<boolean>;
-  options?: { retries?: number; overdue?: boolean };
+  options?: { retries?: number; overdue?: boolean; system?: boolean };
   /** What else changes by it, whatever the task's state. */
   beside?: readonly string[];
 }
@@ -118,6 +126,33 @@ const MOVES: Record<string, Move> = {
     options: { retries: 2 },
   },
   'a report of skipping': { moves: { running: 'skipped' }, ask: report('skipped') },
+  'a report of success of a task of the system': {
+    moves: { running: 'success', deferred: 'success' },
+    ask: report('success'),
+    options: { system: true },
+  },
+  'a report of failure of a task of the system with tries left': {
+    moves: { running: 'up_for_retry', deferred: 'up_for_retry' },
+    ask: report('failed'),
+    options: { system: true, retries: 1 },
+  },
+  'a deferral': {
+    moves: { running: 'deferred' },
+    ask: async (place) => {
+      await pool.query('delete from trigger_wait where run_id = $1', [place.runId]);
+      // It makes room, which is not what this is about
+      await pool.query('delete from waiting_task where run_id = $1', [place.runId]);
+      return report('deferred', DEFER)(place);
+    },
+    options: { system: true },
+  },
+  'a look that is put off': {
+    moves: { running: 'up_for_reschedule' },
+    ask: async (place) => {
+      await pool.query('delete from waiting_task where run_id = $1', [place.runId]);
+      return report('rescheduled', { afterSeconds: 60 })(place);
+    },
+  },
   'a dispatch handed back': { moves: { running: 'queued' }, ask: report('released') },
   'a report of another dispatch': {
     moves: {},
@@ -140,7 +175,7 @@ const MOVES: Record<string, Move> = {
   },
   'a retry that is due': {
     // Held back and let pass in one transaction
-    moves: { up_for_retry: 'queued' },
+    moves: { up_for_retry: 'queued', up_for_reschedule: 'queued' },
     ask: async (place) => {
       await pool.query('delete from waiting_task where run_id = $1', [place.runId]);
       const before = await snapshot(place.runId);
@@ -242,21 +277,30 @@ describe('the start of a run', () => {
 });
 
 describe('a review', () => {
-  it.each(TASK_STATES)('changes no state, puts back what is missing: %s', async (state) => {
+  it.each(TASK_STATES)('puts back what is missing: %s', async (state) => {
     const { runId } = await scene(state);
     await pool.query('delete from ready_task where run_id = $1', [runId]);
     await pool.query('delete from waiting_task where run_id = $1', [runId]);
     await pool.query('delete from task_timer where run_id = $1', [runId]);
+    await pool.query('delete from trigger_wait where run_id = $1', [runId]);
     // No room: what is held back stays where it is
     await pool.query('update dag_run set active = max_active_tasks where id = $1', [runId]);
     await engine.reviewRuns([runId]);
     const { rows } = await pool.query<{ places: string[] }>(
       `select array(select 'queued' from ready_task where run_id = $1 union all select 'scheduled' from waiting_task where run_id = $1
-         union all select 'up_for_retry' from task_timer where run_id = $1) as places`,
+         union all select 'timer' from task_timer where run_id = $1) as places`,
       [runId],
     );
-    expect(rows[0]?.places).toEqual(['queued', 'scheduled', 'up_for_retry'].includes(state) ? [state] : []);
-    expect((await snapshot(runId)).tasks[TASK]?.state).toBe(state);
+    const places: { [state in TaskState]?: string } = {
+      queued: 'queued',
+      scheduled: 'scheduled',
+      up_for_retry: 'timer',
+      up_for_reschedule: 'timer',
+      // Nobody knows any more what it waited for: it begins its try anew
+      deferred: 'scheduled',
+    };
+    expect(rows[0]?.places).toEqual([places[state] ?? []].flat());
+    expect((await snapshot(runId)).tasks[TASK]?.state).toBe(state === 'deferred' ? 'scheduled' : state);
   });
 });
 
@@ -269,7 +313,7 @@ describe('a person’s hand', () => {
     const { tasks, tries } = await snapshot(runId);
     expect(tasks[TASK]?.state).toBe(isFinished(state) ? state : 'cancelled');
     // The parent's try was cut short, the task's too if it ran
-    expect(tries).toBe(state === 'running' ? 2 : 1);
+    expect(tries).toBe(state === 'running' || state === 'deferred' ? 2 : 1);
   });
 
   it.each(TASK_STATES)('clears a task that is %s', async (state) => {
@@ -283,7 +327,7 @@ describe('a person’s hand', () => {
       try_number: 1,
       max_tries: 2,
     });
-    expect(tries).toBe(state === 'running' ? 1 : 0);
+    expect(tries).toBe(state === 'running' || state === 'deferred' ? 1 : 0);
   });
 
   it.each(
@@ -295,7 +339,7 @@ describe('a person’s hand', () => {
     expect(await engine.editTasks({ runId, action, taskIds: ['task'], actor: 'anna' })).toHaveLength(1);
     const { tasks, tries } = await snapshot(runId);
     expect(tasks[TASK]).toMatchObject({ state: action, dispatch_id: null, deadline_at: null });
-    expect(tries).toBe(state === 'running' ? 1 : 0);
+    expect(tries).toBe(state === 'running' || state === 'deferred' ? 1 : 0);
     expect((await engine.heartbeat({ workerId: worker, dispatchIds: [dispatchId] })).fenced).toHaveLength(1);
   });
 });
