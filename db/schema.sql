@@ -328,6 +328,15 @@ create table task_lease (
   constraint task_lease_pkey PRIMARY KEY (dispatch_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.1);
 
+create table task_poke (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  first_started_at timestamp with time zone not null,
+  pokes integer not null,
+  constraint task_poke_pkey PRIMARY KEY (run_id, task_index, map_index)
+) partition by RANGE (run_id);
+
 create table task_relaunch (
   run_id bigint not null,
   task_index integer not null,
@@ -363,6 +372,21 @@ create table task_try (
   log_bytes bigint not null default 0,
   constraint task_try_pkey PRIMARY KEY (run_id, task_index, map_index, try_number)
 ) partition by RANGE (run_id);
+
+create table trigger_wait (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null default '-1'::integer,
+  dispatch_id uuid not null,
+  kind text not null,
+  spec jsonb not null,
+  due_at timestamp with time zone not null,
+  timeout_at timestamp with time zone,
+  watch_key text,
+  polls integer not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint trigger_wait_pkey PRIMARY KEY (run_id, task_index, map_index, dispatch_id)
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.05);
 
 create table variable (
   key text not null,
@@ -416,6 +440,8 @@ CREATE UNIQUE INDEX dag_run_idempotency_key ON public.dag_run USING btree (dag_i
 
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (kind = 'scheduled'::run_kind);
 
+CREATE INDEX dag_run_other_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE ((logical_date IS NOT NULL) AND (kind <> 'scheduled'::run_kind));
+
 CREATE INDEX dag_run_queued ON public.dag_run USING btree (dag_id, id) WHERE (state = 'queued'::run_state);
 
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, id DESC);
@@ -429,5 +455,11 @@ CREATE INDEX event_dag_xid_idx ON public.event_dag USING btree (xid);
 CREATE INDEX ready_task_run ON public.ready_task USING btree (run_id, task_index, map_index);
 
 CREATE INDEX task_timer_due ON public.task_timer USING btree (due_at);
+
+CREATE INDEX trigger_wait_approval ON public.trigger_wait USING btree (run_id, task_index, map_index) WHERE (kind = 'approval'::text);
+
+CREATE INDEX trigger_wait_due ON public.trigger_wait USING btree (due_at);
+
+CREATE INDEX trigger_wait_watch ON public.trigger_wait USING btree (watch_key) WHERE (watch_key IS NOT NULL);
 
 CREATE UNIQUE INDEX worker_name ON public.worker USING btree (name) WHERE (state <> 'offline'::text);

@@ -258,6 +258,14 @@ export interface TaskLease {
   renewed_until: Timestamp;
 }
 
+export interface TaskPoke {
+  first_started_at: Timestamp;
+  map_index: number;
+  pokes: number;
+  run_id: number;
+  task_index: number;
+}
+
 export interface TaskRelaunch {
   count: number;
   map_index: number;
@@ -289,6 +297,20 @@ export interface TaskTry {
   task_index: number;
   try_number: number;
   worker_id: number | null;
+}
+
+export interface TriggerWait {
+  created_at: Generated<Timestamp>;
+  dispatch_id: string;
+  due_at: Timestamp;
+  kind: string;
+  map_index: Generated<number>;
+  polls: Generated<number>;
+  run_id: number;
+  spec: Json;
+  task_index: number;
+  timeout_at: Timestamp | null;
+  watch_key: string | null;
 }
 
 export interface Variable {
@@ -351,9 +373,11 @@ export interface DB {
   session: Session;
   task_instance: TaskInstance;
   task_lease: TaskLease;
+  task_poke: TaskPoke;
   task_relaunch: TaskRelaunch;
   task_timer: TaskTimer;
   task_try: TaskTry;
+  trigger_wait: TriggerWait;
   variable: Variable;
   waiting_task: WaitingTask;
   worker: Worker;
