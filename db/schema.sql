@@ -343,6 +343,8 @@ create table task_relaunch (
   map_index integer not null,
   try_number smallint not null,
   count smallint not null,
+  extra smallint not null default 0,
+  extra_of smallint,
   constraint task_relaunch_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
 

@@ -268,6 +268,8 @@ export interface TaskPoke {
 
 export interface TaskRelaunch {
   count: number;
+  extra: Generated<number>;
+  extra_of: number | null;
   map_index: number;
   run_id: number;
   task_index: number;

@@ -1,5 +1,6 @@
 /** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
 import type { Json } from './protocol.ts';
+import type { RetryRule } from './retry-rules.ts';
 
 export const TRIGGER_RULES = [
   'all_success',
@@ -29,6 +30,10 @@ export interface TaskSpecBase {
   retryBackoff: number;
   /** Seconds; null: a day. */
   maxRetryDelay: number | null;
+  /** The first that holds for a failure decides; without one it is tried again. */
+  retryRules: RetryRule[];
+  /** Further tries after failures of the infrastructure; they do not count as `retries`. */
+  infraRetries: number;
   /** Seconds a try may run; null: no limit. */
   executionTimeout: number | null;
   queue: string;

@@ -21,9 +21,31 @@ export function dag<Schema extends ParamsSchema>(
   build: (builder: DagBuilder<ParamsOf<Schema>>) => void,
 ): Dag {
   const { params, files, start, end, ...rest } = options;
-  const { retries, retryDelay, retryBackoff, maxRetryDelay, executionTimeout, queue, priority, memoryLimit, ...own } =
-    rest;
-  const defaults = { retries, retryDelay, retryBackoff, maxRetryDelay, executionTimeout, queue, priority, memoryLimit };
+  const {
+    retries,
+    retryDelay,
+    retryBackoff,
+    maxRetryDelay,
+    retryRules,
+    infraRetries,
+    executionTimeout,
+    queue,
+    priority,
+    memoryLimit,
+    ...own
+  } = rest;
+  const defaults = {
+    retries,
+    retryDelay,
+    retryBackoff,
+    maxRetryDelay,
+    retryRules,
+    infraRetries,
+    executionTimeout,
+    queue,
+    priority,
+    memoryLimit,
+  };
   const { builder, tasks, handlers } = createBuilder(dagId);
   build(builder as DagBuilder<ParamsOf<Schema>>);
   const spec = withoutUndefined({

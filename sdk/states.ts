@@ -65,3 +65,15 @@ export const TASK_CAUSES = [
   'marked',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];
+
+/** The task did nothing wrong: what it ran on failed. */
+export const INFRA_CAUSES = [
+  'lease_expired',
+  'worker_lost',
+  'interrupted',
+  'dispatch_exhausted',
+  'start_failed',
+  'bundle_unavailable',
+] as const satisfies readonly TaskCause[];
+const INFRA: ReadonlySet<TaskCause> = new Set(INFRA_CAUSES);
+export const isInfraCause = (cause: TaskCause): boolean => INFRA.has(cause);

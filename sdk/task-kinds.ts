@@ -1,5 +1,6 @@
 /** The kinds of task: what each may say. A new kind is a type in dag-spec.ts and an entry here. */
 import { TRIGGER_RULES, type TaskKind } from './dag-spec.ts';
+import { retryRules } from './retry-rules.ts';
 import {
   bytes,
   duration,
@@ -57,6 +58,8 @@ const presettable = {
   retryDelay: duration(0).or(300),
   retryBackoff: number(1, 100).or(1),
   maxRetryDelay: duration(0).or(null),
+  retryRules,
+  infraRetries: integer(0, 1000).or(3),
   executionTimeout: duration(0.001).or(null),
   queue: id.or('default'),
   priority: integer(-1_000_000, 1_000_000).or(1),

@@ -1,6 +1,8 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
 import type { DagSpecInput, TriggerRule } from './dag-spec.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
+import type { RetryAction } from './retry-rules.ts';
+import type { TaskCause } from './states.ts';
 
 /** Seconds, or `'30s'`, `'5m'`, `'2h'`, `'1d'`, or ISO 8601 (`'PT30S'`). */
 export type Duration = number | `${number}${'s' | 'm' | 'h' | 'd'}` | `P${string}`;
@@ -77,6 +79,20 @@ export type TaskArgs<In extends Inputs, Params, Options> = {
 /** Names that every task function gets, so no input may have them. */
 export type NoReservedNames = { [Name in 'params' | 'conf' | 'ctx']?: never };
 
+/** What a failure must meet, all of it, and what follows. A list asks for any of its entries. */
+export interface RetryRuleOptions {
+  exitCode?: number | readonly number[];
+  /** Class of the error or of what it inherits from: `'TimeoutError'`, `'requests.exceptions.Timeout'`. */
+  exception?: string | readonly string[];
+  /** A regular expression that occurs in the failure's message. Without look-around and references to groups. */
+  message?: string | null;
+  cause?: TaskCause | readonly TaskCause[];
+  /** `retry`: if there are tries left. `skip`: the task ends as skipped. */
+  action: RetryAction;
+  /** With `retry`: instead of the task's own delay. */
+  delay?: Duration | null;
+}
+
 /** What a DAG may preset for all of its tasks. */
 export interface TaskDefaults {
   /** Further tries after the first. */
@@ -85,6 +101,10 @@ export interface TaskDefaults {
   /** Multiplier from one delay to the next; 1 is constant. */
   retryBackoff?: number;
   maxRetryDelay?: Duration | null;
+  /** The first that holds for a failure decides; without one it is tried again while there are retries. */
+  retryRules?: readonly RetryRuleOptions[];
+  /** Further tries after failures of the infrastructure, not counted as `retries`; 3 unless given. */
+  infraRetries?: number;
   executionTimeout?: Duration | null;
   queue?: string;
   /** Higher goes first within a queue. */

@@ -20,6 +20,8 @@ export interface FinishRow {
   outcome: TaskState;
   /** Seconds to the next try; null: no further try. */
   delay: number | null;
+  /** Its next try is on top of the task's own retries. */
+  isExtra: boolean;
   /** Only if its lease has expired by now. */
   expired: boolean;
   workerId: number | null;
@@ -40,6 +42,7 @@ export const settledRow = (dag: CompiledDag, runId: number, taskIndex: number, o
   uuid: null,
   outcome,
   delay: null,
+  isExtra: false,
   expired: false,
   workerId: null,
   cause: null,
@@ -86,6 +89,7 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     plain: rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
     xcoms: rows.some((row) => row.xcoms !== null),
     retries: rows.some((row) => row.delay !== null),
+    extra: rows.some((row) => row.isExtra),
     ready: edges.mode.includes(CHILD_MODE.queue),
     waiting: edges.mode.includes(CHILD_MODE.admit),
   };
@@ -145,6 +149,7 @@ const PICK: { [column in Exclude<RowColumn, 'lo' | 'hi'>]: (row: FinishRow) => n
   message: (row) => row.message,
   leaf: (row) => row.dag.leaf[row.taskIndex] === 1,
   delay: (row) => row.delay,
+  extra: (row) => row.isExtra,
   expired: (row) => row.expired,
   xcoms: (row) => row.xcoms,
 };

@@ -1,13 +1,13 @@
 /** From a runner's report to the row that records it: what outcome it has, and whether a further try follows. */
 import type pg from 'pg';
-import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import type { Json, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { isSystemQueue } from '#sdk/system-tasks.ts';
 import { formatDispatchId, parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
 import type { LostTry } from './lost-tasks.ts';
 import { exhaustedReport, isExhausted } from './relaunches.ts';
-import { retryDelaySeconds } from './retry-delay.ts';
+import { decideRetry, type Failure, type RetryDecision, type TriesSoFar } from './retry-policy.ts';
 import { asideRow } from './set-aside.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
@@ -27,9 +27,7 @@ export interface Reports {
   takeBack(undelivered: DispatchKey[]): Promise<number>;
 }
 
-interface Tries {
-  tryNumber: number;
-  maxTries: number;
+interface Tries extends TriesSoFar {
   /** How often this try has been handed back. */
   relaunches: number;
 }
@@ -75,12 +73,14 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
     },
     async endLost(tries) {
       await versions.loadRuns(tries.map((lost) => lost.runId));
-      const rows = tries.flatMap((lost): (FinishRow | AsideRow)[] => {
+      const loaded = await loadTries(pool, tries, () => true);
+      const rows = tries.flatMap((lost, i): (FinishRow | AsideRow)[] => {
         const dag = versions.ofRun(lost.runId);
         if (!dag) return [];
         // No code of a user runs in the triggerer: what it loses costs nothing
         const isSystem = isSystemQueue(dag.tasks[lost.taskIndex]?.queue);
-        return [isSystem ? { ...keyOf(lost), how: 'released', undelivered: false } : lostRow(lost, dag)];
+        if (isSystem) return [{ ...keyOf(lost), how: 'released', undelivered: false }];
+        return [lostRow(lost, { ...lost, dag }, loaded[i])];
       });
       if (rows.length === 0) return 0;
       const { answers } = await send(rows.filter(isFinish), rows.filter(isAside), null);
@@ -124,12 +124,13 @@ async function loadTries(
   isWanted: (i: number) => boolean,
 ): Promise<(Tries | undefined)[]> {
   const asked = keys.flatMap((key, i) => (key && isWanted(i) ? [{ key, i }] : []));
-  const { rows } = await pool.query<{ n: number; try_number: number; max_tries: number; relaunches: number }>({
+  const { rows } = await pool.query<TriesRow>({
     name: 'load_tries',
-    text: `select f.n::int as n, t.try_number, t.max_tries, coalesce(l.count, 0) as relaunches
+    text: `select f.n::int as n, t.try_number, t.max_tries, case when l.try_number = t.try_number then l.count else 0 end as relaunches,
+        case when l.extra_of = t.max_tries then l.extra else 0 end as extra
       from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) with ordinality f(run_id, task_index, map_index, dispatch_id, n)
       join task_instance t using (run_id, task_index, map_index, dispatch_id)
-      left join task_relaunch l using (run_id, task_index, map_index, try_number)`,
+      left join task_relaunch l using (run_id, task_index, map_index)`,
     values: [
       asked.map(({ key }) => key.runId),
       asked.map(({ key }) => key.taskIndex),
@@ -138,21 +139,30 @@ async function loadTries(
     ],
   });
   const tries: (Tries | undefined)[] = [];
-  for (const { n, try_number: tryNumber, max_tries: maxTries, relaunches } of rows)
-    tries[asked[n - 1]?.i ?? -1] = { tryNumber, maxTries, relaunches };
+  for (const { n, try_number: tryNumber, max_tries: maxTries, relaunches, extra: infraRetries } of rows)
+    tries[asked[n - 1]?.i ?? -1] = { tryNumber, maxTries, relaunches, infraRetries };
   return tries;
 }
 
-function lostRow(lost: LostTry, dag: FinishRow['dag']): FinishRow {
-  const delay = nextTryDelay({ ...lost, dag }, lost);
+interface TriesRow {
+  n: number;
+  try_number: number;
+  max_tries: number;
+  relaunches: number;
+  extra: number;
+}
+
+function lostRow(lost: LostTry, target: Target, tries: Tries | undefined): FinishRow {
+  const failure = { cause: lost.cause, exitCode: null, message: lost.message, exceptions: [], retryable: true };
+  const decision = decideEnd(target, failure, tries);
   return {
-    ...lost,
-    dag,
-    outcome: delay === null ? 'failed' : 'up_for_retry',
-    delay,
+    ...target,
+    ...endOf(decision),
     expired: lost.cause === 'lease_expired',
+    cause: lost.cause,
     exitCode: null,
-    evidence: null,
+    message: lost.message,
+    evidence: evidenceOf(null, decision),
     logBytes: 0,
     xcoms: null,
   };
@@ -174,29 +184,49 @@ const neverArrived = (key: DispatchKey): TaskReport => ({
 });
 
 function finishRow(report: TaskReport, target: Target, tries: Tries | undefined): FinishRow {
-  const delay = mayRetry(report) && tries ? nextTryDelay(target, tries) : null;
+  const decision = report.outcome === 'failed' ? decideEnd(target, failureOf(report), tries) : null;
   return {
     ...target,
-    outcome: delay === null ? (report.outcome as TaskState) : 'up_for_retry',
-    delay,
+    ...(decision ? endOf(decision) : { outcome: report.outcome as TaskState, delay: null, isExtra: false }),
     expired: false,
     cause: report.cause,
     exitCode: report.exitCode ?? null,
     message: report.message ? storable(report.message) : null,
-    evidence: report.evidence ? storable(JSON.stringify(report.evidence)) : null,
+    evidence: evidenceOf(report.evidence ?? null, decision),
     logBytes: report.logBytes,
     xcoms: report.xcoms && report.outcome === 'success' ? storable(JSON.stringify(report.xcoms)) : null,
   };
 }
 
-/** Seconds to the next try, or null when there is none left. */
-export function nextTryDelay(
-  { dag, runId, taskIndex, mapIndex }: Target,
-  { tryNumber, maxTries }: Pick<Tries, 'tryNumber' | 'maxTries'>,
-): number | null {
+const decideEnd = (target: Target, failure: Failure, tries: Tries | undefined): RetryDecision => {
+  const { dag, runId, taskIndex, mapIndex } = target;
   const task = dag.tasks[taskIndex];
-  if (!task || tryNumber >= maxTries) return null;
-  return retryDelaySeconds(task, tryNumber, `${runId}.${taskIndex}.${mapIndex}`);
+  if (!task) return { outcome: 'failed', rule: null };
+  return decideRetry(task, failure, tries, `${runId}.${taskIndex}.${mapIndex}`);
+};
+
+const endOf = (decision: RetryDecision): Pick<FinishRow, 'outcome' | 'delay' | 'isExtra'> => {
+  if (decision.outcome !== 'up_for_retry') return { outcome: decision.outcome, delay: null, isExtra: false };
+  return { outcome: 'up_for_retry', delay: decision.delay, isExtra: decision.isExtra };
+};
+
+function failureOf({ cause, exitCode, message, evidence, retryable }: TaskReport): Failure {
+  const { exceptions, exception } = evidence ?? {};
+  const names = Array.isArray(exceptions) ? exceptions : [exception];
+  return {
+    cause,
+    exitCode: exitCode ?? null,
+    message: message ?? null,
+    exceptions: names.filter((name) => typeof name === 'string'),
+    retryable: retryable !== false,
+  };
+}
+
+/** Which rule decided belongs to what is known about the end. */
+function evidenceOf(evidence: { [key: string]: Json } | null, decision: RetryDecision | null): string | null {
+  const rule = decision?.rule ?? null;
+  const all = rule === null ? evidence : { ...evidence, retryRule: rule };
+  return all && storable(JSON.stringify(all));
 }
 
 /** Postgres stores no NUL, neither in text nor in jsonb. */

@@ -81,10 +81,23 @@ def own_frames(error):
     return "".join(traceback.format_exception(type(error), error, tb))
 
 
+def class_name(base):
+    module = base.__module__
+    return base.__qualname__ if module in ("builtins", "__main__", "__millrace__") else "%s.%s" % (module, base.__qualname__)
+
+
 def failure(error, cause="exception", retryable=True, stack=None):
     name = type(error).__name__
     message = str(error) or name
-    return {"outcome": "failed", "cause": cause, "message": message, "name": name, "stack": stack, "retryable": retryable}
+    return {
+        "outcome": "failed",
+        "cause": cause,
+        "message": message,
+        "name": name,
+        "exceptions": [class_name(base) for base in type(error).__mro__ if base is not object],
+        "stack": stack,
+        "retryable": retryable,
+    }
 
 
 def outcome_of(request):

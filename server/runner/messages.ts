@@ -40,6 +40,8 @@ export interface TaskResult {
   message?: string;
   /** Class of the error. */
   name?: string;
+  /** That class and those it inherits from, with their modules where known. */
+  exceptions?: string[];
   stack?: string | null;
   retryable?: boolean;
   xcoms?: { [key: string]: Json };

@@ -25,9 +25,22 @@ export function failedResult(error: unknown, xcoms: Results): TaskResult {
   const result: TaskResult = { ...failure, ...(Object.keys(xcoms).length > 0 && { xcoms }) };
   if (failure.outcome === 'failed' && error instanceof Error && failure.cause === 'exception') {
     result.name = error.name;
+    result.exceptions = classesOf(error);
     result.stack = ownStack(error);
   }
   return result;
+}
+
+/** Its name, its class, and what that inherits from. */
+function classesOf(error: Error): string[] {
+  const names = [error.name];
+  for (
+    let at: unknown = Object.getPrototypeOf(error);
+    at instanceof Error || at === Error.prototype;
+    at = Object.getPrototypeOf(at)
+  )
+    if (typeof at.constructor?.name === 'string') names.push(at.constructor.name);
+  return [...new Set(names.filter(Boolean))];
 }
 
 const MAX_CAUSES = 5;

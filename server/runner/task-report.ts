@@ -38,6 +38,8 @@ export interface Over {
 export type Verdict = Omit<TaskReport, 'dispatchId' | 'logBytes'>;
 
 const MIB = 1024 * 1024;
+/** Of the classes that an error belongs to. */
+const MOST_CLASSES = 30;
 const mib = (bytes: number) => `${Math.round(bytes / MIB)} MiB`;
 const SIGNAL_NUMBERS: { [name: string]: number } = { SIGKILL: 9, SIGTERM: 15, SIGSEGV: 11, SIGABRT: 6, SIGINT: 2 };
 
@@ -88,8 +90,9 @@ function said(
   if (result.message !== undefined)
     verdict.message = shorten(result.name ? `${result.name}: ${result.message}` : result.message);
   if (exitCode !== null) verdict.exitCode = exitCode;
+  const exceptions = result.exceptions?.slice(0, MOST_CLASSES).map((name) => shorten(name, 200)) ?? [];
   const facts = result.name
-    ? { ...evidence, exception: result.name, stack: shorten(result.stack ?? '', 16_000) }
+    ? { ...evidence, exception: result.name, exceptions, stack: shorten(result.stack ?? '', 16_000) }
     : evidence;
   if (facts) verdict.evidence = facts;
   if (result.xcoms && withResults) verdict.xcoms = result.xcoms;

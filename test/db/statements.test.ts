@@ -19,7 +19,9 @@ const exported = modules.flatMap((module) => Object.values(module).filter(isStat
 const bits = [false, true];
 const finishes = bits.flatMap((plain) =>
   bits.flatMap((xcoms) =>
-    bits.map((rest) => finishTasks({ plain, xcoms, retries: rest && !plain, ready: rest, waiting: rest })),
+    bits.map((rest) =>
+      finishTasks({ plain, xcoms, retries: rest && !plain, extra: rest && !plain, ready: rest, waiting: rest }),
+    ),
   ),
 );
 

@@ -45,6 +45,8 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     retryDelay: 0,
     retryBackoff: 1,
     maxRetryDelay: null,
+    retryRules: [],
+    infraRetries: 0,
     executionTimeout: null,
     queue: 'default',
     priority: 1,

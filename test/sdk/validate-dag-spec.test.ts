@@ -45,6 +45,8 @@ test('what is left out gets its default', () => {
         retryDelay: 300,
         retryBackoff: 1,
         maxRetryDelay: null,
+        retryRules: [],
+        infraRetries: 3,
         executionTimeout: null,
         queue: 'default',
         priority: 1,

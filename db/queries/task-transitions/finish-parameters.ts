@@ -22,6 +22,8 @@ const ROW_TYPES = {
   leaf: 'bool',
   /** Seconds to the next try. */
   delay: 'float8',
+  /** Its next try is on top of the task's own retries. */
+  extra: 'bool',
   /** Only if its lease has expired. */
   expired: 'bool',
   xcoms: 'jsonb',
@@ -35,11 +37,12 @@ const COMMON: RowColumn[] = ['run_id', 'task_index', 'map_index', 'dispatch_id',
 const RECORDED: RowColumn[] = ['exit_code', 'evidence', 'log_bytes'];
 const VARIED: RowColumn[] = ['outcome', 'cause', 'message', 'leaf', 'delay', 'expired'];
 
-export const rowColumns = ({ plain, xcoms }: FinishParts): RowColumn[] => [
+export const rowColumns = ({ plain, xcoms, extra }: FinishParts): RowColumn[] => [
   ...COMMON,
   ...RECORDED,
   ...(plain ? [] : VARIED),
   ...(xcoms ? (['xcoms'] as const) : []),
+  ...(extra ? (['extra'] as const) : []),
 ];
 export const edgeColumns = ({ plain, ready, waiting }: FinishParts): EdgeColumn[] => [
   'child',

@@ -24,6 +24,8 @@ export interface FinishParts {
   plain: boolean;
   xcoms: boolean;
   retries: boolean;
+  /** Among them are some on top of the tasks' own. */
+  extra: boolean;
   /** Children may go to the ready table. */
   ready: boolean;
   /** Children may be held for admission. */
@@ -66,11 +68,11 @@ clk as materialized (select clock_timestamp() ts),
 u as (
   update task_instance t set state = f.outcome,
     ended_at = case when f.delay is null then clk.ts end,
-    deadline_at = clk.ts + f.delay * interval '1 second'
+    deadline_at = clk.ts + f.delay * interval '1 second'${part(parts.extra, ', max_tries = t.max_tries + f.extra::int')}
   from f, clk
   where f.dispatch_id is not null and ${IS_CURRENT} and (not f.expired or ${LEASE_END} < clk.ts)
   returning ${RECORDED}, f.cause, f.message, f.delay is null as is_over,
-    f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}),`;
+    f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}${part(parts.extra, ', f.extra, t.max_tries')}),`;
 
 const KEEP_TRIES = `
 tr as (
@@ -90,6 +92,14 @@ tm as (
   insert into task_timer (run_id, task_index, map_index, due_at)
   select run_id, task_index, map_index, deadline_at from u where not is_over
   on conflict (run_id, task_index, map_index) do update set due_at = excluded.due_at returning 1),`;
+
+/** Counted apart: max_tries says how many tries a task has left, not what for. */
+const COUNT_EXTRA = `
+xt as (
+  insert into task_relaunch as l (run_id, task_index, map_index, try_number, count, extra, extra_of)
+  select run_id, task_index, map_index, try_number, 0, 1, max_tries from u where extra
+  on conflict (run_id, task_index, map_index) do update
+    set extra = case when l.extra_of = excluded.extra_of - 1 then l.extra + 1 else 1 end, extra_of = excluded.extra_of),`;
 
 /** What a child that may run now becomes. */
 const NEXT_STATE = `case d.mode when ${CHILD_MODE.handOver} then 'running' when ${CHILD_MODE.instant} then 'success'
@@ -199,6 +209,7 @@ const finishText = (parts: FinishParts): string =>
     KEEP_TRIES,
     part(parts.xcoms, STORE_XCOMS),
     part(parts.retries, SET_TIMERS),
+    part(parts.extra, COUNT_EXTRA),
     parts.plain ? COUNT_SUCCESSES(parts) : COUNT_ENDS(parts),
     MOVE_CHILDREN_ON(parts),
     MOVE_RUNS_ON,

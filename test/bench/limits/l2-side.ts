@@ -101,6 +101,7 @@ const finishOf = (row: Claimed, dag: CompiledDag, workerId: number): FinishRow =
   uuid: row.dispatch_id,
   outcome: 'success',
   delay: null,
+  isExtra: false,
   expired: false,
   workerId,
   cause: 'ok',

@@ -140,7 +140,14 @@ describe('a plan', () => {
     const dag = compile(dagOf('', { a: [], b: ['a'] }));
     const plan = planFinish([finished(dag, 1, 'a', { outcome: 'up_for_retry', delay: 5 })], freeSlots(1));
     expect(children(plan)).toEqual([[]]);
-    expect(plan.parts).toEqual({ plain: false, xcoms: false, retries: true, ready: false, waiting: false });
+    expect(plan.parts).toEqual({
+      plain: false,
+      xcoms: false,
+      retries: true,
+      extra: false,
+      ready: false,
+      waiting: false,
+    });
   });
 
   it.each<[string, boolean, Partial<FinishRow>, Parameters<typeof dagOf>[1]]>([

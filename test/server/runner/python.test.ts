@@ -61,6 +61,12 @@ describe('python tasks', () => {
       },
     ],
     [
+      'import json\nclass Mine(json.JSONDecodeError): pass\nraise Mine("no", "", 0)',
+      {
+        evidence: { exceptions: ['Mine', 'json.decoder.JSONDecodeError', 'ValueError', 'Exception', 'BaseException'] },
+      },
+    ],
+    [
       'import millrace\nraise millrace.Skip("no data")',
       { outcome: 'skipped', cause: 'skipped_by_task', message: 'no data' },
     ],

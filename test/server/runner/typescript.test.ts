@@ -65,7 +65,12 @@ describe('TypeScript tasks', () => {
   it.each([
     [
       'throws',
-      { outcome: 'failed', cause: 'exception', message: 'TypeError: bad', evidence: { exception: 'TypeError' } },
+      {
+        outcome: 'failed',
+        cause: 'exception',
+        message: 'TypeError: bad',
+        evidence: { exception: 'TypeError', exceptions: ['TypeError', 'Error'] },
+      },
     ],
     ['skips', { outcome: 'skipped', cause: 'skipped_by_task', message: 'nothing to do' }],
     ['fails', { outcome: 'failed', cause: 'exception', retryable: false }],
