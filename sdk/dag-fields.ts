@@ -1,11 +1,14 @@
 /** The fields of a DAG beside its tasks, and its limits. */
-import { scheduleSchema } from './schedule.ts';
+import { OVERLAPS } from './dag-spec.ts';
+import { scheduleSchema } from './read-schedule.ts';
 import {
   boolean,
+  duration,
   id,
   integer,
   isPlainObject,
   json,
+  oneOf,
   show,
   text,
   textList,
@@ -28,7 +31,7 @@ const specVersion: Field<1> = {
   },
 };
 
-/** Checked with the time zone in hand, by validate-dag-spec. */
+/** Checked with the time zone in hand, by read-timing. */
 const schedule: Field = { schema: scheduleSchema, fallback: () => null, read: (value) => value };
 
 const params: Field = {
@@ -57,8 +60,13 @@ export const DAG_FIELDS: Fields = {
   startDate: text(40).or(null),
   endDate: text(40).or(null),
   catchup: boolean.or(false),
+  dataIntervals: boolean.or(false),
+  overlap: oneOf(OVERLAPS).or('allow'),
   maxActiveRuns: integer(1, 10_000).or(16),
   maxActiveTasks: integer(1, 100_000).or(16),
+  maxConsecutiveFailedRuns: integer(0, 1000).or(0),
+  dagrunTimeout: duration(1).or(null),
+  failFast: boolean.or(false),
   params,
   pausedOnCreation: boolean.or(false),
 };

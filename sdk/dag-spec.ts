@@ -81,11 +81,26 @@ export interface TypeScriptTaskSpec extends TaskSpecBase {
 export type TaskSpec = EmptyTaskSpec | BashTaskSpec | PythonTaskSpec | TypeScriptTaskSpec;
 export type TaskKind = TaskSpec['kind'];
 
-export type ScheduleSpec =
-  /** Five or six fields, or a preset such as `@daily`, in `timezone`. */
-  | { kind: 'cron'; expression: string }
+export type TimeSchedule =
+  /** One run, at startDate or as soon as the DAG is scheduled. */
+  | { kind: 'once' }
+  /** The next run begins when the last has ended. */
+  | { kind: 'continuous' }
+  /** Each has five or six fields or is a preset such as `@daily`, in `timezone`; several fire whenever one of them does. */
+  | { kind: 'cron'; expressions: string[] }
   /** Seconds between runs, aligned to startDate. */
-  | { kind: 'interval'; seconds: number };
+  | { kind: 'interval'; seconds: number }
+  /** ISO 8601 in UTC, ascending. */
+  | { kind: 'dates'; dates: string[] };
+
+/** Which assets must have news: `all` of the parts, or `any` of them. */
+export type AssetExpression = { asset: string } | { all: AssetExpression[] } | { any: AssetExpression[] };
+
+export type ScheduleSpec = TimeSchedule | { kind: 'assets'; expression: AssetExpression; or: TimeSchedule | null };
+
+export const OVERLAPS = ['allow', 'skip', 'buffer_one', 'cancel_running'] as const;
+/** What becomes of a scheduled run that is due while one before it is queued or running. */
+export type Overlap = (typeof OVERLAPS)[number];
 
 export interface DagSpec {
   specVersion: 1;
@@ -101,8 +116,17 @@ export interface DagSpec {
   startDate: string | null;
   endDate: string | null;
   catchup: boolean;
+  /** True: a run covers the time from one slot to the next, starts at its end, and has its start as logical date. */
+  dataIntervals: boolean;
+  overlap: Overlap;
   maxActiveRuns: number;
   maxActiveTasks: number;
+  /** So many failed runs in a row pause the DAG; 0: never. */
+  maxConsecutiveFailedRuns: number;
+  /** Seconds from its start after which a run ends as failed; null: no limit. */
+  dagrunTimeout: number | null;
+  /** The first task that fails for good ends the run as failed. */
+  failFast: boolean;
   /** JSON Schema (2020-12) of the run's params, an object schema with defaults; null: none. */
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;

@@ -1,9 +1,6 @@
-/** Schedules: the forms people write, and the cron expressions behind the presets. */
+/** Schedules: cron expressions, the presets that stand for some, and how a schedule is shown. */
 import { Cron } from 'croner';
-import type { ScheduleSpec } from './dag-spec.ts';
-import { parseDuration } from './duration.ts';
-import { didYouMean } from './near-match.ts';
-import { durationSchema, isPlainObject, show, type Field } from './spec-fields.ts';
+import type { AssetExpression, ScheduleSpec, TimeSchedule } from './dag-spec.ts';
 
 export const CRON_PRESETS: { readonly [preset: string]: string } = {
   '@hourly': '0 * * * *',
@@ -37,61 +34,31 @@ export function cronOf(expression: string, timezone: string): Cron {
   return cron;
 }
 
-const FORMS = `Write a cron expression of five or six fields, a preset (${Object.keys(CRON_PRESETS).join(', ')}), { every: '15m' }, or null.`;
+/** The part that the clock decides; null: there is none. */
+export function timeScheduleOf(schedule: ScheduleSpec | null): TimeSchedule | null {
+  return schedule?.kind === 'assets' ? schedule.or : schedule;
+}
 
-function readCron(expression: string, timezone: string): ScheduleSpec | string {
-  const trimmed = expression.trim().replace(/\s+/g, ' ');
-  if (trimmed.startsWith('@') && !Object.hasOwn(CRON_PRESETS, trimmed))
-    return `Unknown preset '${trimmed}'.${didYouMean(trimmed, Object.keys(CRON_PRESETS))} ${FORMS}`;
-  try {
-    if (!cronOf(trimmed, timezone).nextRun(new Date(0))) return `'${trimmed}' never fires. Check the day and month.`;
-  } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replace(
-      /^(CronPattern|Cron[A-Za-z]*): /,
-      '',
-    );
-    return `'${trimmed}' is not a cron expression: ${reason} ${FORMS}`;
+/** In one line, for people. */
+export function describeSchedule(schedule: ScheduleSpec): string {
+  switch (schedule.kind) {
+    case 'once':
+    case 'continuous':
+      return `@${schedule.kind}`;
+    case 'cron':
+      return schedule.expressions.join(' | ');
+    case 'interval':
+      return `every ${schedule.seconds}s`;
+    case 'dates':
+      return schedule.dates.length === 1 ? `at ${schedule.dates[0]}` : `at ${schedule.dates.length} dates`;
+    case 'assets':
+      return `assets ${describeAssets(schedule.expression)}${schedule.or ? ` or ${describeSchedule(schedule.or)}` : ''}`;
   }
-  return { kind: 'cron', expression: trimmed };
 }
 
-function readInterval(value: unknown): ScheduleSpec | string {
-  const seconds = parseDuration(value);
-  if (seconds === null || seconds < 1 || !Number.isInteger(seconds))
-    return `${show(value)} is not an interval. Give whole seconds, at least 1, or '15m', '2h', '1d'.`;
-  return { kind: 'interval', seconds };
+/** `a & (b | c)`. */
+export function describeAssets(expression: AssetExpression): string {
+  if ('asset' in expression) return expression.asset;
+  const [parts, sign] = 'all' in expression ? [expression.all, ' & '] : [expression.any, ' | '];
+  return parts.map((part) => ('asset' in part ? describeAssets(part) : `(${describeAssets(part)})`)).join(sign);
 }
-
-/** The schedule, or a sentence on what is wrong with it. */
-export function readSchedule(value: unknown, timezone: string): ScheduleSpec | null | string {
-  if (value === null || value === undefined) return null;
-  if (typeof value === 'string') return readCron(value, timezone);
-  if (!isPlainObject(value)) return `${show(value)} is not a schedule. ${FORMS}`;
-  const keys = Object.keys(value).sort().join();
-  if (keys === 'every') return readInterval(value['every']);
-  if (keys === 'kind,seconds' && value['kind'] === 'interval') return readInterval(value['seconds']);
-  if (keys === 'expression,kind' && value['kind'] === 'cron' && typeof value['expression'] === 'string')
-    return readCron(value['expression'], timezone);
-  return `An object with ${keys || 'no keys'} is not a schedule. ${FORMS}`;
-}
-
-export const scheduleSchema: Field['schema'] = {
-  description: 'When runs are made',
-  anyOf: [
-    { type: 'null' },
-    { type: 'string', examples: ['@daily', '30 6 * * MON-FRI'] },
-    { type: 'object', properties: { every: durationSchema }, required: ['every'], additionalProperties: false },
-    {
-      type: 'object',
-      properties: { kind: { const: 'cron' }, expression: { type: 'string' } },
-      required: ['kind', 'expression'],
-      additionalProperties: false,
-    },
-    {
-      type: 'object',
-      properties: { kind: { const: 'interval' }, seconds: { type: 'integer', minimum: 1 } },
-      required: ['kind', 'seconds'],
-      additionalProperties: false,
-    },
-  ],
-};

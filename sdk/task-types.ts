@@ -1,5 +1,5 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
-import type { DagSpecInput, TriggerRule } from './dag-spec.ts';
+import type { DagSpecInput, Overlap, TriggerRule } from './dag-spec.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 import type { RetryAction } from './retry-rules.ts';
 import type { TaskCause } from './states.ts';
@@ -183,14 +183,22 @@ export type ParamsOf<Schema> =
       : Output
     : never;
 
+/** Assets by name: one, all of a list, `{ all: […] }` or `{ any: […] }`, nested as you like. */
+export type Assets = string | readonly Assets[] | { all: readonly Assets[] } | { any: readonly Assets[] };
+export type TimeScheduleInput = string | readonly string[] | { every: Duration } | { dates: readonly string[] };
+export type Schedule = TimeScheduleInput | { assets: Assets; or?: TimeScheduleInput };
+
 export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends TaskDefaults {
   description?: string;
   /** Markdown. */
   docs?: string;
   owner?: string;
   tags?: readonly string[];
-  /** Cron in five or six fields, a preset such as `'@daily'`, or `{ every: '15m' }`. */
-  schedule?: string | { every: Duration } | null;
+  /**
+   * Cron in five or six fields, a preset such as `'@daily'`, `'@once'` or `'@continuous'`, several crons, `{ every: '15m' }`,
+   * `{ dates: ['2026-01-31'] }`, or `{ assets: { all: ['a', 'b'] }, or: '@daily' }`.
+   */
+  schedule?: Schedule | null;
   /** IANA name; UTC when not given. */
   timezone?: string;
   /** The first logical date, in `timezone` unless it says otherwise: `'2026-01-01'`. */
@@ -198,8 +206,18 @@ export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends 
   end?: string;
   /** Run every slot missed since `start`, not only the newest. */
   catchup?: boolean;
+  /** A run covers the time from one slot to the next, starts at its end, and has its start as logical date. */
+  dataIntervals?: boolean;
+  /** What becomes of a scheduled run that is due while one before it is queued or running; `allow` when not given. */
+  overlap?: Overlap;
   maxActiveRuns?: number;
   maxActiveTasks?: number;
+  /** So many failed runs in a row pause the DAG; 0: never. */
+  maxConsecutiveFailedRuns?: number;
+  /** Counted from a run's start: then it ends as failed, and what has not ended is skipped. */
+  dagrunTimeout?: Duration | null;
+  /** The first task that fails for good ends the run as failed, and what has not ended is skipped. */
+  failFast?: boolean;
   /** `z.object({ … })`. */
   params?: Schema;
   pausedOnCreation?: boolean;

@@ -1,12 +1,12 @@
 /**
- * When a DAG runs. A slot is an instant at which the schedule fires; the run of a slot has it as logical date and as both ends of its
- * data interval (Airflow 3's CronTriggerTimetable). Pure: the clock is a parameter.
+ * When a DAG runs. Two meanings, chosen by the DAG: a run stands for the instant of its slot, which is its logical date and both ends of
+ * its data interval; or (`dataIntervals`) for the time from its slot to the next, at whose end it starts. Pure: the clock is a parameter.
  */
-import type { Cron } from 'croner';
 import type { DagSpec } from './dag-spec.ts';
-import { cronOf } from './schedule.ts';
+import { timeScheduleOf } from './schedule.ts';
+import { slotsOf, type Slots } from './slots.ts';
 
-export type Timing = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup'>;
+export type Timing = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup' | 'dataIntervals'>;
 
 export interface NextRun {
   /** When to make the run; in the past when it is overdue. */
@@ -16,83 +16,83 @@ export interface NextRun {
   intervalEnd: Date;
 }
 
-interface Slots {
-  /** The first slot after `instant`. */
-  after(instant: number): number | null;
-  /** The newest slot at or before `instant`. */
-  atOrBefore(instant: number): number | null;
-}
-
-/** Without a start, intervals count from 1970, so that every server finds the same slots. */
-function intervalSlots(seconds: number, start: number): Slots {
-  const step = seconds * 1000;
-  return {
-    after: (instant) => (instant < start ? start : start + (Math.floor((instant - start) / step) + 1) * step),
-    atOrBefore: (instant) => (instant < start ? null : start + Math.floor((instant - start) / step) * step),
-  };
-}
-
-/** No slot lies between `from` and `next`. Thousands of DAGs share `@daily`, and asking croner costs 80 µs. */
-const gaps = new WeakMap<Cron, { from: number; next: number }>();
-
-function cronSlots(expression: string, timezone: string): Slots {
-  const cron = cronOf(expression, timezone);
-  const wholeSecond = (instant: number) => Math.floor(instant / 1000) * 1000;
-  return {
-    after(instant) {
-      const from = wholeSecond(instant);
-      const gap = gaps.get(cron);
-      if (gap && from >= gap.from && from < gap.next) return gap.next;
-      const next = cron.nextRun(new Date(from))?.getTime() ?? null;
-      if (next !== null) gaps.set(cron, { from, next });
-      return next;
-    },
-    // croner looks strictly before, so ask one second later.
-    atOrBefore: (instant) => cron.previousRuns(1, new Date(wholeSecond(instant) + 1000))[0]?.getTime() ?? null,
-  };
+/**
+ * The run after the one of logical date `last`, while the DAG is being scheduled; null: none follows by the clock alone. Without catchup,
+ * slots that passed unseen are left out but the newest.
+ */
+export function nextRun(timing: Timing, last: Date, now: Date): NextRun | null {
+  return slottedRun(timing, (slots, start) => {
+    const next = slots.after(Math.max(last.getTime(), start - 1));
+    return timing.catchup ? next : newestOr(next, newestSlot(timing, slots, now.getTime()));
+  });
 }
 
 /**
- * The next run after the slot `last` (null: none was made yet), or null when there is none.
- * Without catchup, slots that passed unseen are left out but the newest. Without startDate, the first slot after `now` is the first.
+ * The first run when a DAG begins to be scheduled at `now`: it is new, un-paused, or has another schedule. `last`: logical date of its
+ * newest scheduled run. With catchup all since `last`, or since startDate, are made up for. Without, what passed is over, but that the
+ * newest complete data interval is run. Without startDate nothing before that is ever run.
  */
-export function nextRun(timing: Timing, last: Date | null, now: Date): NextRun | null {
-  const { schedule } = timing;
-  if (!schedule) return null;
-  const start = timing.startDate === null ? null : Date.parse(timing.startDate);
-  const slots =
-    schedule.kind === 'cron'
-      ? cronSlots(schedule.expression, timing.timezone)
-      : intervalSlots(schedule.seconds, start ?? 0);
-  const slot = nextSlot(slots, timing.catchup, start, last?.getTime() ?? null, now.getTime());
-  if (slot === null || (timing.endDate !== null && slot > Date.parse(timing.endDate))) return null;
-  const at = new Date(slot);
-  return { runAt: at, logicalDate: at, intervalStart: at, intervalEnd: at };
+export function resumeRuns(timing: Timing, last: Date | null, now: Date): NextRun | null {
+  const schedule = timeScheduleOf(timing.schedule);
+  if (schedule?.kind === 'once') return last ? null : onceRun(timing, now);
+  if (schedule?.kind === 'continuous') return continuousRun(timing, last, now);
+  return slottedRun(timing, (slots, start) => {
+    const newest = timing.dataIntervals ? newestSlot(timing, slots, now.getTime()) : null;
+    const isFirst = last === null && start === -Infinity;
+    const from = Math.max(last?.getTime() ?? -Infinity, start - 1);
+    if (timing.catchup && !isFirst) return slots.after(from);
+    if (!timing.dataIntervals) return slots.after(Math.max(from, now.getTime()));
+    return isFirst ? (newest ?? slots.after(now.getTime())) : newestOr(slots.after(from), newest);
+  });
 }
 
-function nextSlot(
-  slots: Slots,
-  catchup: boolean,
-  start: number | null,
-  last: number | null,
-  now: number,
-): number | null {
-  // A start moved into the future holds back what would come next.
-  const floor = Math.max(last ?? (start === null ? now : start - 1), start === null ? -Infinity : start - 1);
-  const next = slots.after(floor);
-  if (next === null || catchup || next > now) return next;
-  return Math.max(next, slots.atOrBefore(now) ?? next);
-}
-
-/** The next `count` runs as a person reads them: from `now` on, as if all before had been made. */
-export function nextRuns(timing: Timing, count: number, now: Date): NextRun[] {
+/** `first` and what will follow it by the clock, `count` at most. */
+export function upcomingRuns(timing: Timing, first: NextRun | null, count: number, now: Date): NextRun[] {
   const runs: NextRun[] = [];
-  let last = now;
-  while (runs.length < count) {
-    const next = nextRun({ ...timing, catchup: true }, last, now);
-    if (!next) break;
-    runs.push(next);
-    last = next.logicalDate;
-  }
+  for (let next = first; next && runs.length < count; next = nextRun(timing, next.logicalDate, now)) runs.push(next);
   return runs;
+}
+
+const newestOr = (next: number | null, newest: number | null): number | null =>
+  next === null || newest === null ? next : Math.max(next, newest);
+
+/** The newest slot whose run may start by now. */
+function newestSlot(timing: Timing, slots: Slots, now: number): number | null {
+  const newest = slots.atOrBefore(now);
+  return timing.dataIntervals && newest !== null ? slots.atOrBefore(newest - 1) : newest;
+}
+
+type Choice = (slots: Slots, start: number) => number | null;
+
+function slottedRun(timing: Timing, choose: Choice): NextRun | null {
+  const schedule = timeScheduleOf(timing.schedule);
+  if (!schedule || schedule.kind === 'once' || schedule.kind === 'continuous') return null;
+  const start = timing.startDate === null ? null : Date.parse(timing.startDate);
+  const slots = slotsOf(schedule, timing.timezone, start);
+  const slot = choose(slots, start ?? -Infinity);
+  if (slot === null || isAfterEnd(timing, slot)) return null;
+  const end = timing.dataIntervals ? slots.after(slot) : slot;
+  return end === null ? null : runOf(end, slot, slot, end);
+}
+
+const runOf = (runAt: number, logicalDate: number, intervalStart: number, intervalEnd: number): NextRun => ({
+  runAt: new Date(runAt),
+  logicalDate: new Date(logicalDate),
+  intervalStart: new Date(intervalStart),
+  intervalEnd: new Date(intervalEnd),
+});
+
+const isAfterEnd = (timing: Timing, logicalDate: number): boolean =>
+  timing.endDate !== null && logicalDate > Date.parse(timing.endDate);
+
+function onceRun(timing: Timing, now: Date): NextRun | null {
+  const at = timing.startDate === null ? now.getTime() : Date.parse(timing.startDate);
+  return isAfterEnd(timing, at) ? null : runOf(at, at, at, at);
+}
+
+/** Covers the time since the run before, or since startDate. */
+function continuousRun(timing: Timing, last: Date | null, now: Date): NextRun | null {
+  const start = timing.startDate === null ? null : Date.parse(timing.startDate);
+  const at = Math.max(now.getTime(), start ?? -Infinity, (last?.getTime() ?? -Infinity) + 1);
+  return isAfterEnd(timing, at) ? null : runOf(at, at, last?.getTime() ?? start ?? at, at);
 }

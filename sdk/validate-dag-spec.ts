@@ -4,7 +4,7 @@ import { DAG_FIELDS, MAX_EDGES, MAX_SPEC_LENGTH, MAX_TASKS } from './dag-fields.
 import { didYouMean } from './near-match.ts';
 import { paramsSchemaIssues } from './params.ts';
 import type { Json } from './protocol.ts';
-import { readSchedule } from './schedule.ts';
+import { readTiming } from './read-timing.ts';
 import {
   createFieldsReader,
   isPlainObject,
@@ -16,7 +16,6 @@ import {
 } from './spec-fields.ts';
 import { findCycles } from './task-graph.ts';
 import { KIND_NAMES, kindOf, PRESETTABLE } from './task-kinds.ts';
-import { readInstant, timezoneProblem } from './zoned-time.ts';
 
 export interface SpecIssue {
   /** `tasks[3].upstream[0]`; '' is the whole document. */
@@ -43,9 +42,10 @@ export function validateDagSpec(input: unknown): ValidatedSpec {
   const presets = isPlainObject(defaults) ? readPresets(defaults, report) : {};
   if (defaults !== undefined && !isPlainObject(defaults))
     report('defaults', `${show(defaults)} is not an object of task fields.`);
-  readParams(fields, timing['schedule'] !== null, report);
+  readParams(fields, timing.schedule !== null, report);
   const read = readTasks(tasks, presets, report);
   if (read) checkGraph(read, report);
+  if (read && fields['failFast'] === true) checkFailFast(read, report);
   if (issues.length > 0) return result();
   const spec = { ...fields, ...timing, tasks: read } as unknown as DagSpec;
   const size = JSON.stringify(spec).length;
@@ -69,29 +69,6 @@ function createReport() {
     return { ok: false, issues };
   };
   return { issues, report, result };
-}
-
-/** Time zone, schedule and dates depend on each other. */
-function readTiming(fields: Plain, report: Report): Plain {
-  const problem = typeof fields['timezone'] === 'string' ? timezoneProblem(fields['timezone']) : null;
-  if (problem) report('timezone', problem);
-  const timezone = problem || typeof fields['timezone'] !== 'string' ? 'UTC' : fields['timezone'];
-  const schedule = readSchedule(fields['schedule'], timezone);
-  if (typeof schedule === 'string') report('schedule', schedule);
-  const date = (name: 'startDate' | 'endDate') => {
-    const written = fields[name];
-    const instant = typeof written === 'string' ? readInstant(written, timezone) : null;
-    if (typeof written === 'string' && instant === null)
-      report(
-        name,
-        `'${written}' is not a date. Write '2026-01-31' or '2026-01-31T06:00:00' (in the DAG's time zone), or add Z or an offset.`,
-      );
-    return instant;
-  };
-  const [startDate, endDate] = [date('startDate'), date('endDate')];
-  if (startDate !== null && endDate !== null && endDate < startDate)
-    report('endDate', `The end lies before the start (${startDate}).`);
-  return { schedule, startDate, endDate };
 }
 
 function readPresets(defaults: Plain, report: Report): Plain {
@@ -158,6 +135,17 @@ function readTask(task: unknown, path: string, readerOf: ReaderOf, report: Repor
   const read = readerOf(String(task['kind']), kind.fields)(task, path, report);
   kind.check?.(read, path, report);
   return read as unknown as TaskSpec;
+}
+
+/** Where every task needs the success of those before it, a run that goes on after a failure cannot succeed any more. */
+function checkFailFast(tasks: TaskSpec[], report: Report): void {
+  tasks.forEach((task, index) => {
+    if (task.triggerRule !== 'all_success')
+      report(
+        `tasks[${index}].triggerRule`,
+        `failFast ends the run at the first failure: '${task.triggerRule}' would have no meaning. Use all_success, or leave failFast out.`,
+      );
+  });
 }
 
 /** Ids, references and cycles. Adds the tasks that inputs name to the upstreams. */
