@@ -129,6 +129,12 @@ create table dag (
   updated_at timestamp(3) with time zone not null default now(),
   source text,
   path text,
+  pause_reason text,
+  max_failed_runs integer not null default 0,
+  failures_from timestamp(3) with time zone not null default now(),
+  overlap text not null default 'allow'::text,
+  continuous boolean not null default false,
+  constraint dag_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'buffer_one'::text, 'cancel_running'::text]))),
   constraint dag_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_pkey PRIMARY KEY (id),
   constraint dag_name_key UNIQUE (name)
@@ -155,6 +161,8 @@ create table dag_run (
   triggered_by text,
   idempotency_key text,
   conf jsonb,
+  timeout_at timestamp(3) with time zone,
+  end_reason text,
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_run_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_run_pkey PRIMARY KEY (id),
@@ -172,6 +180,7 @@ create table dag_version (
   max_active_tasks integer not null,
   created_by text,
   created_at timestamp(3) with time zone not null default now(),
+  run_timeout double precision,
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_version_pkey PRIMARY KEY (id),
@@ -436,6 +445,8 @@ create table xcom (
 
 -- indexes
 
+CREATE INDEX dag_continuous ON public.dag USING btree (id) WHERE continuous;
+
 CREATE INDEX dag_due ON public.dag USING btree (next_run_at) WHERE ((next_run_at IS NOT NULL) AND (NOT paused) AND active);
 
 CREATE UNIQUE INDEX dag_run_idempotency_key ON public.dag_run USING btree (dag_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
@@ -449,6 +460,8 @@ CREATE INDEX dag_run_queued ON public.dag_run USING btree (dag_id, id) WHERE (st
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, id DESC);
 
 CREATE INDEX dag_run_running ON public.dag_run USING btree (dag_id, id) WHERE (state = 'running'::run_state);
+
+CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((timeout_at IS NOT NULL) AND (state = 'running'::run_state));
 
 CREATE INDEX event_xid ON ONLY public.event USING btree (xid);
 

@@ -83,18 +83,23 @@ export interface Connection {
 
 export interface Dag {
   active: Generated<boolean>;
+  continuous: Generated<boolean>;
   created_at: Generated<Timestamp>;
   description: string | null;
   event_seq: Generated<number>;
+  failures_from: Generated<Timestamp>;
   id: Generated<number>;
   max_active_runs: number;
+  max_failed_runs: Generated<number>;
   name: string;
   next_interval_end: Timestamp | null;
   next_interval_start: Timestamp | null;
   next_logical_date: Timestamp | null;
   next_run_at: Timestamp | null;
+  overlap: Generated<string>;
   owner: string | null;
   path: string | null;
+  pause_reason: string | null;
   paused: Generated<boolean>;
   source: string | null;
   tags: Generated<string[]>;
@@ -107,6 +112,7 @@ export interface DagRun {
   conf: Json | null;
   created_at: Generated<Timestamp>;
   dag_id: number;
+  end_reason: string | null;
   ended_at: Timestamp | null;
   event_seq: Generated<number>;
   failed_leaves: Generated<number>;
@@ -121,6 +127,7 @@ export interface DagRun {
   run_key: string;
   started_at: Timestamp | null;
   state: RunState;
+  timeout_at: Timestamp | null;
   triggered_by: string | null;
   version_id: number;
 }
@@ -134,6 +141,7 @@ export interface DagVersion {
   id: Generated<number>;
   max_active_tasks: number;
   number: number;
+  run_timeout: number | null;
   spec: Json;
   task_count: number;
 }

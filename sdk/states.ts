@@ -51,6 +51,8 @@ export const TASK_CAUSES = [
   'output_limit',
   'timeout',
   'cancelled',
+  'run_timeout',
+  'fail_fast',
   'interrupted',
   'lease_expired',
   'worker_lost',

@@ -4,7 +4,7 @@ import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
 import { valueReferences, type ValueReferences } from './value-references.ts';
 
 /** What decides when runs are due. */
-export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup'>;
+export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup' | 'dataIntervals'>;
 
 export interface CompiledDag {
   versionId: number;
@@ -32,6 +32,7 @@ export interface CompiledDag {
   /** Variables and connections that a dispatch of this task carries; null: none. */
   values: readonly (ValueReferences | null)[];
   maxActiveTasks: number;
+  failFast: boolean;
   /** max_active_tasks can never bind, so a ready task is queued at once. */
   direct: boolean;
 }
@@ -84,6 +85,7 @@ export function compileDag(row: VersionRow): CompiledDag {
     xcomSources: reads.map(({ xcoms }) => xcoms),
     values: reads.map(({ values }) => values),
     maxActiveTasks: row.spec.maxActiveTasks,
+    failFast: row.spec.failFast,
     direct: n <= row.spec.maxActiveTasks,
   };
 }

@@ -5,7 +5,7 @@ import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
-import { cancelRun, type CancelResult } from '#db/queries/task-transitions/cancel-run.ts';
+import { endRun, type EndRunRequest, type EndRunResult } from '#db/queries/task-transitions/end-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { createConnections } from './connections.ts';
@@ -49,7 +49,9 @@ export interface Engine {
   report(request: ReportRequest): Promise<ReportResponse>;
   /** Renews the leases; those in `fenced` are no longer current: kill them. */
   heartbeat(request: { workerId: number | null; dispatchIds: string[] }): Promise<{ fenced: string[] }>;
-  cancelRun(runId: number, actor: string): Promise<CancelResult>;
+  /** Ends a run before its tasks have ended. */
+  endRun(request: EndRunRequest): Promise<EndRunResult>;
+  cancelRun(runId: number, actor: string): Promise<'cancelled' | 'not_found' | 'finished'>;
   editTasks(request: EditRequest): Promise<EditedTask[] | EditRefusal>;
   /** Retries whose time has come. */
   wakeTasks(keys: Omit<DispatchKey, 'uuid'>[]): Promise<void>;
@@ -97,6 +99,12 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     });
   };
 
+  const end = async (request: EndRunRequest) => {
+    const result = await endRun(pool, request);
+    if (result === 'ended') await startWaitingRuns(request.runId);
+    return result;
+  };
+
   return {
     versions,
     createRuns: (runs) =>
@@ -126,10 +134,11 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
       const alive = new Set(rows.map((row) => known[row.n - 1]));
       return { fenced: dispatchIds.filter((_, i) => !alive.has(keys[i] ?? undefined)) };
     },
+    endRun: end,
     async cancelRun(runId, actor) {
-      const result = await cancelRun(pool, runId, actor);
-      if (result === 'cancelled') await startWaitingRuns(runId);
-      return result;
+      const reason = `The run was cancelled by ${actor}`;
+      const result = await end({ runId, as: 'cancelled', rest: 'cancelled', actor, cause: 'cancelled', reason });
+      return result === 'ended' ? 'cancelled' : result;
     },
     async editTasks(request) {
       const edited = await editTasks(pool, versions, request);

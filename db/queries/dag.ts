@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import { canonicalJson } from '#sdk/canonical.ts';
 import type { DagSpec } from '#sdk/dag-spec.ts';
+import { timeScheduleOf } from '#sdk/schedule.ts';
 import { isEntry } from '#db/engine/compiled-dag.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
-import { scheduleNextRun } from './schedule.ts';
+import type { DagChange } from './events.ts';
+import { hasSameTiming, scheduleNextRun } from './schedule.ts';
 
 export interface DeployRequest {
   /** Valid and complete: see validateDagSpec. */
@@ -52,7 +54,9 @@ export async function deployDag(db: Db, { spec, bundle, actor, origin }: DeployR
       (await insertVersion(trx, { dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor }));
     if (dag.version_id !== version.id || !dag.active) {
       await trx.updateTable('dag').set({ version_id: version.id, active: true }).where('id', '=', dag.id).execute();
-      await scheduleNextRun(trx, dag.id, spec);
+      // With the same timetable it goes on from where it is: a slot that is due now stays due
+      const goesOn = dag.active && dag.version_id !== null && (await hasSameTiming(trx, dag.version_id, spec));
+      if (!goesOn) await scheduleNextRun(trx, dag.id, spec);
       await recordDagEvent(trx, dag.id, { dag: 'deployed', by: actor, version: version.number });
     }
     return { dagId: dag.id, versionId: version.id, number: version.number, created: !known };
@@ -77,6 +81,9 @@ async function upsertDag(
     description: spec.description,
     tags: spec.tags,
     max_active_runs: spec.maxActiveRuns,
+    max_failed_runs: spec.maxConsecutiveFailedRuns,
+    overlap: spec.overlap,
+    continuous: timeScheduleOf(spec.schedule)?.kind === 'continuous',
     source: origin?.source ?? null,
     path: origin?.path ?? null,
   };
@@ -110,6 +117,7 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
       spec: version.canonical,
       task_count: tasks.length,
       max_active_tasks: version.spec.maxActiveTasks,
+      run_timeout: version.spec.dagrunTimeout,
       created_by: version.actor,
     })
     .returning(['id', 'number'])
@@ -131,7 +139,12 @@ export async function setDagPaused(db: Db, dagId: number, paused: boolean, actor
   return db.transaction().execute(async (trx) => {
     const dag = await trx
       .updateTable('dag')
-      .set({ paused, updated_at: sql`now()` })
+      .set({
+        paused,
+        pause_reason: null,
+        updated_at: sql`now()`,
+        ...(paused ? {} : { failures_from: sql`clock_timestamp()` }),
+      })
       .where('id', '=', dagId)
       .returning(['id', 'version_id'])
       .executeTakeFirst();
@@ -205,13 +218,14 @@ export async function deactivateDag(db: Db, dagId: number, origin: DagOrigin, ac
 }
 
 interface DagEventBody {
-  dag: 'deployed' | 'paused' | 'unpaused' | 'deleted' | 'deactivated';
+  dag: DagChange;
   by: string;
   version?: number;
+  why?: string;
 }
 
 /** Under the dag's row lock, so its sequence is dense. */
-async function recordDagEvent(trx: Transaction<DB>, dagId: number, body: DagEventBody): Promise<void> {
+export async function recordDagEvent(trx: Transaction<DB>, dagId: number, body: DagEventBody): Promise<void> {
   await sql`
     with d as (update dag set event_seq = event_seq + 1 where id = ${dagId} returning id, event_seq)
     insert into event (run_id, run_seq, body) select -id, event_seq, ${JSON.stringify(body)}::jsonb from d`.execute(

@@ -15,12 +15,17 @@ export type TransitionTuple = [
   cause?: string | null,
 ];
 
+/** `skipped`: a run was due, and the one before had not ended. */
+export type DagChange = 'deployed' | 'paused' | 'unpaused' | 'deleted' | 'deactivated' | 'skipped';
+
 export interface EventBody {
   t?: TransitionTuple[];
   run?: RunState;
-  dag?: 'deployed' | 'paused' | 'unpaused' | 'deleted' | 'deactivated';
+  dag?: DagChange;
   version?: number;
   by?: string;
+  /** Why: of a run that was ended early the cause, of a change of a DAG a sentence. */
+  why?: string;
 }
 
 export interface EventRow {

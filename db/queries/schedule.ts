@@ -1,18 +1,25 @@
 /** When a DAG's timetable wants its next run. */
 import { sql, type Transaction } from 'kysely';
-import type { DagSpec } from '#sdk/dag-spec.ts';
-import { nextRun } from '#sdk/timetable.ts';
+import { canonicalJson } from '#sdk/canonical.ts';
+import type { DagSpec, Overlap } from '#sdk/dag-spec.ts';
+import { resumeRuns, type Timing } from '#sdk/timetable.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 
-/** Computes the DAG's next run after its newest scheduled one, by the database's clock. The caller holds the dag's row. */
-export async function scheduleNextRun(trx: Transaction<DB>, dagId: number, spec: DagSpec): Promise<void> {
-  const { now, last } = await sql<{ now: Date; last: Date | null }>`
-    select clock_timestamp() as now,
-      (select max(logical_date) from dag_run where dag_id = ${dagId} and kind = 'scheduled') as last`
-    .execute(trx)
-    .then((result) => result.rows[0] ?? { now: new Date(), last: null });
-  const next = nextRun(spec, last, now);
+/**
+ * Schedules a DAG from now on, by the database's clock: it is new, un-paused, has another timetable, or its run has ended (continuous).
+ * The caller holds the dag's row.
+ */
+export async function scheduleNextRun(trx: Transaction<DB>, dagId: number, timing: Timing): Promise<void> {
+  const { rows } = await sql<{ now: Date; last: Date | null; live: boolean }>`
+    select clock_timestamp() as now, (select max(logical_date) from dag_run where dag_id = ${dagId} and kind = 'scheduled') as last,
+      exists (select from dag_run where dag_id = ${dagId} and state = 'queued' and kind = 'scheduled')
+        or exists (select from dag_run where dag_id = ${dagId} and state = 'running' and kind = 'scheduled') as live`.execute(
+    trx,
+  );
+  const { now, last, live } = rows[0] ?? { now: new Date(), last: null, live: false };
+  const waitsForEnd = live && timing.schedule?.kind === 'continuous';
+  const next = waitsForEnd ? null : resumeRuns(timing, last, now);
   await trx
     .updateTable('dag')
     .set({
@@ -25,9 +32,20 @@ export async function scheduleNextRun(trx: Transaction<DB>, dagId: number, spec:
     .execute();
 }
 
+/** True: the timetable of this version makes the runs that `spec` wants. */
+export async function hasSameTiming(trx: Transaction<DB>, versionId: number, spec: DagSpec): Promise<boolean> {
+  const { rows } = await sql<{ head: Timing }>`
+    select spec - 'tasks' as head from dag_version where id = ${versionId}`.execute(trx);
+  return rows[0] !== undefined && timingKey(rows[0].head) === timingKey(spec);
+}
+
+const timingKey = ({ schedule, timezone, startDate, endDate, catchup, dataIntervals = false }: Timing): string =>
+  canonicalJson({ schedule, timezone, startDate, endDate, catchup, dataIntervals });
+
 export interface DueDag {
   id: number;
   version_id: number;
+  overlap: Overlap;
   next_run_at: Date;
   next_logical_date: Date;
   next_interval_start: Date;
@@ -41,7 +59,7 @@ const MOST_QUEUED = 16;
 /** DAGs whose next run is due. Not locked: creating a slot's run twice gives the same run, and moving on is conditional. */
 export async function dueDags(db: Db, limit: number): Promise<DueDag[]> {
   const { rows } = await sql<DueDag>`
-    select id, version_id, next_run_at, next_logical_date, next_interval_start, next_interval_end, clock_timestamp() as now
+    select id, version_id, overlap, next_run_at, next_logical_date, next_interval_start, next_interval_end, clock_timestamp() as now
     from dag d where next_run_at <= clock_timestamp() and not paused and active and version_id is not null
       and (select count(*) from (select from dag_run where dag_id = d.id and state = 'queued' limit ${MOST_QUEUED}) q) < ${MOST_QUEUED}
     order by next_run_at limit ${limit}`.execute(db);
@@ -50,7 +68,8 @@ export async function dueDags(db: Db, limit: number): Promise<DueDag[]> {
 
 export interface NextSlot {
   dagId: number;
-  /** The slot that is done: the DAG moves on only from there. */
+  /** The version whose timetable has spoken, and the slot that is done: the DAG moves on only from there. */
+  versionId: number;
   from: Date;
   runAt: Date | null;
   logicalDate: Date | null;
@@ -63,10 +82,11 @@ export async function storeNextSlots(db: Db, slots: NextSlot[]): Promise<void> {
   const column = <T>(pick: (slot: NextSlot) => T) => slots.map(pick);
   await sql`
     update dag d set next_run_at = f.run_at, next_logical_date = f.logical_date, next_interval_start = f.interval_start, next_interval_end = f.interval_end
-    from unnest(${column((slot) => slot.dagId)}::bigint[], ${column((slot) => slot.from)}::timestamptz[], ${column((slot) => slot.runAt)}::timestamptz[],
-      ${column((slot) => slot.logicalDate)}::timestamptz[], ${column((slot) => slot.intervalStart)}::timestamptz[], ${column((slot) => slot.intervalEnd)}::timestamptz[])
-      f(id, done, run_at, logical_date, interval_start, interval_end)
-    where d.id = f.id and d.next_logical_date = f.done`.execute(db);
+    from unnest(${column((slot) => slot.dagId)}::bigint[], ${column((slot) => slot.versionId)}::bigint[], ${column((slot) => slot.from)}::timestamptz[],
+      ${column((slot) => slot.runAt)}::timestamptz[], ${column((slot) => slot.logicalDate)}::timestamptz[],
+      ${column((slot) => slot.intervalStart)}::timestamptz[], ${column((slot) => slot.intervalEnd)}::timestamptz[])
+      f(id, version_id, done, run_at, logical_date, interval_start, interval_end)
+    where d.id = f.id and d.version_id = f.version_id and d.next_logical_date = f.done`.execute(db);
 }
 
 /** DAGs with queued runs and room for one more to run. */

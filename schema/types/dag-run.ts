@@ -44,6 +44,10 @@ export const DagRunNode = builder.loadableNode('DagRun', {
     startedAt: t.expose('started_at', { type: 'DateTime', nullable: true, description: 'When it left the queue.' }),
     endedAt: t.expose('ended_at', { type: 'DateTime', nullable: true, description: 'When its last task finished.' }),
     triggeredBy: t.exposeString('triggered_by', { nullable: true, description: 'Who or what asked for it.' }),
+    endReason: t.exposeString('end_reason', {
+      nullable: true,
+      description: 'Why it was ended before its tasks were; null: it was not.',
+    }),
     cursor: t.string({
       description: 'Pass it as `after` to dagRunEvents: whatever this snapshot does not show yet, follows.',
       resolve: (run) => String(run.event_seq),

@@ -1,3 +1,4 @@
+import { describeSchedule } from '#sdk/schedule.ts';
 import { listRecentRuns } from '#db/queries/dag-runs.ts';
 import { listDagVersions, type DagVersionRow } from '#db/queries/dag-versions.ts';
 import { findDagByName, findDags, listDags, type DagRow } from '#db/queries/dags.ts';
@@ -23,6 +24,10 @@ export const DagNode = builder.loadableNode('Dag', {
     owner: t.exposeString('owner', { nullable: true, description: 'Who answers for it.' }),
     tags: t.exposeStringList('tags', { description: 'For finding it.' }),
     paused: t.exposeBoolean('paused', { description: 'No run starts while it is paused.' }),
+    pauseReason: t.exposeString('pause_reason', {
+      nullable: true,
+      description: 'Why the service paused it by itself; null: it did not.',
+    }),
     active: t.exposeBoolean('active', { description: 'False once its file has gone: nothing is scheduled any more.' }),
     source: t.exposeString('source', {
       nullable: true,
@@ -53,10 +58,10 @@ builder.objectFields(DagNode, (t) => ({
   }),
   schedule: t.string({
     nullable: true,
-    description: 'A cron expression, or `every <seconds>s`; null: runs only when asked.',
+    description: 'In one line: `@daily`, `0 6 * * *`, `every 900s`, `assets a & b`; null: runs only when asked.',
     resolve: async (dag, _args, ctx) => {
       const { schedule } = await headOf(dag, ctx);
-      return schedule && (schedule.kind === 'cron' ? schedule.expression : `every ${schedule.seconds}s`);
+      return schedule && describeSchedule(schedule);
     },
   }),
   timezone: t.string({

@@ -1,6 +1,7 @@
 import { nextRun } from '#sdk/timetable.ts';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
+import { applyOverlap } from './overlap.ts';
 import { dueDags, millisecondsToNextRun, storeNextSlots, type DueDag, type NextSlot } from '#db/queries/schedule.ts';
 
 const BATCH = 500;
@@ -11,8 +12,9 @@ const LEAST_SLEEP_MS = 200;
 export async function createDueRuns(db: Db, engine: Engine): Promise<number> {
   const due = await dueDags(db, BATCH);
   if (due.length === 0) return Math.max(LEAST_SLEEP_MS, (await millisecondsToNextRun(db)) ?? Infinity);
+  const wanted = await applyOverlap(db, engine, due);
   await engine.createRuns(
-    due.map((dag) => ({
+    wanted.map((dag) => ({
       dagId: dag.id,
       versionId: dag.version_id,
       kind: 'scheduled' as const,
@@ -33,6 +35,7 @@ function nextSlot(dag: DueDag, engine: Engine): NextSlot {
   const next = version ? nextRun(version.timetable, dag.next_logical_date, dag.now) : null;
   return {
     dagId: dag.id,
+    versionId: dag.version_id,
     from: dag.next_logical_date,
     runAt: next?.runAt ?? null,
     logicalDate: next?.logicalDate ?? null,

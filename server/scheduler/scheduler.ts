@@ -9,6 +9,8 @@ import { createDueRuns } from './create-due-runs.ts';
 import { expireLeases } from './expire-leases.ts';
 import { startLoop } from './loop.ts';
 import { reviewRuns } from './review-runs.ts';
+import { reviewContinuousDags, startRunRules } from './run-rules.ts';
+import { timeOutRuns } from './time-out-runs.ts';
 import { wakeRetries } from './wake-retries.ts';
 
 const SECOND = 1000;
@@ -42,13 +44,24 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     onError,
     pass: () => wakeRetries(pool, engine),
   });
-  const review = every('review runs', 10 * SECOND, () => reviewRuns(db, pool, engine));
+  const timeouts = startLoop({
+    name: 'time out runs',
+    mostMs: 5 * SECOND,
+    onError,
+    pass: () => timeOutRuns(db, engine),
+  });
+  const rules = startRunRules({ db, engine, listener, log });
+  const review = every('review runs', 10 * SECOND, async () => {
+    await reviewRuns(db, pool, engine);
+    await reviewContinuousDags(db);
+  });
   const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
 
   const wake = () => {
     due.wake();
     retries.wake();
+    timeouts.wake();
   };
   const wakeAll = () => {
     wake();
@@ -59,7 +72,7 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
   return {
     async stop() {
       for (const stop of off) stop();
-      await Promise.all([due, retries, review, leases, partitions].map((loop) => loop.stop()));
+      await Promise.all([due, retries, timeouts, rules, review, leases, partitions].map((part) => part.stop()));
     },
   };
 }

@@ -61,8 +61,8 @@ function instanceProblems({ spec, run, instances }: RunRecord, replayed: Replay,
     problems.push(`${name} is ${row.state}, ended at ${row.ended}`);
   if ((row.state === 'running' || row.state === 'deferred') && row.dispatch_id === null)
     problems.push(`${name} runs without a dispatch`);
-  // A cancelled run stops counting; a person's hand counts afresh
-  if (run.state === 'cancelled') return problems;
+  // A run that was ended early stops counting; a person's hand counts afresh
+  if (replayed.endedEarly) return problems;
   const task = spec.tasks[row.task_index]!;
   const indexOf = new Map(spec.tasks.map((one, i) => [one.taskId, i]));
   const c = countStates(task.upstream.map((id) => instances[indexOf.get(id)!]?.state ?? 'none'));
@@ -85,7 +85,7 @@ function runProblems({ run, spec, events, instances }: RunRecord, replayed: Repl
     tasks: spec.tasks.length,
     remaining: replayed.instances.filter((one) => !isFinishedTaskState(one.state)).length,
     active: replayed.instances.filter((one) => one.state === 'queued' || one.state === 'running').length,
-    failed_leaves: run.state === 'cancelled' ? run.failed_leaves : failedLeaves(spec, replayed.instances),
+    failed_leaves: replayed.endedEarly ? run.failed_leaves : failedLeaves(spec, replayed.instances),
     hasEnded: replayed.run === 'success' || replayed.run === 'failed' || replayed.run === 'cancelled',
   };
   const kept = { ...run, tasks: instances.length, hasEnded: run.ended !== null };
@@ -95,7 +95,7 @@ function runProblems({ run, spec, events, instances }: RunRecord, replayed: Repl
       : [`the run's ${field} is ${kept[field as keyof typeof expected]}, should be ${value}`],
   );
   const outcome = expected.failed_leaves > 0 ? 'failed' : 'success';
-  if (expected.hasEnded && run.state !== 'cancelled' && run.state !== outcome)
+  if (expected.hasEnded && !replayed.endedEarly && run.state !== outcome)
     problems.push(`the run ended as ${run.state}, its leaves say ${outcome}`);
   return problems;
 }

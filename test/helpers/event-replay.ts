@@ -42,6 +42,8 @@ export interface Replay {
   /** By task index. */
   instances: ReplayedInstance[];
   run: RunState | 'new';
+  /** Its last change of state was an end ahead of its tasks. */
+  endedEarly: boolean;
   ended: EndedTry[];
   /** Every change of the run's state with its time. */
   runStates: { at: number; state: RunState }[];
@@ -53,6 +55,7 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
   const state: Replay = {
     instances: spec.tasks.map(() => ({ state: 'none', tryNumber: 0 })),
     run: 'new',
+    endedEarly: false,
     ended: [],
     runStates: [],
     problems: [],
@@ -63,12 +66,15 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
     if (event.run_seq !== (last?.run_seq ?? 0) + 1) say(`follows ${last?.run_seq ?? 'nothing'}: run_seq is not dense`);
     if (last && event.at < last.at) say(`is ${last.at - event.at} µs older than the one before`);
     const transitions = event.body.t ?? [];
-    const byHand = event.body.by !== undefined && event.body.t !== undefined && event.body.run !== 'cancelled';
+    const endsEarly = event.body.why !== undefined;
+    const byHand = event.body.by !== undefined && event.body.t !== undefined && !endsEarly;
     const before = state.instances.map((instance) => ({ ...instance }));
-    applyTransitions(state, transitions, byHand, say);
+    if (event.body.run !== undefined) state.endedEarly = endsEarly;
+    applyTransitions(state, transitions, byHand, say, endsEarly);
     // One statement counts what ended into what waits. What that settles is counted by the next one, so it does not speak here yet
     const counted = byHand ? state.instances : state.instances.map((after, i) => waitingBefore(before, i) ?? after);
-    for (const transition of transitions) checkReadiness(spec, counted, { transition, before, byHand, say });
+    if (!endsEarly)
+      for (const transition of transitions) checkReadiness(spec, counted, { transition, before, byHand, say });
     applyRunState(state, event, byHand, say);
     const active = state.instances.filter((one) => one.state === 'queued' || one.state === 'running').length;
     if (active > run.max_active_tasks) say(`${active} active tasks are more than ${run.max_active_tasks}`);
@@ -83,7 +89,17 @@ const waitingBefore = (before: readonly ReplayedInstance[], i: number) =>
 
 type Say = (text: string) => void;
 
-function applyTransitions(state: Replay, transitions: Transition[], byHand: boolean, say: Say): void {
+/** A run that is ended early takes along whatever has not ended. */
+const mayEndEarly = (from: TaskState, to: TaskState): boolean =>
+  !isFinishedTaskState(from) && (to === 'skipped' || to === 'cancelled');
+
+function applyTransitions(
+  state: Replay,
+  transitions: Transition[],
+  byHand: boolean,
+  say: Say,
+  endsEarly: boolean,
+): void {
   const seen = new Set<number>();
   for (const [index, mapIndex, to, tryNumber, cause] of transitions) {
     const instance = state.instances[index];
@@ -94,7 +110,7 @@ function applyTransitions(state: Replay, transitions: Transition[], byHand: bool
     if (seen.has(index)) say(`changes task ${index} twice`);
     seen.add(index);
     const from = instance.state;
-    const allowed = byHand ? BY_HAND.includes(to) : MOVES[from]?.includes(to);
+    const allowed = endsEarly ? mayEndEarly(from, to) : byHand ? BY_HAND.includes(to) : MOVES[from]?.includes(to);
     if (!allowed) say(`moves task ${index} from ${from} to ${to}${byHand ? ' by hand' : ''}`);
     const undone = undoes(from, to, byHand);
     const expectedTry = instance.tryNumber + (to === 'running' ? 1 : undone ? -1 : 0);

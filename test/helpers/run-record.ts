@@ -38,7 +38,7 @@ export type Transition = [
 export interface EventRow {
   run_seq: number;
   at: number;
-  body: { t?: Transition[]; run?: RunState; by?: string };
+  body: { t?: Transition[]; run?: RunState; by?: string; why?: string };
 }
 
 export interface InstanceRow {

@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nextRun, nextRuns, type Timing } from '#sdk/timetable.ts';
+import type { TimeSchedule } from '#sdk/dag-spec.ts';
+import { nextRun, resumeRuns, upcomingRuns, type Timing } from '#sdk/timetable.ts';
 
 const cron = (expression: string, timezone = 'UTC', more: Partial<Timing> = {}): Timing => ({
-  schedule: { kind: 'cron', expression },
+  schedule: { kind: 'cron', expressions: [expression] },
   timezone,
   startDate: null,
   endDate: null,
   catchup: true,
+  dataIntervals: false,
   ...more,
 });
 const every = (seconds: number, more: Partial<Timing> = {}): Timing => ({
@@ -16,6 +18,9 @@ const every = (seconds: number, more: Partial<Timing> = {}): Timing => ({
   ...more,
 });
 const at = (iso: string) => new Date(iso);
+/** From `now` on, as if all before had been made. */
+const nextRuns = (timing: Timing, count: number, now: Date) =>
+  upcomingRuns(timing, resumeRuns({ ...timing, catchup: false }, null, now), count, now);
 const slots = (timing: Timing, from: string, count: number) =>
   nextRuns(timing, count, at(from)).map((run) => run.logicalDate.toISOString().replace('.000Z', 'Z'));
 
@@ -91,33 +96,152 @@ describe('start, end and catchup', () => {
   const logical = (run: ReturnType<typeof nextRun>) => run?.logicalDate.toISOString().slice(0, 10) ?? null;
 
   test('with catchup every slot since the start is run', () => {
-    expect(logical(nextRun(timing, null, now))).toBe('2026-01-01');
+    expect(logical(resumeRuns(timing, null, now))).toBe('2026-01-01');
     expect(logical(nextRun(timing, at('2026-01-01T00:00:00Z'), now))).toBe('2026-01-02');
     expect(logical(nextRun(timing, at('2026-01-05T00:00:00Z'), now))).toBe('2026-01-06');
   });
-  test('without catchup only the newest missed slot is run, then the future', () => {
+  test('without catchup only the newest slot that a scheduler missed is run, then the future', () => {
     const newest = { ...timing, catchup: false };
-    expect(logical(nextRun(newest, null, now))).toBe('2026-01-05');
     expect(logical(nextRun(newest, at('2026-01-02T00:00:00Z'), now))).toBe('2026-01-05');
     expect(logical(nextRun(newest, at('2026-01-05T00:00:00Z'), now))).toBe('2026-01-06');
   });
+  test('without catchup what passed before a DAG was new or while it was paused is over', () => {
+    const newest = { ...timing, catchup: false };
+    expect(logical(resumeRuns(newest, null, now))).toBe('2026-01-06');
+    expect(logical(resumeRuns(newest, at('2026-01-02T00:00:00Z'), now))).toBe('2026-01-06');
+  });
+  test('with catchup what passed while it was paused is made up for', () =>
+    expect(logical(resumeRuns(timing, at('2026-01-02T00:00:00Z'), now))).toBe('2026-01-03'));
   test('no logical date lies after the end; the end itself is one', () => {
     expect(logical(nextRun(timing, at('2026-01-09T00:00:00Z'), now))).toBe('2026-01-10');
     expect(nextRun(timing, at('2026-01-10T00:00:00Z'), now)).toBeNull();
   });
   test('before the start the first slot is at or after it', () => {
-    expect(logical(nextRun({ ...timing, catchup: false }, null, at('2025-12-01T00:00:00Z')))).toBe('2026-01-01');
-    expect(logical(nextRun({ ...timing, startDate: '2026-01-01T00:00:01.000Z' }, null, now))).toBe('2026-01-02');
+    expect(logical(resumeRuns({ ...timing, catchup: false }, null, at('2025-12-01T00:00:00Z')))).toBe('2026-01-01');
+    expect(logical(resumeRuns({ ...timing, startDate: '2026-01-01T00:00:01.000Z' }, null, now))).toBe('2026-01-02');
   });
-  test('a start moved into the future holds back the next slot', () =>
-    expect(
-      logical(nextRun({ ...timing, startDate: '2026-01-08T00:00:00.000Z' }, at('2026-01-04T00:00:00Z'), now)),
-    ).toBe('2026-01-08'));
+  test('a start moved into the future holds back the next slot', () => {
+    const moved = { ...timing, startDate: '2026-01-08T00:00:00.000Z' };
+    expect(logical(nextRun(moved, at('2026-01-04T00:00:00Z'), now))).toBe('2026-01-08');
+    expect(logical(resumeRuns(moved, at('2026-01-04T00:00:00Z'), now))).toBe('2026-01-08');
+  });
   test.each([true, false])('without a start the first slot is the next one (catchup %s)', (catchup) =>
-    expect(logical(nextRun(cron('@daily', 'UTC', { catchup }), null, now))).toBe('2026-01-06'),
+    expect(logical(resumeRuns(cron('@daily', 'UTC', { catchup }), null, now))).toBe('2026-01-06'),
   );
-  test('a DAG without schedule never runs by itself', () =>
-    expect(nextRun({ ...timing, schedule: null }, null, now)).toBeNull());
+  test('a DAG without schedule never runs by itself', () => {
+    expect(resumeRuns({ ...timing, schedule: null }, null, now)).toBeNull();
+    expect(nextRun({ ...timing, schedule: null }, now, now)).toBeNull();
+  });
+});
+
+describe('data intervals', () => {
+  const timing = cron('@daily', 'UTC', { startDate: '2026-01-01T00:00:00.000Z', dataIntervals: true, catchup: false });
+  const now = at('2026-01-05T15:00:00Z');
+  const day = (n: number) => at(`2026-01-0${n}T00:00:00Z`);
+  const covering = (from: number, to: number) => ({
+    runAt: day(to),
+    logicalDate: day(from),
+    intervalStart: day(from),
+    intervalEnd: day(to),
+  });
+
+  test('a run starts at the end of its interval and has the start as logical date', () =>
+    expect(nextRun(timing, day(4), now)).toEqual(covering(5, 6)));
+  test('a DAG that is un-paused runs its newest complete interval at once', () => {
+    expect(resumeRuns(timing, null, now)).toEqual(covering(4, 5));
+    expect(resumeRuns(timing, day(2), now)).toEqual(covering(4, 5));
+  });
+  test('not if that has run already', () => expect(resumeRuns(timing, day(4), now)).toEqual(covering(5, 6)));
+  test('with catchup every interval since the start is run', () => {
+    expect(resumeRuns({ ...timing, catchup: true }, null, now)).toEqual(covering(1, 2));
+    expect(nextRun({ ...timing, catchup: true }, day(1), now)).toEqual(covering(2, 3));
+  });
+  test.each([true, false])('without a start the newest complete interval is the first (catchup %s)', (catchup) =>
+    expect(resumeRuns({ ...timing, startDate: null, catchup }, null, now)).toEqual(covering(4, 5)),
+  );
+  test('no interval begins before the start', () => {
+    const late = { ...timing, startDate: '2026-01-05T00:00:00.000Z' };
+    expect(resumeRuns(late, null, now)).toEqual(covering(5, 6));
+  });
+  test('none begins after the end', () => {
+    const ending = { ...timing, endDate: '2026-01-05T00:00:00.000Z' };
+    expect(nextRun(ending, day(4), now)).toEqual(covering(5, 6));
+    expect(nextRun(ending, day(5), now)).toBeNull();
+  });
+  test('a day is 23 or 25 hours long when clocks change', () => {
+    const berlin = cron('@daily', 'Europe/Berlin', { dataIntervals: true });
+    const hours = (from: string) =>
+      nextRuns(berlin, 3, at(from)).map((run) => (run.intervalEnd.getTime() - run.intervalStart.getTime()) / 3_600_000);
+    expect(hours('2026-03-29T12:00:00Z')).toEqual([24, 23, 24]);
+    expect(hours('2026-10-25T12:00:00Z')).toEqual([24, 25, 24]);
+  });
+});
+
+describe('once and continuously', () => {
+  const now = at('2026-01-05T15:00:00Z');
+  const once = cron('', 'UTC', { schedule: { kind: 'once' } });
+  const continuous = cron('', 'UTC', { schedule: { kind: 'continuous' } });
+  const dates = (run: ReturnType<typeof nextRun>) =>
+    run && [run.runAt, run.logicalDate, run.intervalStart, run.intervalEnd].map((date) => date.toISOString());
+
+  test('@once runs at its start, or at once', () => {
+    expect(resumeRuns({ ...once, startDate: '2026-01-02T00:00:00.000Z' }, null, now)?.runAt).toEqual(at('2026-01-02'));
+    expect(resumeRuns({ ...once, startDate: '2026-02-02T00:00:00.000Z' }, null, now)?.runAt).toEqual(at('2026-02-02'));
+    expect(resumeRuns(once, null, now)?.logicalDate).toEqual(now);
+  });
+  test('@once never runs a second time', () => {
+    expect(resumeRuns(once, at('2026-01-01'), now)).toBeNull();
+    expect(nextRun(once, at('2026-01-01'), now)).toBeNull();
+  });
+  test('@continuous covers the time since the run before', () => {
+    const last = at('2026-01-05T14:30:00Z');
+    const iso = [now, now, last, now].map((date) => date.toISOString());
+    expect(dates(resumeRuns(continuous, last, now))).toEqual(iso);
+  });
+  test('@continuous waits for its start, and the first run covers the time since then', () => {
+    const start = '2026-01-05T00:00:00.000Z';
+    expect(resumeRuns({ ...continuous, startDate: start }, null, now)?.intervalStart).toEqual(at(start));
+    const early = resumeRuns({ ...continuous, startDate: start }, null, at('2026-01-01'));
+    expect(dates(early)).toEqual([start, start, start, start]);
+  });
+  test('@continuous is not due by the clock: the end of its run asks for the next', () =>
+    expect(nextRun(continuous, at('2026-01-01'), now)).toBeNull());
+  test('@continuous never has the same logical date twice', () =>
+    expect(resumeRuns(continuous, now, now)?.logicalDate.getTime()).toBe(now.getTime() + 1));
+  test('@continuous ends at its end', () =>
+    expect(resumeRuns({ ...continuous, endDate: '2026-01-05T00:00:00.000Z' }, null, now)).toBeNull());
+});
+
+describe('several at once', () => {
+  test('several crons fire whenever one of them does, and once when two do', () => {
+    const both = cron('', 'UTC', { schedule: { kind: 'cron', expressions: ['0 6 * * *', '0 */6 * * SAT'] } });
+    expect(slots(both, '2026-01-02T05:00:00Z', 6)).toEqual([
+      '2026-01-02T06:00:00Z',
+      '2026-01-03T00:00:00Z',
+      '2026-01-03T06:00:00Z',
+      '2026-01-03T12:00:00Z',
+      '2026-01-03T18:00:00Z',
+      '2026-01-04T06:00:00Z',
+    ]);
+  });
+  const events = { kind: 'dates' as const, dates: ['2026-01-02T00:00:00.000Z', '2026-01-09T00:00:00.000Z'] };
+  test('dates are run each once, then nothing', () =>
+    expect(slots(cron('', 'UTC', { schedule: events }), '2026-01-01T00:00:00Z', 5)).toEqual([
+      '2026-01-02T00:00:00Z',
+      '2026-01-09T00:00:00Z',
+    ]));
+  test('dates before the start are none', () =>
+    expect(
+      slots(cron('', 'UTC', { schedule: events, startDate: '2026-01-05T00:00:00.000Z' }), '2026-01-01T00:00:00Z', 5),
+    ).toEqual(['2026-01-09T00:00:00Z']));
+  test('assets with a time run by that time, assets alone by no time', () => {
+    const assets = { kind: 'assets' as const, expression: { asset: 'a' } };
+    const or: TimeSchedule = { kind: 'cron', expressions: ['@daily'] };
+    expect(slots(cron('', 'UTC', { schedule: { ...assets, or } }), '2026-01-01T05:00:00Z', 1)).toEqual([
+      '2026-01-02T00:00:00Z',
+    ]);
+    expect(slots(cron('', 'UTC', { schedule: { ...assets, or: null } }), '2026-01-01T05:00:00Z', 1)).toEqual([]);
+  });
 });
 
 describe('intervals', () => {
@@ -143,47 +267,105 @@ describe('intervals', () => {
 });
 
 describe('properties', () => {
-  const timings = fc.record({
-    schedule: fc.oneof(
-      fc
-        .constantFrom(
-          '@hourly',
-          '@daily',
-          '*/7 * * * *',
-          '30 2 * * *',
-          '0 1,2,3 * * *',
-          '15 */5 * * SUN',
-          '0 0 29 2 *',
-          '*/25 * * * * *',
-        )
-        .map((expression) => ({ kind: 'cron' as const, expression })),
-      fc.integer({ min: 1, max: 200_000 }).map((seconds) => ({ kind: 'interval' as const, seconds })),
-    ),
-    timezone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu'),
-    startDate: fc.option(
-      fc.date({ min: at('2026-01-01'), max: at('2026-12-31'), noInvalidDate: true }).map((date) => date.toISOString()),
-    ),
+  const expressions = fc.constantFrom(
+    '@hourly',
+    '@daily',
+    '*/7 * * * *',
+    '30 2 * * *',
+    '0 1,2,3 * * *',
+    '15 */5 * * SUN',
+    '0 0 29 2 *',
+    '*/25 * * * * *',
+  );
+  const instants = fc.date({ min: at('2026-01-01'), max: at('2026-12-31'), noInvalidDate: true });
+  const crons = fc.uniqueArray(expressions, { minLength: 1, maxLength: 3, size: 'max' });
+  const slotted = fc.oneof(
+    crons.map((list) => ({ kind: 'cron' as const, expressions: list })),
+    fc.integer({ min: 1, max: 200_000 }).map((seconds) => ({ kind: 'interval' as const, seconds })),
+  );
+  const timezone = fc.constantFrom(
+    'UTC',
+    'Europe/Berlin',
+    'America/New_York',
+    'Australia/Lord_Howe',
+    'Asia/Kathmandu',
+    'America/Santiago',
+  );
+  const timings: fc.Arbitrary<Timing> = fc.record({
+    schedule: slotted,
+    timezone,
+    startDate: fc.option(instants.map((date) => date.toISOString())),
     endDate: fc.constant(null),
     catchup: fc.boolean(),
+    dataIntervals: fc.boolean(),
   });
-  const instants = fc.date({ min: at('2026-01-01'), max: at('2026-12-31'), noInvalidDate: true });
 
-  test('the next slot is after the last and not before the start; without catchup none is left between it and now', () => {
+  test('the next run is after the last and not before the start; without catchup none is left between it and now', () => {
     fc.assert(
-      fc.property(timings, fc.option(instants), instants, (timing, last, now) => {
-        const run = nextRun(timing, last, now);
+      fc.property(timings, fc.option(instants), instants, fc.boolean(), (timing, last, now, resumes) => {
+        const run = resumes || !last ? resumeRuns(timing, last, now) : nextRun(timing, last, now);
         if (!run) return;
-        if (last) expect(run.runAt.getTime()).toBeGreaterThan(last.getTime());
-        if (timing.startDate) expect(run.runAt.getTime()).toBeGreaterThanOrEqual(Date.parse(timing.startDate));
-        const following = nextRun({ ...timing, catchup: true }, run.runAt, now);
+        if (last) expect(run.logicalDate.getTime()).toBeGreaterThan(last.getTime());
+        if (timing.startDate) expect(run.logicalDate.getTime()).toBeGreaterThanOrEqual(Date.parse(timing.startDate));
+        const following = nextRun({ ...timing, catchup: true }, run.logicalDate, now);
         if (!timing.catchup && following) expect(following.runAt.getTime()).toBeGreaterThan(now.getTime());
       }),
       { numRuns: 300 },
     );
   });
+  test('every run is strictly later than the one before it, in both meanings', () => {
+    fc.assert(
+      fc.property(timings, instants, (timing, now) => {
+        const runs = upcomingRuns(timing, resumeRuns(timing, null, now), 6, now);
+        runs.slice(1).forEach((run, i) => {
+          expect(run.logicalDate.getTime()).toBeGreaterThan(runs[i]!.logicalDate.getTime());
+          expect(run.runAt.getTime()).toBeGreaterThan(runs[i]!.runAt.getTime());
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+  test('data intervals tile time: each begins where the one before ends, and its run starts at its end', () => {
+    fc.assert(
+      fc.property(timings, instants, (some, now) => {
+        const timing = { ...some, dataIntervals: true, catchup: true };
+        const runs = upcomingRuns(timing, resumeRuns(timing, null, now), 8, now);
+        for (const run of runs) {
+          expect(run.intervalEnd.getTime()).toBeGreaterThan(run.intervalStart.getTime());
+          expect(run).toMatchObject({ runAt: run.intervalEnd, logicalDate: run.intervalStart });
+        }
+        runs.slice(1).forEach((run, i) => expect(run.intervalStart).toEqual(runs[i]!.intervalEnd));
+      }),
+      { numRuns: 200 },
+    );
+  });
+  test('both meanings have the same slots', () => {
+    fc.assert(
+      fc.property(timings, instants, instants, (some, last, now) => {
+        const timing = { ...some, catchup: true };
+        const [run, interval] = [false, true].map((dataIntervals) => nextRun({ ...timing, dataIntervals }, last, now));
+        expect(interval?.logicalDate).toEqual(run?.logicalDate);
+      }),
+      { numRuns: 100 },
+    );
+  });
+  test('several crons are the merge of each', () => {
+    fc.assert(
+      fc.property(crons, timezone, instants, (list, zone, now) => {
+        const of = (expressions: string[]) =>
+          nextRuns(cron('', zone, { schedule: { kind: 'cron', expressions } }), 8, now).map((run) =>
+            run.runAt.getTime(),
+          );
+        const merged = [...new Set(list.flatMap((one) => of([one])))].sort((a, b) => a - b).slice(0, 8);
+        expect(of(list)).toEqual(merged);
+      }),
+      { numRuns: 100 },
+    );
+  });
   test('the same slots are found from wherever one asks', () => {
     fc.assert(
-      fc.property(timings, instants, fc.nat(100), (timing, from, part) => {
+      fc.property(timings, instants, fc.nat(100), (some, from, part) => {
+        const timing = { ...some, dataIntervals: false };
         const [first, second] = nextRuns(timing, 2, from);
         if (!first || !second) return;
         const between =

@@ -31,8 +31,13 @@ test('what is left out gets its default', () => {
     startDate: null,
     endDate: null,
     catchup: false,
+    dataIntervals: false,
+    overlap: 'allow',
     maxActiveRuns: 16,
     maxActiveTasks: 16,
+    maxConsecutiveFailedRuns: 0,
+    dagrunTimeout: null,
+    failFast: false,
     params: null,
     pausedOnCreation: false,
     tasks: [
@@ -78,8 +83,8 @@ describe('friendly forms', () => {
     expect(specOf(dag({ tasks: [{ ...empty('a'), retryDelay: written }] })).tasks[0]?.retryDelay).toBe(seconds),
   );
   test.each([
-    ['@daily', { kind: 'cron', expression: '@daily' }],
-    [' 0  6 * * MON-FRI ', { kind: 'cron', expression: '0 6 * * MON-FRI' }],
+    ['@daily', { kind: 'cron', expressions: ['@daily'] }],
+    [' 0  6 * * MON-FRI ', { kind: 'cron', expressions: ['0 6 * * MON-FRI'] }],
     [{ every: '15m' }, { kind: 'interval', seconds: 900 }],
     [
       { kind: 'interval', seconds: 60 },
@@ -356,7 +361,15 @@ test('a validated spec validates to itself, and the published schema accepts it'
   fc.assert(
     fc.property(
       tasks,
-      fc.constantFrom('@daily', { every: '2h' }, null),
+      fc.constantFrom(
+        '@daily',
+        ['0 6 * * *', '@weekly'],
+        { every: '2h' },
+        { dates: ['2026-03-01', '2026-02-01T06:00'] },
+        { assets: { all: ['a', { any: ['b', 'c'] }] }, or: '@daily' },
+        '@once',
+        null,
+      ),
       fc.constantFrom('UTC', 'Asia/Tokyo'),
       (list, schedule, timezone) => {
         const input = {

@@ -41,7 +41,7 @@ wi as (
   select $1, p.rank, f.task_index, -1 from f, lateral ${taskOf('f', 'rank')} p
   where f.state = 'scheduled' on conflict do nothing),
 s as (
-  update dag_run r set remaining = $10, active = $11, failed_leaves = $12, state = $13::run_state, event_seq = r.event_seq + 1,
+  update dag_run r set remaining = $10, active = $11, failed_leaves = $12, state = $13::run_state, event_seq = r.event_seq + 1, end_reason = null,
     ended_at = case when $13::run_state in ('success', 'failed') then clk.ts end
   from clk where r.id = $1 returning r.event_seq, r.state),
 e as (

@@ -82,11 +82,11 @@ export const START_RUNS: Statement = {
   name: 'start_runs',
   text: `
 with k as materialized (
-  select r.id, r.version_id, r.max_active_tasks, v.task_count, -1 as map_index,
+  select r.id, r.version_id, r.max_active_tasks, v.task_count, v.run_timeout, -1 as map_index,
     exists (select from waiting_task where run_id = r.id) as again
   from (select id from unnest(current_setting('millrace.start')::bigint[]) q(id) limit $1) q,
     lateral (select id, version_id, max_active_tasks from dag_run where id = q.id) r,
-    lateral (select task_count from dag_version where id = r.version_id) v),
+    lateral (select task_count, run_timeout from dag_version where id = r.version_id) v),
 clk as materialized (select clock_timestamp() ts),
 p as materialized (
   select k.id as run_id, v.task_index, k.map_index, v.instant, v.queue, v.rank, k.task_count <= k.max_active_tasks as direct from k,
@@ -100,14 +100,14 @@ u as (
   from p, clk where t.run_id = p.run_id and t.task_index = p.task_index and t.map_index = p.map_index and t.state = 'none'
   returning t.run_id, t.task_index, t.map_index, t.state, t.try_number, p.queue, p.rank),
 s as (
-  update dag_run r set started_at = coalesce(r.started_at, clk.ts), event_seq = r.event_seq + 1,
+  update dag_run r set started_at = coalesce(r.started_at, clk.ts), timeout_at = clk.ts + g.run_timeout * interval '1 second', end_reason = null, event_seq = r.event_seq + 1,
     active = r.active + g.queued, remaining = r.remaining - g.done,
     state = case when r.remaining = g.done then 'success' else 'running' end::run_state,
     ended_at = case when r.remaining = g.done then clk.ts end
   from clk, (
-    select run_id, count(*) filter (where state = 'queued')::int as queued, count(*) filter (where state = 'success')::int as done,
+    select run_id, max(run_timeout) as run_timeout, count(*) filter (where state = 'queued')::int as queued, count(*) filter (where state = 'success')::int as done,
       json_agg(json_build_array(task_index, map_index, state, try_number)) filter (where task_index is not null) as t
-    from (select run_id, task_index, map_index, state, try_number from u union all select id, null, null, null, null from k) z group by run_id) g
+    from (select run_id, task_index, map_index, state, try_number, null as run_timeout from u union all select id, null, null, null, null, run_timeout from k) z group by run_id) g
   where r.id = g.run_id returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, g.t),
 e as (
   insert into event (run_id, run_seq, at, body)

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import type { DagSpec } from '#sdk/dag-spec.ts';
 import { setDagPaused } from '#db/queries/dag.ts';
 import { createDueRuns } from '#server/scheduler/create-due-runs.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
@@ -12,7 +13,7 @@ afterAll(() => Promise.all([engine.stop(), other.stop()]));
 
 const DAY = 86_400_000;
 const daysAgo = (n: number) => new Date(Math.floor(Date.now() / DAY) * DAY - n * DAY);
-const daily = { schedule: { kind: 'cron', expression: '@daily' }, catchup: true } as const;
+const daily: Partial<DagSpec> = { schedule: { kind: 'cron', expressions: ['@daily'] }, catchup: true };
 
 async function runs(dagId: number): Promise<string[]> {
   const { rows } = await pool.query<{ logical_date: Date }>(

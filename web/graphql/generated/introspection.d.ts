@@ -641,6 +641,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "pauseReason",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "paused",
             "type": {
               "kind": "NON_NULL",
@@ -1007,6 +1016,15 @@ export type introspection = {
             "type": {
               "kind": "SCALAR",
               "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "endReason",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
             },
             "args": [],
             "isDeprecated": false

@@ -1,40 +1,62 @@
 import type pg from 'pg';
+import type { TaskCause } from '#sdk/states.ts';
 import { endWaits } from './end-waits.ts';
 import { LOCK_RUNS } from './lock-runs.ts';
+import type { Statement } from './statement.ts';
 
-export type CancelResult = 'cancelled' | 'not_found' | 'finished';
+export interface EndRunRequest {
+  runId: number;
+  as: 'failed' | 'cancelled';
+  /** What becomes of the tasks that have not ended. */
+  rest: 'skipped' | 'cancelled';
+  actor: string;
+  /** Of the tries that are cut short. */
+  cause: TaskCause;
+  /** One sentence, for people. */
+  reason: string;
+}
 
-/** What deferred tasks wait for ends with them, but for the runs that they started and take along: the triggerer cancels those. */
-const CANCEL = `
+export type EndRunResult = 'ended' | 'not_found' | 'finished';
+
+/**
+ * Ends one locked run: what runs is fenced, nothing more starts. What deferred tasks wait for ends with them, but for the runs that they
+ * started and take along: the triggerer cancels those. $1 run $2 state of the run $3 state of the rest $4 actor $5 cause
+ * $6 reason
+ */
+export const END_RUN: Statement = {
+  name: 'end_run',
+  text: `
 with clk as materialized (select clock_timestamp() ts),
 old as materialized (
   select * from task_instance where run_id = $1 and state not in ('success', 'failed', 'skipped', 'upstream_failed', 'cancelled', 'removed')),
 u as (
-  update task_instance t set state = 'cancelled', dispatch_id = null, deadline_at = null, ended_at = clk.ts from old, clk
+  update task_instance t set state = $3::task_state, dispatch_id = null, deadline_at = null, ended_at = clk.ts from old, clk
   where t.run_id = $1 and t.task_index = old.task_index and t.map_index = old.map_index),
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
-  select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, 'cancelled', 'cancelled', 'The run was cancelled by ' || $2
+  select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, $3::task_state, $5, $6
   from old, clk where state in ('running', 'deferred')),
 y as (delete from ready_task where run_id = $1),
 w as (delete from waiting_task where run_id = $1),
 m as (delete from task_timer where run_id = $1),
 ${endWaits('w.run_id = $1')},
 s as (
-  update dag_run r set state = 'cancelled', ended_at = clk.ts, active = 0, remaining = 0, event_seq = r.event_seq + 1 from clk
+  update dag_run r set state = $2::run_state, ended_at = clk.ts, active = 0, remaining = 0, event_seq = r.event_seq + 1, end_reason = $6 from clk
   where r.id = $1 returning r.event_seq),
 e as (
   insert into event (run_id, run_seq, at, body)
-  select $1, s.event_seq, clk.ts, json_build_object('run', 'cancelled', 'by', $2::text, 't',
-    coalesce((select json_agg(json_build_array(task_index, map_index, 'cancelled', try_number, 'cancelled')) from old), '[]')) from s, clk),
+  select $1, s.event_seq, clk.ts, json_build_object('run', $2::run_state, 'by', $4::text, 'why', $5::text, 't',
+    coalesce((select json_agg(json_build_array(task_index, map_index, $3::task_state, try_number, $5::text)) from old), '[]')) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '') union all select pg_notify('millrace_schedule', '')
   union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q
   union all select pg_notify('millrace_trigger', '') from (select from orphans limit 1) x)
-select (select count(*) from notify)`;
+select (select count(*) from notify)`,
+};
 
-/** Ends a run at once: what runs is fenced and its worker told to kill it. */
-export async function cancelRun(pool: pg.Pool, runId: number, actor: string): Promise<CancelResult> {
+/** Ends a run at once, whatever its tasks are at. */
+export async function endRun(pool: pg.Pool, request: EndRunRequest): Promise<EndRunResult> {
+  const { runId, as, rest, actor, cause, reason } = request;
   const client = await pool.connect();
   try {
     await client.query('begin');
@@ -42,9 +64,9 @@ export async function cancelRun(pool: pg.Pool, runId: number, actor: string): Pr
     const { rows } = await client.query<{ state: string }>(`select state from dag_run where id = $1`, [runId]);
     const state = rows[0]?.state;
     const live = state === 'queued' || state === 'running';
-    if (live) await client.query(CANCEL, [runId, actor]);
+    if (live) await client.query({ ...END_RUN, values: [runId, as, rest, actor, cause, reason] });
     await client.query('commit');
-    if (live) return 'cancelled';
+    if (live) return 'ended';
     return state === undefined ? 'not_found' : 'finished';
   } catch (error) {
     // Fails where the connection has: what broke first is what to tell
