@@ -62,6 +62,7 @@ const WANT_ALL: { [statement: string]: RegExp } = {
   start_runs: /^dag_version_task$/,
   review_tasks: /^task_instance_/,
   review_waits: /^task_instance_/,
+  end_run: /^task_instance_/,
 };
 /** They walk the live runs, by an index that holds no others. */
 const WALKS_RUNS = ['expired_leases', 'tasks_of_workers', 'undelivered_tasks', 'overdue_runs'];

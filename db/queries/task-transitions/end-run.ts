@@ -31,7 +31,7 @@ old as materialized (
   select * from task_instance where run_id = $1 and state not in ('success', 'failed', 'skipped', 'upstream_failed', 'cancelled', 'removed')),
 u as (
   update task_instance t set state = $3::task_state, dispatch_id = null, deadline_at = null, ended_at = clk.ts from old, clk
-  where t.run_id = $1 and t.task_index = old.task_index and t.map_index = old.map_index),
+  where t.run_id = old.run_id and t.task_index = old.task_index and t.map_index = old.map_index),
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, $3::task_state, $5, $6
