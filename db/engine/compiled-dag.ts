@@ -4,7 +4,10 @@ import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
 import { valueReferences, type ValueReferences } from './value-references.ts';
 
 /** What decides when runs are due. */
-export type TimetableSpec = Pick<DagSpec, 'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup' | 'dataIntervals'>;
+export type TimetableSpec = Pick<
+  DagSpec,
+  'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup' | 'dataIntervals'
+>;
 
 export interface CompiledDag {
   versionId: number;
