@@ -4,6 +4,7 @@ import './errors.ts';
 import './types/viewer.ts';
 import './types/access.ts';
 import './types/api-token.ts';
+import './types/connection.ts';
 import './types/dag.ts';
 import './types/dag-changes.ts';
 import './types/dag-run.ts';
@@ -17,6 +18,8 @@ import './types/runner.ts';
 import './types/service-health.ts';
 import './types/task-edits.ts';
 import './types/task-instance.ts';
+import './types/secrets.ts';
+import './types/variable.ts';
 import './types/worker.ts';
 import './types/worker-registration.ts';
 

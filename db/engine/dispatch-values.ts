@@ -1,17 +1,13 @@
 /** The variables and connections of a dispatch. Here, and for a claim alone, secrets are opened. */
 import type pg from 'pg';
 import type { ConnectionValue, Dispatch, Json } from '#sdk/protocol.ts';
+import { connectionPlace, type ConnectionSecrets } from '#db/queries/connections.ts';
+import { variablePlace } from '#db/queries/variables.ts';
 import { readConnections, readVariables, type StoredConnection, type StoredVariable } from '#db/queries/values.ts';
 import { VaultError, type Vault } from '#db/vault.ts';
 import type { ValueReferences } from './value-references.ts';
 
 export type DispatchValues = Pick<Dispatch, 'variables' | 'connections' | 'secrets' | 'unreadable'>;
-
-/** What is sealed of a connection. */
-export interface ConnectionSecrets {
-  password: string | null;
-  extra: { [key: string]: Json };
-}
 
 export const NO_VALUES: DispatchValues = { variables: {}, connections: {}, secrets: [], unreadable: {} };
 
@@ -107,7 +103,3 @@ const textsOf = (value: Json): string[] =>
       : typeof value === 'number'
         ? [String(value)]
         : [];
-
-/** Where the secret of a row lies, for the vault. */
-export const variablePlace = (key: string): string => `variable:${key}`;
-export const connectionPlace = (id: string): string => `connection:${id}`;

@@ -1,13 +1,16 @@
 import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CommandError } from './command-error.ts';
+import { addConnectionCommand } from './commands/connection.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDeployCommand } from './commands/deploy.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
+import { addSecretsCommand } from './commands/secrets.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addTriggerCommand } from './commands/trigger.ts';
+import { addVariableCommand } from './commands/variable.ts';
 import { version } from './version.ts';
 
 export function createProgram(): Command {
@@ -21,6 +24,9 @@ export function createProgram(): Command {
   addTriggerCommand(program);
   addRunsCommand(program);
   addLogsCommand(program);
+  addVariableCommand(program);
+  addConnectionCommand(program);
+  addSecretsCommand(program);
   addTokenCommand(program);
   return program;
 }

@@ -1,0 +1,239 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { CONNECTION_KINDS } from '#sdk/connections.ts';
+import type { Json } from '#sdk/protocol.ts';
+import type { ApiClient } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { printJson, printNote, printTable } from '../output.ts';
+import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
+import { wholeNumber } from './runs.ts';
+
+const CREATE = /* GraphQL */ `
+  mutation CreateConnection($input: CreateConnectionInput!) {
+    createConnection(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ConflictError {
+        code
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationCreateConnectionSuccess {
+        data {
+          connectionId
+          kind
+        }
+      }
+    }
+  }
+`;
+
+const UPDATE = /* GraphQL */ `
+  mutation UpdateConnection($input: UpdateConnectionInput!) {
+    updateConnection(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationUpdateConnectionSuccess {
+        data {
+          connectionId
+          kind
+        }
+      }
+    }
+  }
+`;
+
+const DELETE = /* GraphQL */ `
+  mutation DeleteConnection($input: DeleteConnectionInput!) {
+    deleteConnection(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on MutationDeleteConnectionSuccess {
+        data {
+          deletedConnectionId
+        }
+      }
+    }
+  }
+`;
+
+const LIST = /* GraphQL */ `
+  query Connections($after: String) {
+    connections(first: 200, after: $after) {
+      edges {
+        node {
+          connectionId
+          kind
+          host
+          port
+          schema
+          login
+          hasPassword
+          extra
+          secretExtraKeys
+          description
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+interface Stored {
+  connectionId: string;
+  kind: string;
+  host: string | null;
+  port: number | null;
+  schema: string | null;
+  login: string | null;
+  hasPassword: boolean;
+}
+interface Page {
+  connections: { edges: { node: Stored }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+}
+interface AddOptions extends ConnectionOptions {
+  kind?: string;
+  host?: string;
+  port?: number;
+  schema?: string;
+  login?: string;
+  passwordStdin?: boolean;
+  extra?: Json;
+  description?: string;
+  replace?: boolean;
+}
+
+export function addConnectionCommand(program: Command): void {
+  const connection = program.command('connection').description('what tasks need to reach databases and services');
+  withConnection(
+    connection
+      .command('add')
+      .description('make a connection, of a URI or of options')
+      .argument('<id>', 'the name that tasks use')
+      .argument('[uri]', 'kind://login:password@host:port/schema?setting=value; - reads it from standard input')
+      .addOption(new Option('--kind <kind>', 'what it leads to').choices(CONNECTION_KINDS))
+      .option('--host <host>', 'name, address or URL')
+      .option('--port <n>', 'when not the usual one', wholeNumber)
+      .option('--schema <name>', 'database or path')
+      .option('--login <name>', 'user')
+      .option('--password-stdin', 'read the password from standard input')
+      .option('--extra <json>', 'further settings; what looks like a secret is stored as one', jsonValue)
+      .option('--description <text>', 'what it is for')
+      .option('--replace', 'also when there is one of this name'),
+  ).action((id: string, uri: string | undefined, options: AddOptions) =>
+    withClient(options, (client) => add(client, id, uri, options)),
+  );
+  withConnection(connection.command('list').description('list them, without their secrets')).action(
+    (options: ConnectionOptions) => withClient(options, (client) => list(client, options)),
+  );
+  withConnection(connection.command('delete').description('delete one').argument('<id>', 'its name')).action(
+    (id: string, options: ConnectionOptions) => withClient(options, (client) => remove(client, id)),
+  );
+  withConnection(
+    connection
+      .command('import')
+      .description('make or replace all connections of a file')
+      .argument('<file>', 'JSON or YAML: names with URIs or with fields; - is standard input'),
+  ).action((file: string, options: ConnectionOptions) => withClient(options, (client) => importAll(client, file)));
+}
+
+function jsonValue(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    throw new InvalidArgumentError('It is not JSON.');
+  }
+}
+
+async function add(client: ApiClient, id: string, uri: string | undefined, options: AddOptions): Promise<void> {
+  const stdin = uri === '-' || options.passwordStdin ? await readStdin() : '';
+  const written = uri === '-' ? stdin : uri;
+  const { kind, host, port, schema, login, extra, description } = options;
+  if (written === undefined && kind === undefined)
+    throw new CommandError('Give a URI, or --kind and what belongs to it.');
+  const base = written === undefined ? {} : connectionEntry(id, written);
+  const settings = extra === undefined ? {} : connectionEntry(id, { kind: 'generic', extra });
+  const said = {
+    kind,
+    host,
+    port,
+    schema,
+    login,
+    description,
+    password: uri !== '-' && options.passwordStdin ? stdin : undefined,
+  };
+  const given = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
+  const entry = {
+    ...settings,
+    ...base,
+    ...(extra !== undefined && pickSettings(settings)),
+    ...given,
+  } as ConnectionEntry;
+  const made = await store(client, { ...entry, connectionId: id }, options.replace ?? false);
+  if (options.json) return printJson(made);
+  printNote(`${id} is stored.`);
+}
+
+const pickSettings = ({ extra, secretExtra }: { [field: string]: Json }) => ({ extra, secretExtra });
+
+async function store(client: ApiClient, input: ConnectionEntry, replace: boolean): Promise<Stored> {
+  const { createConnection } = await client.request<{ createConnection: Outcome<Stored> }>(CREATE, { input });
+  if (createConnection.__typename !== 'ConflictError' || !replace) return orFail(createConnection, input.connectionId);
+  const empty = { description: null, host: null, port: null, schema: null, login: null, password: null };
+  const whole = { ...empty, extra: {}, secretExtra: {}, ...input };
+  const { updateConnection } = await client.request<{ updateConnection: Outcome<Stored> }>(UPDATE, { input: whole });
+  return orFail(updateConnection, input.connectionId);
+}
+
+async function list(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
+  const found: Stored[] = [];
+  for (let after: string | null = null; ;) {
+    const { connections }: Page = await client.request<Page>(LIST, { after });
+    found.push(...connections.edges.map((edge) => edge.node));
+    if (!connections.pageInfo.hasNextPage) break;
+    after = connections.pageInfo.endCursor;
+  }
+  if (json) return printJson(found);
+  const rows = found.map(({ connectionId, kind, host, port, schema, login, hasPassword }) => ({
+    connection: connectionId,
+    kind,
+    host,
+    port,
+    schema,
+    login,
+    password: hasPassword ? '***' : '',
+  }));
+  printTable(rows, 'No connections yet: "millrace connection add <id> <uri>" makes one.');
+}
+
+async function remove(client: ApiClient, connectionId: string): Promise<void> {
+  const input = { connectionId };
+  orFail((await client.request<{ deleteConnection: Outcome<object> }>(DELETE, { input })).deleteConnection);
+  printNote(`${connectionId} is deleted.`);
+}
+
+async function importAll(client: ApiClient, file: string): Promise<void> {
+  const entries = Object.entries(await readObject(file)).map(([id, written]) => connectionEntry(id, written));
+  for (const entry of entries) await store(client, entry, true);
+  printNote(`${entries.length} connections are stored.`);
+}
