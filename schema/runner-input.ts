@@ -16,6 +16,8 @@ const OUTCOMES: ReadonlySet<unknown> = new Set<ReportOutcome>([
   'rescheduled',
 ]);
 const MOST_SECONDS = 7 * 86_400;
+const MOST_BRANCH = 10_000;
+const MOST_MAP_NAME = 250;
 const CAUSES: ReadonlySet<unknown> = new Set<TaskCause>(TASK_CAUSES);
 
 type Fields = { [key: string]: unknown };
@@ -32,6 +34,8 @@ function checkLength(list: readonly unknown[], most: number, what: string): void
 const isObjectOrNothing = (value: unknown): boolean =>
   value == null || (typeof value === 'object' && !Array.isArray(value));
 const isDelay = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MOST_SECONDS;
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= MOST_BRANCH && value.every((item) => typeof item === 'string');
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
@@ -40,8 +44,21 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
   return items.map((item, index) => {
     const where = `reports[${index}]`;
     const fields = fieldsOf(item, where);
-    const { dispatchId, outcome, cause, message, exitCode, evidence, xcoms, logBytes, retryable, afterSeconds } =
-      fields;
+    const {
+      dispatchId,
+      outcome,
+      cause,
+      message,
+      exitCode,
+      evidence,
+      xcoms,
+      logBytes,
+      retryable,
+      branch,
+      skipAll,
+      mapName,
+      afterSeconds,
+    } = fields;
     if (typeof dispatchId !== 'string') throw badInput(`${where}.dispatchId must be a string.`);
     if (!OUTCOMES.has(outcome)) throw badInput(`${where}.outcome must be one of ${[...OUTCOMES].join(', ')}.`);
     if (!CAUSES.has(cause)) throw badInput(`${where}.cause is not a known cause: ${JSON.stringify(cause)}.`);
@@ -54,6 +71,9 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       throw badInput(`${where}.retryable must be a boolean.`);
     if (outcome === 'rescheduled' && !isDelay(afterSeconds))
       throw badInput(`${where}.afterSeconds must be a number from 0 to ${MOST_SECONDS}.`);
+    if (branch != null && !isTextList(branch)) throw badInput(`${where}.branch must be a list of task ids.`);
+    if (skipAll !== undefined && typeof skipAll !== 'boolean') throw badInput(`${where}.skipAll must be a boolean.`);
+    if (mapName != null && typeof mapName !== 'string') throw badInput(`${where}.mapName must be a string.`);
     return {
       dispatchId,
       outcome: outcome as ReportOutcome,
@@ -65,6 +85,9 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       logBytes,
       ...(retryable === undefined ? {} : { retryable }),
       ...(isDelay(afterSeconds) ? { afterSeconds } : {}),
+      ...(branch == null ? {} : { branch }),
+      ...(skipAll === undefined ? {} : { skipAll }),
+      ...(mapName == null ? {} : { mapName: mapName.slice(0, MOST_MAP_NAME) }),
     };
   });
 }

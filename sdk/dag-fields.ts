@@ -18,8 +18,8 @@ import {
 
 export const MAX_TASKS = 50_000;
 export const MAX_EDGES = 500_000;
-/** Characters of JSON. With all defaults written out a task takes about 300, so this is room for MAX_TASKS of them. */
-export const MAX_SPEC_LENGTH = 16 * 2 ** 20;
+/** Characters of JSON. With all defaults written out a task takes about 500, so this is room for MAX_TASKS of them. */
+export const MAX_SPEC_LENGTH = 32 * 2 ** 20;
 
 const specVersion: Field<1> = {
   schema: { const: 1 },

@@ -1,4 +1,5 @@
 /** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
+import type { MapSpec } from './map-spec.ts';
 import type { Json } from './protocol.ts';
 import type { RetryRule } from './retry-rules.ts';
 
@@ -52,6 +53,25 @@ export interface TaskSpecBase {
   variables: string[];
   /** Ids of connections that its code asks for, likewise. */
   connections: string[];
+  /** The innermost group it stands in, with the groups around it: `load.eu`. */
+  group: string | null;
+  /** It runs once per item; null: once. */
+  map: MapSpec | null;
+  /** Prepares what the tasks below it need: whoever is cleared below it has it cleared too. */
+  setup: boolean;
+  /** Cleans up: it runs when everything above it has ended, however, if one of its setups succeeded. */
+  teardown: TeardownSpec | null;
+  /** What is written at the edge from an upstream: task id → text. */
+  edgeLabels: { [upstreamTaskId: string]: string };
+  /** For people, instead of the id. */
+  displayName: string | null;
+}
+
+export interface TeardownSpec {
+  /** Setups that it undoes; each is an upstream. */
+  setups: string[];
+  /** Its failure fails the run. Otherwise the run's end does not depend on it. */
+  failsRun: boolean;
 }
 
 export interface EmptyTaskSpec extends TaskSpecBase {
@@ -78,7 +98,51 @@ export interface PythonTaskSpec extends TaskSpecBase {
 export interface TypeScriptTaskSpec extends TaskSpecBase {
   kind: 'typescript';
 }
-export type TaskSpec = EmptyTaskSpec | BashTaskSpec | PythonTaskSpec | TypeScriptTaskSpec;
+
+/** How a decision is made: a function, or templates that need no code. */
+export const DECISION_RUNTIMES = ['typescript', 'python', 'template'] as const;
+export type DecisionRuntime = (typeof DECISION_RUNTIMES)[number];
+
+interface DecisionTaskSpec extends TaskSpecBase {
+  runtime: DecisionRuntime;
+  /** With the runtime `python`, as in a python task. */
+  callable: string | null;
+  source: string | null;
+  args: { [name: string]: Json };
+}
+/** Chooses which of its direct downstream tasks go on; the others are skipped. */
+export interface BranchTaskSpec extends DecisionTaskSpec {
+  kind: 'branch';
+  /** With the runtime `template`: the first whose `when` renders to something true. */
+  choose: { /** Templated; null: otherwise. */ when: string | null; /** Task or group ids. */ then: string[] }[];
+  /** Groups that may be chosen, with the direct downstream tasks that stand for them. Made by validation. */
+  targets: { [groupId: string]: string[] };
+}
+/** Skips what comes after it unless its condition holds. */
+export interface ShortCircuitTaskSpec extends DecisionTaskSpec {
+  kind: 'short_circuit';
+  /** With the runtime `template`. */
+  condition: string | null;
+  /** True: everything below it is skipped. False: its direct downstream is, and then trigger rules decide. */
+  ignoreTriggerRules: boolean;
+}
+/** Skips its direct downstream when a later run of the schedule is due already. */
+export interface LatestOnlyTaskSpec extends TaskSpecBase {
+  kind: 'latest_only';
+}
+/** Counts the instances of a mapped group, `<groupId>.__map__`. Made by validation: every entry task of the group waits for it. */
+export interface MapTaskSpec extends TaskSpecBase {
+  kind: 'map';
+}
+export type TaskSpec =
+  | EmptyTaskSpec
+  | BashTaskSpec
+  | PythonTaskSpec
+  | TypeScriptTaskSpec
+  | BranchTaskSpec
+  | ShortCircuitTaskSpec
+  | LatestOnlyTaskSpec
+  | MapTaskSpec;
 export type TaskKind = TaskSpec['kind'];
 
 export type TimeSchedule =
@@ -101,6 +165,15 @@ export type ScheduleSpec = TimeSchedule | { kind: 'assets'; expression: AssetExp
 export const OVERLAPS = ['allow', 'skip', 'buffer_one', 'cancel_running'] as const;
 /** What becomes of a scheduled run that is due while one before it is queued or running. */
 export type Overlap = (typeof OVERLAPS)[number];
+
+/** Tasks that belong together. Its id holds those of the groups around it: `load.eu` stands in `load`. */
+export interface GroupSpec {
+  groupId: string;
+  label: string | null;
+  docs: string | null;
+  /** All of its tasks run once per item, each copy by itself. */
+  map: MapSpec | null;
+}
 
 export interface DagSpec {
   specVersion: 1;
@@ -130,6 +203,7 @@ export interface DagSpec {
   /** JSON Schema (2020-12) of the run's params, an object schema with defaults; null: none. */
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;
+  groups: GroupSpec[];
   tasks: TaskSpec[];
 }
 
@@ -139,7 +213,16 @@ export interface DagSpecInput {
   specVersion?: 1;
   /** Any field of a task, for the tasks that do not say otherwise. */
   defaults?: { [field: string]: unknown };
+  groups?: GroupSpecInput[];
   tasks: TaskSpecInput[];
+  [field: string]: unknown;
+}
+export interface GroupSpecInput {
+  groupId: string;
+  /** What its entry tasks wait for. */
+  upstream?: string | string[];
+  /** As the DAG's, for the tasks of this group. */
+  defaults?: { [field: string]: unknown };
   [field: string]: unknown;
 }
 export interface TaskSpecInput {

@@ -69,6 +69,12 @@ export interface Dispatch {
   unreadable: { [what: string]: string };
   /** Sensors: since when this task instance has looked, over tries and reschedules, and how often before. Null: other tasks. */
   waiting: { since: string; pokes: number } | null;
+  /** The arguments of a mapped instance, also of the mapped group it stands in; null: it is none. */
+  mapItem: { [name: string]: Json } | null;
+  /** Template of the instance's name for people, over its arguments; null: none. */
+  mapName: string | null;
+  /** Ids of the tasks that wait for it directly; only where it decides about them (`branch`, `short_circuit`). */
+  downstream: string[];
   /** Bearer token for this dispatch alone; null unless its claim asked for tokens. */
   token: string | null;
 }
@@ -114,6 +120,12 @@ export interface TaskReport {
   defer?: Deferral | null;
   /** With `rescheduled`. */
   afterSeconds?: number | null;
+  /** Of a decision: those direct downstream tasks that go on, the others are skipped; null: all go on. */
+  branch?: string[] | null;
+  /** With an empty `branch`: everything below is skipped, whatever its trigger rules say. */
+  skipAll?: boolean;
+  /** Name of a mapped instance for people. */
+  mapName?: string | null;
 }
 
 /**

@@ -29,7 +29,7 @@ export function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-const field = <T>(
+export const field = <T>(
   schema: JsonSchema,
   expected: string,
   accept: (value: unknown) => T | undefined,
@@ -122,7 +122,8 @@ export const textList = (item: Field<string>, maxItems: number): Field<string[]>
       return [];
     }
     if (list.length > maxItems) report(path(), `${list.length} entries; at most ${maxItems} are allowed.`);
-    return list.map((entry: unknown, index) => item.read(entry, () => `${path()}[${index}]`, report));
+    // One that is wrong is no text: the checks that follow pass it over
+    return list.map((entry: unknown, index) => item.read(entry, () => `${path()}[${index}]`, report) ?? '');
   },
 });
 

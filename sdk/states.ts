@@ -63,6 +63,7 @@ export const TASK_CAUSES = [
   'value_missing',
   'bundle_unavailable',
   'result_invalid',
+  'branch_invalid',
   'skipped_by_task',
   'marked',
 ] as const;

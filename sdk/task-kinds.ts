@@ -1,12 +1,17 @@
 /** The kinds of task: what each may say. A new kind is a type in dag-spec.ts and an entry here. */
+import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
 import { TRIGGER_RULES, type TaskKind } from './dag-spec.ts';
 import { retryRules } from './retry-rules.ts';
+import { FLOW_KINDS } from './flow-kinds.ts';
+import { groupId } from './group-fields.ts';
+import { map } from './map-fields.ts';
+import { edgeLabels, teardown } from './setup-fields.ts';
 import {
+  boolean,
   bytes,
   duration,
   id,
   integer,
-  json,
   NAME_PATTERN,
   number,
   oneOf,
@@ -17,12 +22,7 @@ import {
   textList,
   type Field,
   type Fields,
-  type Plain,
-  type Report,
 } from './spec-fields.ts';
-
-const ANY_KEY = /^[^\0]{1,200}$/;
-const PYTHON_CALLABLE = /^(?!\/)(?!.*\.\.)[^:\\\0]+\.py:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/;
 
 /** `'extract'` stands for `{ task: 'extract', key: 'return_value' }`. */
 const input: Field<{ task: string; key: string }> = {
@@ -79,17 +79,20 @@ const BASE: Fields = {
   inputs: record(NAME_PATTERN, input),
   variables: textList(id, 100),
   connections: textList(id, 100),
+  group: groupId.or(null),
+  map,
+  setup: boolean.or(false),
+  teardown,
+  edgeLabels,
+  displayName: text(200).or(null),
 };
 
-interface KindOf {
-  summary: string;
-  fields: Fields;
-  /** What no single field can tell. */
-  check?(task: Plain, path: string, report: Report): void;
-}
-
 const KINDS: { [Kind in TaskKind]: KindOf } = {
-  empty: { summary: 'Does nothing: a place where edges meet.', fields: {} },
+  empty: {
+    summary: 'Does nothing: a place where edges meet.',
+    fields: {},
+    unmappable: 'it does nothing',
+  },
   bash: {
     summary: 'A shell command.',
     fields: {
@@ -101,20 +104,19 @@ const KINDS: { [Kind in TaskKind]: KindOf } = {
   },
   python: {
     summary: 'A Python function of a file beside the DAG, or inline source.',
-    fields: { callable: text(1000).or(null), source: text(262_144).or(null), args: record(ANY_KEY, json) },
-    check(task, path, report) {
-      if ((task['callable'] === null) === (task['source'] === null))
-        report(path, `A python task has either 'callable' ('file.py:function') or 'source'.`);
-      else if (typeof task['callable'] === 'string' && !PYTHON_CALLABLE.test(task['callable']))
-        report(`${path}.callable`, `${show(task['callable'])} is not 'file.py:function', relative to the DAG file.`);
-    },
+    fields: PYTHON_FIELDS,
+    check: (task, path, report) => checkPython('A python task', task, path, report),
   },
   typescript: { summary: 'A function of a TypeScript DAG file.', fields: {} },
+  ...FLOW_KINDS,
 };
 
 export const KIND_NAMES: string[] = Object.keys(KINDS);
 
-const complete = new Map<string, { summary: string; fields: Fields; check?: KindOf['check'] }>(
+/** Those that people may write. */
+export const WRITTEN_KINDS: string[] = KIND_NAMES.filter((name) => !KINDS[name as TaskKind].internal);
+
+const complete = new Map<string, KindOf>(
   Object.entries(KINDS).map(([name, kind]) => [name, { ...kind, fields: { ...BASE, ...kind.fields } }]),
 );
 

@@ -1,9 +1,12 @@
 /** From what people write to the canonical DagSpec, with every mistake at once. */
+import { checkGraph } from './check-graph.ts';
 import type { DagSpec, TaskSpec } from './dag-spec.ts';
-import { DAG_FIELDS, MAX_EDGES, MAX_SPEC_LENGTH, MAX_TASKS } from './dag-fields.ts';
+import { DAG_FIELDS, MAX_SPEC_LENGTH, MAX_TASKS } from './dag-fields.ts';
 import { didYouMean } from './near-match.ts';
 import { paramsSchemaIssues } from './params.ts';
+import { readPresets } from './presets.ts';
 import type { Json } from './protocol.ts';
+import { readGroups, type ReadGroup } from './read-groups.ts';
 import { readTiming } from './read-timing.ts';
 import {
   createFieldsReader,
@@ -14,8 +17,7 @@ import {
   type Plain,
   type Report,
 } from './spec-fields.ts';
-import { findCycles } from './task-graph.ts';
-import { KIND_NAMES, kindOf, PRESETTABLE } from './task-kinds.ts';
+import { kindOf, WRITTEN_KINDS } from './task-kinds.ts';
 
 export interface SpecIssue {
   /** `tasks[3].upstream[0]`; '' is the whole document. */
@@ -26,8 +28,6 @@ export type ValidatedSpec = { ok: true; spec: DagSpec } | { ok: false; issues: S
 
 const readDag = createFieldsReader(DAG_FIELDS);
 const MAX_ISSUES = 100;
-/** A hint looks at every task id, so a file of wrong names must not ask for thousands. */
-const MAX_HINTS = 20;
 
 export function validateDagSpec(input: unknown): ValidatedSpec {
   if (!isPlainObject(input))
@@ -36,18 +36,22 @@ export function validateDagSpec(input: unknown): ValidatedSpec {
       issues: [{ path: '', message: `${show(input)} is not a DAG spec. Give an object with dagId and tasks.` }],
     };
   const { issues, report, result } = createReport();
-  const { tasks, defaults, ...rest } = input;
+  const { tasks, groups: writtenGroups, defaults, ...rest } = input;
   const fields = readDag(rest, '', report);
   const timing = readTiming(fields, report);
-  const presets = isPlainObject(defaults) ? readPresets(defaults, report) : {};
-  if (defaults !== undefined && !isPlainObject(defaults))
-    report('defaults', `${show(defaults)} is not an object of task fields.`);
+  const presets = readPresets(defaults, 'defaults', report);
+  const groups = readGroups(writtenGroups, presets, report);
   readParams(fields, timing.schedule !== null, report);
-  const read = readTasks(tasks, presets, report);
-  if (read) checkGraph(read, report);
+  const read = readTasks(tasks, presets, groups, report);
+  if (read) checkGraph(read, groups, report);
   if (read && fields['failFast'] === true) checkFailFast(read, report);
   if (issues.length > 0) return result();
-  const spec = { ...fields, ...timing, tasks: read } as unknown as DagSpec;
+  const spec = {
+    ...fields,
+    ...timing,
+    groups: [...groups.values()].map((group) => group.spec),
+    tasks: read,
+  } as unknown as DagSpec;
   const size = JSON.stringify(spec).length;
   if (size > MAX_SPEC_LENGTH)
     report(
@@ -71,20 +75,6 @@ function createReport() {
   return { issues, report, result };
 }
 
-function readPresets(defaults: Plain, report: Report): Plain {
-  const required = Object.fromEntries(Object.entries(PRESETTABLE).filter(([name]) => defaults[name] !== undefined));
-  const unknown = Object.keys(defaults).filter(
-    (name) => !Object.hasOwn(PRESETTABLE, name) && defaults[name] !== undefined,
-  );
-  for (const name of unknown)
-    report(
-      `defaults.${name}`,
-      `Unknown key '${name}'.${didYouMean(name, Object.keys(PRESETTABLE))} Defaults may give ${Object.keys(PRESETTABLE).join(', ')}.`,
-    );
-  const known = Object.fromEntries(Object.entries(defaults).filter(([name]) => Object.hasOwn(PRESETTABLE, name)));
-  return createFieldsReader(required)(known, 'defaults', report);
-}
-
 function readParams(fields: Plain, runsByItself: boolean, report: Report): void {
   const schema = fields['params'];
   if (!isPlainObject(schema)) return;
@@ -96,7 +86,9 @@ function readParams(fields: Plain, runsByItself: boolean, report: Report): void 
     report(`params${issue.path}`, issue.message);
 }
 
-function readTasks(tasks: unknown, presets: Plain, report: Report): TaskSpec[] | null {
+type Groups = ReadonlyMap<string, ReadGroup>;
+
+function readTasks(tasks: unknown, presets: Plain, groups: Groups, report: Report): TaskSpec[] | null {
   if (!Array.isArray(tasks)) {
     report('tasks', tasks === undefined ? `'tasks' is missing.` : `${show(tasks)} is not a list of tasks.`);
     return null;
@@ -107,33 +99,44 @@ function readTasks(tasks: unknown, presets: Plain, report: Report): TaskSpec[] |
     return null;
   }
   const readers = new Map<string, FieldsReader>();
-  const readerOf = (kind: string, fields: Fields) => {
-    const reader = readers.get(kind) ?? createFieldsReader(fields, presets);
-    readers.set(kind, reader);
+  const readerOf = (kind: string, fields: Fields, groupId: unknown) => {
+    const group = groups.size > 0 && typeof groupId === 'string' ? groups.get(groupId) : undefined;
+    const key = group ? `${kind} ${group.spec.groupId}` : kind;
+    const reader = readers.get(key) ?? createFieldsReader(fields, group?.presets ?? presets);
+    readers.set(key, reader);
     return reader;
   };
   return tasks.map((task: unknown, index) => readTask(task, `tasks[${index}]`, readerOf, report));
 }
 
-type ReaderOf = (kind: string, fields: Fields) => FieldsReader;
+type ReaderOf = (kind: string, fields: Fields, groupId: unknown) => FieldsReader;
+
+/** So that the checks of the graph may go on. */
+const unreadable = (taskId: string): TaskSpec => {
+  const read = createFieldsReader(kindOf('empty')?.fields ?? {})({ kind: 'empty' }, '', () => undefined);
+  return { ...read, taskId } as unknown as TaskSpec;
+};
 
 function readTask(task: unknown, path: string, readerOf: ReaderOf, report: Report): TaskSpec {
   if (!isPlainObject(task)) {
     report(path, `${show(task)} is not a task. Give an object with taskId and kind.`);
-    return { taskId: '', upstream: [], inputs: {} } as unknown as TaskSpec;
+    return unreadable('');
   }
   const kind = kindOf(task['kind']);
   if (!kind) {
     const written = task['kind'];
-    const hint = typeof written === 'string' ? didYouMean(written, KIND_NAMES) : '';
+    const hint = typeof written === 'string' ? didYouMean(written, WRITTEN_KINDS) : '';
     report(
       `${path}.kind`,
-      `${written === undefined ? `'kind' is missing` : `${show(written)} is not a kind of task`}.${hint} Kinds: ${KIND_NAMES.join(', ')}.`,
+      `${written === undefined ? `'kind' is missing` : `${show(written)} is not a kind of task`}.${hint} Kinds: ${WRITTEN_KINDS.join(', ')}.`,
     );
-    return { taskId: String(task['taskId']), upstream: [], inputs: {} } as unknown as TaskSpec;
+    return unreadable(typeof task['taskId'] === 'string' ? task['taskId'] : '');
   }
-  const read = readerOf(String(task['kind']), kind.fields)(task, path, report);
+  const read = readerOf(String(task['kind']), kind.fields, task['group'])(task, path, report);
   kind.check?.(read, path, report);
+  // Already reported; the checks of the graph go on
+  if (typeof read['taskId'] !== 'string') read['taskId'] = '';
+  if (typeof read['group'] !== 'string') read['group'] = null;
   return read as unknown as TaskSpec;
 }
 
@@ -146,49 +149,4 @@ function checkFailFast(tasks: TaskSpec[], report: Report): void {
         `failFast ends the run at the first failure: '${task.triggerRule}' would have no meaning. Use all_success, or leave failFast out.`,
       );
   });
-}
-
-/** Ids, references and cycles. Adds the tasks that inputs name to the upstreams. */
-function checkGraph(tasks: TaskSpec[], report: Report): void {
-  const indexOf = new Map<string, number>();
-  tasks.forEach((task, index) => {
-    const first = indexOf.get(task.taskId);
-    if (first === undefined) indexOf.set(task.taskId, index);
-    else if (task.taskId)
-      report(
-        `tasks[${index}].taskId`,
-        `'${task.taskId}' is already the id of tasks[${first}]. Give each task its own id.`,
-      );
-  });
-  let hints = 0;
-  const resolve = (taskId: string, path: () => string): number | undefined => {
-    const index = indexOf.get(taskId);
-    if (index === undefined && taskId) {
-      const hint = hints++ < MAX_HINTS ? didYouMean(taskId, indexOf.keys()) : '';
-      report(path(), `There is no task '${taskId}' in this DAG.${hint}`);
-    }
-    return index;
-  };
-  let edges = 0;
-  const upstream = tasks.map((task, index) => {
-    const indexes = task.upstream.map((taskId, at) => resolve(taskId, () => `tasks[${index}].upstream[${at}]`));
-    for (const name in task.inputs)
-      indexes.push(resolve(task.inputs[name]?.task ?? '', () => `tasks[${index}].inputs.${name}`));
-    const unique = indexes.length > 1 ? [...new Set(indexes)] : indexes;
-    const known = unique.filter((found) => found !== undefined);
-    task.upstream = known.map((found) => (tasks[found] as TaskSpec).taskId);
-    edges += known.length;
-    return known;
-  });
-  if (edges > MAX_EDGES)
-    report('tasks', `${edges} edges; at most ${MAX_EDGES} are allowed. Put an empty task between wide layers.`);
-  for (const cycle of findCycles(upstream)) {
-    const [first = 0] = cycle;
-    const ids = [...cycle, first].map((index) => tasks[index]?.taskId ?? '');
-    const names = (ids.length > 12 ? [...ids.slice(0, 8), '…', ...ids.slice(-3)] : ids).join(' → ');
-    report(
-      `tasks[${first}].upstream`,
-      `The tasks wait for each other in a cycle: ${names}. Remove one of these edges.`,
-    );
-  }
 }

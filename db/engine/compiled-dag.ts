@@ -1,5 +1,6 @@
 /** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
+import { runtimeOf } from '#sdk/task-code.ts';
 import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
 import { valueReferences, type ValueReferences } from './value-references.ts';
 
@@ -125,7 +126,7 @@ function xcomSources(
   };
   for (const input of Object.values(task.inputs)) add(input.task);
   const calls = pullCalls(text);
-  if (calls.length > 0 || task.kind === 'python') for (const up of upstreams) wanted.add(up);
+  if (calls.length > 0 || runtimeOf(task) === 'python') for (const up of upstreams) wanted.add(up);
   for (const call of calls) for (const [, name] of call.matchAll(/['"]([\w.-]+)['"]/g)) add(name ?? '');
   return wanted.size === 0 ? null : Int32Array.from(wanted).sort();
 }

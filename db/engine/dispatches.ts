@@ -1,5 +1,7 @@
 /** Turns claimed task instances into what a runner needs to know: task, run, and the results that it may read. */
 import type pg from 'pg';
+import type { TaskSpec } from '#sdk/dag-spec.ts';
+import { mapTaskId } from '#sdk/map-spec.ts';
 import type { Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
 import type { RunKind } from '#sdk/states.ts';
 import type { Vault } from '#db/vault.ts';
@@ -96,8 +98,24 @@ function toDispatch(
     task,
     run,
     ...read,
+    mapItem: null,
+    mapName: claimed.mapIndex < 0 ? null : mapNameOf(task, dag),
+    downstream: task.kind === 'branch' || task.kind === 'short_circuit' ? downstreamOf(claimed.taskIndex, dag) : [],
     token: null,
   };
+}
+
+const downstreamOf = (index: number, { tasks, children, offsets }: CompiledDag): string[] =>
+  Array.from(children.subarray(offsets[index], offsets[index + 1]), (child) => tasks[child]?.taskId ?? '');
+
+/** Of its own map, or of the mapped group around it. */
+function mapNameOf(task: TaskSpec, { tasks, indexOf }: CompiledDag): string | null {
+  if (task.map) return task.map.name;
+  for (let group = task.group ?? ''; group !== ''; group = group.slice(0, Math.max(0, group.lastIndexOf('.')))) {
+    const map = tasks[indexOf.get(mapTaskId(group)) ?? -1]?.map;
+    if (map) return map.name;
+  }
+  return null;
 }
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import type { DagSpec } from '#sdk/dag-spec.ts';
+import { pythonOf } from '#sdk/task-code.ts';
 import { findPackageFile } from './bundle-source.ts';
 import type { BundleFile } from './pack-bundle.ts';
 import { pythonFilesNeeded } from './python-imports.ts';
@@ -25,13 +26,14 @@ function pythonFiles(root: string, specs: readonly DagSpec[]): string[] {
   const sources: string[] = [];
   for (const { dagId, tasks } of specs) {
     for (const task of tasks) {
-      if (task.kind !== 'python') continue;
-      if (task.source !== null) sources.push(task.source);
-      const path = task.callable?.slice(0, task.callable.lastIndexOf(':'));
+      const code = pythonOf(task);
+      if (!code) continue;
+      if (code.source !== null) sources.push(code.source);
+      const path = code.callable?.slice(0, code.callable.lastIndexOf(':'));
       if (path === undefined) continue;
       if (!existsSync(join(root, path)))
         throw new Error(
-          `Task '${task.taskId}' of DAG '${dagId}' calls ${task.callable}, but there is no ${path} in ${root}.`,
+          `Task '${task.taskId}' of DAG '${dagId}' calls ${code.callable}, but there is no ${path} in ${root}.`,
         );
       callables.push(posix.normalize(path));
     }

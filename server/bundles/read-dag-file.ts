@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { DagSpec } from '#sdk/dag-spec.ts';
 import { prepareParams } from '#sdk/params.ts';
 import { dagsOf } from '#sdk/run-task.ts';
+import { runtimeOf } from '#sdk/task-code.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { collectFiles } from './bundle-files.ts';
 import type { BundledSource, LoadError } from './bundle-source.ts';
@@ -36,7 +37,7 @@ export async function readDagFile(path: string, bundle: () => Promise<BundledSou
   );
   const inputs = [...raw.inputs, ...collected.map((file) => file.source)];
   const files: BundleFile[] = [...collected];
-  const hasCode = specs.some((spec) => spec.tasks.some((task) => task.kind === 'typescript'));
+  const hasCode = specs.some((spec) => spec.tasks.some((task) => runtimeOf(task) === 'typescript'));
   if (hasCode && raw.code !== null) files.push(codeFile(raw.code));
   const packed = files.length > 0 ? await packBundle(files) : null;
   const dags = specs.map((spec, index) => ({ spec, bundled: packed !== null && needsBundle(spec, raw.dags[index]) }));
@@ -117,7 +118,7 @@ const nameOf = (spec: unknown): string => {
 };
 
 function needsBundle(spec: DagSpec, raw: RawDag | undefined): boolean {
-  const usesFiles = spec.tasks.some((task) => task.kind === 'typescript' || task.kind === 'python');
+  const usesFiles = spec.tasks.some((task) => runtimeOf(task) !== null);
   return usesFiles || (raw?.files.length ?? 0) > 0;
 }
 

@@ -3,7 +3,8 @@ import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 
 /** What to start for a dispatch, with every template rendered. */
 export type Launch =
-  | { how: 'nothing' }
+  /** Nothing to run: it has succeeded, with this result if there is one. */
+  | { how: 'nothing'; result?: Json }
   | { how: 'shell'; command: string; env: { [name: string]: string }; skipOnExitCode: number | null }
   | { how: 'python'; callable: string | null; source: string | null; kwargs: { [name: string]: Json } }
   | { how: 'node' };

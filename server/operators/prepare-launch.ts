@@ -1,6 +1,7 @@
 import type { Dispatch } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 import { prepareBash } from './bash.ts';
+import { inService, prepareBranch, prepareShortCircuit } from './decision.ts';
 import { prepareEmpty } from './empty.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { preparePython } from './python.ts';
@@ -13,6 +14,10 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   bash: prepareBash,
   python: preparePython,
   typescript: prepareTypeScript,
+  branch: prepareBranch,
+  short_circuit: prepareShortCircuit,
+  latest_only: inService,
+  map: inService,
 };
 
 /** Throws a TemplateError whose message names the field. */

@@ -1,5 +1,6 @@
-import type { Json } from '#sdk/protocol.ts';
-import type { Prepare, Render } from './launch.ts';
+import type { PythonTaskSpec } from '#sdk/dag-spec.ts';
+import type { Dispatch, Json } from '#sdk/protocol.ts';
+import type { Launch, Prepare, Render } from './launch.ts';
 import { inputsOf } from './template-context.ts';
 
 /** Every string of a JSON value is a template. */
@@ -12,7 +13,12 @@ function renderAll(render: Render, field: string, value: Json): Json {
   );
 }
 
-export const preparePython: Prepare<'python'> = (task, dispatch, render) => ({
+type PythonCode = Pick<PythonTaskSpec, 'callable' | 'source' | 'args'>;
+
+export const preparePython: Prepare<'python'> = (task, dispatch, render) => preparePythonCode(task, dispatch, render);
+
+/** For every kind whose code may be Python. */
+export const preparePythonCode = (task: PythonCode, dispatch: Dispatch, render: Render): Launch => ({
   how: 'python',
   callable: task.callable,
   source: task.source,

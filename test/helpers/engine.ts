@@ -34,6 +34,7 @@ export function dagOf(
     failFast: false,
     params: null,
     pausedOnCreation: false,
+    groups: [],
     ...options,
     tasks: Object.entries(tasks).map(([taskId, value]) =>
       taskOf(taskId, Array.isArray(value) ? { upstream: value } : value),
@@ -61,6 +62,12 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     inputs: {},
     variables: [],
     connections: [],
+    group: null,
+    map: null,
+    setup: false,
+    teardown: null,
+    edgeLabels: {},
+    displayName: null,
   };
   if (options.kind === 'empty') return { ...base, ...options, kind: 'empty' };
   return { ...base, command: 'true', env: {}, skipOnExitCode: 99, ...options, kind: 'bash' };

@@ -32,12 +32,23 @@ const BASE = {
   inputs: {},
   variables: [],
   connections: [],
+  group: null,
+  map: null,
+  setup: false,
+  teardown: null,
+  edgeLabels: {},
+  displayName: null,
 } as const;
+const DECISION = { runtime: 'typescript', callable: null, source: null, args: {} };
 const OF_KIND = {
   empty: {},
   bash: { command: 'true', env: {}, skipOnExitCode: 99 },
   python: { callable: null, source: null, args: {} },
   typescript: {},
+  branch: { ...DECISION, choose: [], targets: {} },
+  short_circuit: { ...DECISION, condition: null, ignoreTriggerRules: true },
+  latest_only: {},
+  map: {},
 };
 
 export interface DispatchExtras {
@@ -48,6 +59,9 @@ export interface DispatchExtras {
   secrets?: string[];
   unreadable?: Dispatch['unreadable'];
   bundleHash?: string | null;
+  mapItem?: Dispatch['mapItem'];
+  mapName?: string | null;
+  downstream?: string[];
 }
 
 export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Dispatch {
@@ -59,12 +73,15 @@ export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Disp
     secrets = [],
     unreadable = {},
     bundleHash = null,
+    mapItem = null,
+    mapName = null,
+    downstream = [],
   } = extras;
   return {
     dispatchId: `1.0.-1.${randomUUID()}`,
     dagId: 'dag',
     taskId: task.taskId ?? BASE.taskId,
-    mapIndex: -1,
+    mapIndex: mapItem === null ? -1 : 0,
     tryNumber: 1,
     maxTries: 3,
     versionId: '1',
@@ -89,6 +106,9 @@ export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Disp
     secrets,
     unreadable,
     waiting: null,
+    mapItem,
+    mapName,
+    downstream,
     token: 'secret-token',
   };
 }

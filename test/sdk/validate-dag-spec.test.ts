@@ -40,6 +40,7 @@ test('what is left out gets its default', () => {
     failFast: false,
     params: null,
     pausedOnCreation: false,
+    groups: [],
     tasks: [
       {
         taskId: 'a',
@@ -61,6 +62,12 @@ test('what is left out gets its default', () => {
         inputs: {},
         variables: [],
         connections: [],
+        group: null,
+        map: null,
+        setup: false,
+        teardown: null,
+        edgeLabels: {},
+        displayName: null,
         command: 'true',
         env: {},
         skipOnExitCode: 99,
@@ -153,7 +160,7 @@ describe('mistakes', () => {
     [
       'an unknown kind',
       task({ kind: 'bsh' }),
-      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript.",
+      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript, branch, short_circuit, latest_only.",
     ],
     ['a missing field', task({ kind: 'bash' }), "tasks[0].command: 'command' is missing."],
     [
