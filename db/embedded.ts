@@ -72,6 +72,12 @@ export async function findEmbeddedPostgres(dataDir: string): Promise<string | nu
   return urlOf(running.port, password);
 }
 
+/** Stops the server that a process which is gone has left running in `dataDir`, if there is one. */
+export async function stopEmbeddedPostgres(dataDir: string): Promise<void> {
+  const running = await readPostmaster(join(dataDir, 'cluster'));
+  if (running) await stopServer(running.pid);
+}
+
 /** The folder gets its name last, so an interrupted initdb is repeated. */
 async function initialise(cluster: string, binaries: Binaries, owner: Owner | null, quick: boolean): Promise<void> {
   const dataDir = join(cluster, '..');

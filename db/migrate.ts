@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +16,19 @@ function migrationsDirectory(): URL {
     if (existsSync(new URL('0001_initial.sql', url))) return url;
   }
   throw new Error(`No migrations found beside ${fileURLToPath(import.meta.url)}: the installation is incomplete.`);
+}
+
+async function listMigrations(): Promise<{ directory: URL; files: string[] }> {
+  const directory = migrationsDirectory();
+  return { directory, files: (await readdir(directory)).filter((name) => /^\d+_.*\.sql$/.test(name)).sort() };
+}
+
+/** Changes with any migration: databases of the same hash have the same schema. */
+export async function migrationsHash(): Promise<string> {
+  const { directory, files } = await listMigrations();
+  const hash = createHash('sha256');
+  for (const name of files) hash.update(`${name}\0`).update(await readFile(new URL(name, directory)));
+  return hash.digest('hex');
 }
 
 async function appliedNames(client: pg.ClientBase): Promise<Set<string>> {
@@ -52,8 +66,7 @@ export async function migrate(url: string): Promise<string[]> {
 }
 
 async function applyNew(url: string): Promise<string[]> {
-  const directory = migrationsDirectory();
-  const files = (await readdir(directory)).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
+  const { directory, files } = await listMigrations();
   const client = new pg.Client({ connectionString: url, application_name: 'millrace migrate' });
   await client.connect();
   try {

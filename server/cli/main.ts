@@ -2,15 +2,19 @@ import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CommandError } from './command-error.ts';
 import { addConnectionCommand } from './commands/connection.ts';
+import { addCancelCommand } from './commands/cancel.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDeployCommand } from './commands/deploy.ts';
+import { addEditCommands } from './commands/edit-tasks.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addPauseCommands } from './commands/pause.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
 import { addSecretsCommand } from './commands/secrets.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addTriggerCommand } from './commands/trigger.ts';
 import { addVariableCommand } from './commands/variable.ts';
+import { addValidateCommand } from './commands/validate.ts';
 import { version } from './version.ts';
 
 export function createProgram(): Command {
@@ -19,14 +23,18 @@ export function createProgram(): Command {
     .version(version())
     .showHelpAfterError('(millrace --help lists the commands)');
   addRoleCommands(program);
+  addValidateCommand(program);
   addDeployCommand(program);
   addDagsCommand(program);
+  addPauseCommands(program);
   addTriggerCommand(program);
   addRunsCommand(program);
   addLogsCommand(program);
   addVariableCommand(program);
   addConnectionCommand(program);
   addSecretsCommand(program);
+  addCancelCommand(program);
+  addEditCommands(program);
   addTokenCommand(program);
   return program;
 }

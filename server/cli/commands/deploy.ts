@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { findDagFiles } from '../../bundles/find-dag-files.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { filesOf } from '../dag-files.ts';
+import { withExamples } from '../examples.ts';
 import { loadFileOrFail } from '../load-file.ts';
 import { orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
@@ -52,12 +52,6 @@ export function addDeployCommand(program: Command): void {
   ).action((path: string, options: ConnectionOptions) =>
     withClient(options, (client) => deploy(client, path, options.json === true)),
   );
-}
-
-function filesOf(path: string): string[] {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found) throw new CommandError(`There is no file or folder ${path}.`);
-  return found.isDirectory() ? findDagFiles(path) : [path];
 }
 
 /** `../../x` says nothing to who was not here; the whole path does. */

@@ -1,0 +1,155 @@
+import { Argument, type Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { printJson, printNote, printTable } from '../output.ts';
+
+const CLEAR = /* GraphQL */ `
+  mutation Clear($input: ClearTasksInput!) {
+    clearTasks(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationClearTasksSuccess {
+        data {
+          dryRun
+          dagRun {
+            runId
+            state
+          }
+          taskInstances {
+            taskId
+            mapIndex
+            state
+            tryNumber
+          }
+        }
+      }
+    }
+  }
+`;
+const MARK = /* GraphQL */ `
+  mutation Mark($input: MarkTasksInput!) {
+    markTasks(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationMarkTasksSuccess {
+        data {
+          dryRun
+          dagRun {
+            runId
+            state
+          }
+          taskInstances {
+            taskId
+            mapIndex
+            state
+            tryNumber
+          }
+        }
+      }
+    }
+  }
+`;
+
+interface Edited {
+  dryRun: boolean;
+  dagRun: { runId: string; state: string };
+  taskInstances: { taskId: string; mapIndex: number; state: string; tryNumber: number }[];
+}
+interface SelectionOptions extends ConnectionOptions {
+  task?: string[];
+  upstream?: boolean;
+  downstream?: boolean;
+  onlyFailed?: boolean;
+  dryRun?: boolean;
+}
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+const withSelection = (command: Command): Command =>
+  withConnection(
+    command
+      .option('--upstream', 'and all that they depend on')
+      .option('--downstream', 'and all that depends on them')
+      .option('--dry-run', 'only say what would change'),
+  );
+
+export function addEditCommands(program: Command): void {
+  withExamples(
+    withSelection(
+      program
+        .command('clear')
+        .description('run tasks again, in the same run with the same code; a finished run goes on')
+        .argument('<run>', 'id of the run')
+        .option('--task <id>', 'which task; may be given again. All tasks unless given', collect)
+        .option('--only-failed', 'of these only what failed, or whose upstream failed'),
+    ),
+    'millrace clear 1204 --only-failed',
+    'millrace clear 1204 --task clean --downstream --dry-run',
+  ).action((runId: string, options: SelectionOptions) =>
+    withClient(options, (client) => clear(client, runId, options)),
+  );
+  withExamples(
+    withSelection(
+      program
+        .command('mark')
+        .description('take tasks as finished, whatever they do; what runs of them is killed')
+        .argument('<run>', 'id of the run')
+        .addArgument(new Argument('<state>', 'what they are taken for').choices(['success', 'failed', 'skipped']))
+        .requiredOption('--task <id>', 'which task; may be given again', collect),
+    ),
+    'millrace mark 1204 success --task check_counts',
+  ).action((runId: string, state: string, options: SelectionOptions) =>
+    withClient(options, (client) => mark(client, runId, state, options)),
+  );
+}
+
+async function clear(client: ApiClient, runId: string, options: SelectionOptions): Promise<void> {
+  const { task: taskIds, upstream, downstream, onlyFailed, dryRun } = options;
+  const input = { runId, taskIds, upstream, downstream, onlyFailed, dryRun };
+  const { clearTasks } = await client.request<{ clearTasks: Outcome<Edited> }>(CLEAR, { input });
+  report(orFail(clearTasks), options.json === true, { done: 'cleared', none: 'Nothing to clear: no task of it fits.' });
+}
+
+async function mark(client: ApiClient, runId: string, state: string, options: SelectionOptions): Promise<void> {
+  const { task: taskIds, upstream, downstream, dryRun } = options;
+  const input = { runId, taskIds, state: state.toUpperCase(), upstream, downstream, dryRun };
+  const { markTasks } = await client.request<{ markTasks: Outcome<Edited> }>(MARK, { input });
+  const none = `Nothing to mark: all of it is ${state} already.`;
+  report(orFail(markTasks), options.json === true, { done: `marked ${state}`, none });
+}
+
+function report(edited: Edited, json: boolean, words: { done: string; none: string }): void {
+  if (json) return printJson(edited);
+  const { dryRun, dagRun, taskInstances: tasks } = edited;
+  const rows = tasks.map(({ taskId, mapIndex, state, tryNumber }) => ({
+    task: mapIndex < 0 ? taskId : `${taskId}[${mapIndex}]`,
+    state: state.toLowerCase(),
+    tries: tryNumber,
+  }));
+  printTable(rows, words.none);
+  if (tasks.length === 0) return;
+  const count = `${tasks.length} ${tasks.length === 1 ? 'task' : 'tasks'}`;
+  printNote(
+    dryRun
+      ? `${count} of run ${dagRun.runId} would be ${words.done}; nothing was changed.`
+      : `${count} ${words.done}; run ${dagRun.runId} is ${dagRun.state.toLowerCase()}.`,
+  );
+}
