@@ -5,9 +5,12 @@ import { didYouMean } from '#sdk/near-match.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { taskEnvironment } from './runner/task-environment.ts';
 
-export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'client'] as const;
+export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'test', 'client'] as const;
 /** What this process is: decides which variables it cannot do without. `client` is every command that speaks GraphQL. */
 export type ConfigRole = (typeof ROLES)[number];
+
+/** A person looks at what these print. */
+const FOR_PEOPLE: ReadonlySet<ConfigRole> = new Set(['start', 'test', 'client']);
 
 const text = z.string().trim();
 const wholeNumber = (low: number, high: number) =>
@@ -208,11 +211,10 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
     oldSecretKeys: values.MILLRACE_OLD_SECRET_KEYS ?? [],
     dags: values.MILLRACE_DAGS ?? null,
     log: {
-      level: values.MILLRACE_LOG_LEVEL ?? ('info' as const),
-      format:
-        values.MILLRACE_LOG_FORMAT ?? (role === 'start' || role === 'client' ? ('text' as const) : ('json' as const)),
+      level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),
+      format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),
     },
-    shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? (role === 'start' ? 10 : 60),
+    shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? (role === 'start' ? 10 : role === 'test' ? 0 : 60),
     worker: {
       name: values.MILLRACE_WORKER_NAME ?? null,
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),

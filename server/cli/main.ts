@@ -11,6 +11,7 @@ import { addPauseCommands } from './commands/pause.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
 import { addSecretsCommand } from './commands/secrets.ts';
+import { addTestCommand } from './commands/test.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addTriggerCommand } from './commands/trigger.ts';
 import { addVariableCommand } from './commands/variable.ts';
@@ -23,6 +24,7 @@ export function createProgram(): Command {
     .version(version())
     .showHelpAfterError('(millrace --help lists the commands)');
   addRoleCommands(program);
+  addTestCommand(program);
   addValidateCommand(program);
   addDeployCommand(program);
   addDagsCommand(program);

@@ -1,0 +1,173 @@
+import { relative, resolve } from 'node:path';
+import { deployDag } from '#db/queries/dag.ts';
+import type { DagSpec } from '#sdk/dag-spec.ts';
+import { didYouMean } from '#sdk/near-match.ts';
+import { resolveParams } from '#sdk/params.ts';
+import type { Json } from '#sdk/protocol.ts';
+import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
+import { readInstant } from '#sdk/zoned-time.ts';
+import type { LoadedDag } from '../../bundles/loaded-file.ts';
+import { CommandError } from '../command-error.ts';
+import { filesOf } from '../dag-files.ts';
+import { loadFileOrFail } from '../load-file.ts';
+import { printNote } from '../output.ts';
+import type { Core } from '../roles/engine.ts';
+import { runRole, type RoleContext } from '../roles/role.ts';
+import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
+import { giveResults } from './give-results.ts';
+import { createLiveOutput } from './live-output.ts';
+import { planTrial, type Trial } from './plan-trial.ts';
+import { createRunBoard, type RunBoard } from './run-board.ts';
+import { createRunFeed } from './run-feed.ts';
+import { summarise } from './summary.ts';
+import { createJsonOutput, createTextOutput, type TrialOutput } from './trial-output.ts';
+import { openTrialCore, openTrialWorker } from './trial-service.ts';
+import { watchRun } from './watch-run.ts';
+
+export interface TrialOptions {
+  dag?: string;
+  task?: string;
+  upstream?: boolean;
+  input?: { [name: string]: Json };
+  conf?: { [name: string]: Json };
+  date?: string;
+  tryAll?: boolean;
+  json?: boolean;
+}
+
+interface Prepared {
+  dag: LoadedDag;
+  /** The other DAGs of the file: tasks may trigger them. */
+  others: LoadedDag[];
+  trial: Trial;
+  conf: { [name: string]: Json };
+  logicalDate: Date;
+}
+
+/** Runs a DAG of the file from its first task to its last, on a service that is there for it alone. */
+export const runTrial = (path: string, options: TrialOptions): Promise<void> =>
+  runRole('test', async (context) => {
+    const prepared = await prepare(path, options);
+    const { trial } = prepared;
+    for (const name of trial.missing) printNote(`The input "${name}" is null: give it with --input ${name}=<json>.`);
+    const core = await openTrialCore(context, {
+      onPrepare: () => printNote('Preparing a database for tests; the next start is faster …'),
+    });
+    if (context.shutdown.signal.aborted) return;
+    const taskIds = trial.spec.tasks.map((task) => task.taskId);
+    const board = createRunBoard(taskIds);
+    const output = outputFor(prepared, board, options.json === true);
+    try {
+      await follow(core, context, { prepared, board, output });
+    } finally {
+      output.close();
+      // A failed run is a result, no failure of the command.
+      await context.shutdown.run('done');
+    }
+  });
+
+async function prepare(path: string, options: TrialOptions): Promise<Prepared> {
+  const files = filesOf(resolve(path));
+  if (files.length === 0) throw new CommandError(`There is no DAG file in ${path}.`);
+  const loaded = await Promise.all(files.map((file) => loadFileOrFail(file, process.cwd())));
+  const dags = loaded.flatMap((file) => file.dags);
+  const dag = chooseDag(dags, options.dag, relative(process.cwd(), resolve(path)) || path);
+  const { task, upstream, input = {}, tryAll = false, conf = {} } = options;
+  const trial = planTrial(dag.spec, { task, upstream, inputs: input, tryAll });
+  checkPlan(trial.spec);
+  checkConf(dag.spec, conf);
+  const others = dags.filter((other) => other !== dag);
+  return { dag, others, trial, conf, logicalDate: logicalDateOf(options.date, dag.spec.timezone) };
+}
+
+function chooseDag(dags: LoadedDag[], dagId: string | undefined, path: string): LoadedDag {
+  const ids = dags.map(({ spec }) => spec.dagId);
+  if (dagId === undefined) {
+    if (dags.length === 1) return dags[0]!;
+    throw new CommandError(`${path} has ${dags.length} DAGs: choose one with --dag. There are ${ids.join(', ')}.`);
+  }
+  const found = dags.find(({ spec }) => spec.dagId === dagId);
+  if (found) return found;
+  throw new CommandError(`${path} has no DAG "${dagId}".${didYouMean(dagId, ids)} There are ${ids.join(', ')}.`);
+}
+
+/** A part of a DAG may lack what another part of it refers to. */
+function checkPlan(spec: DagSpec): void {
+  const checked = validateDagSpec(spec);
+  if (checked.ok) return;
+  const issues = checked.issues.map(({ path, message }) => `  ${path}: ${message}`);
+  throw new CommandError(['The task cannot run without the rest of its DAG:', ...issues].join('\n'));
+}
+
+function checkConf(spec: DagSpec, conf: { [name: string]: Json }): void {
+  const resolved = resolveParams(spec.params, conf);
+  if (resolved.ok) return;
+  const issues = resolved.issues.map(({ path, message }) => `  conf${path}: ${message}`);
+  throw new CommandError(['The configuration does not fit the params of the DAG:', ...issues].join('\n'));
+}
+
+function logicalDateOf(text: string | undefined, timezone: string): Date {
+  if (text === undefined) return new Date();
+  const instant = readInstant(text, timezone);
+  if (instant === null)
+    throw new CommandError(`--date ${text}: not a date. Write 2026-01-31 or 2026-01-31T06:00:00, in ${timezone}.`);
+  return new Date(instant);
+}
+
+function outputFor({ dag, trial }: Prepared, board: RunBoard, json: boolean): TrialOutput {
+  if (json) return createJsonOutput();
+  const { stdout } = process;
+  if (!stdout.isTTY) return createTextOutput();
+  const { dagId } = dag.spec;
+  return createLiveOutput({ terminal: stdout, colours: stdout.hasColors(), dagId, tasks: trial.spec.tasks, board });
+}
+
+interface Following {
+  prepared: Prepared;
+  board: RunBoard;
+  output: TrialOutput;
+}
+
+async function follow(core: Core, context: RoleContext, { prepared, board, output }: Following): Promise<void> {
+  const { db, engine, listener } = core;
+  const { trial, dag } = prepared;
+  const taskIds = trial.spec.tasks.map((task) => task.taskId);
+  const feed = createRunFeed(taskIds, board, output);
+  let runId = 0;
+  const specs = [trial.spec, ...prepared.others.map(({ spec }) => spec)];
+  await openTrialWorker(core, context, { queues: queuesOf(specs), onLogs: (chunks) => feed.logs(runId, chunks) });
+  const onError = (error: unknown) => context.log.error({ error }, 'a given result was not taken');
+  context.shutdown.add('given results', await giveResults(engine, trial.given, onError));
+
+  const startedAt = performance.now();
+  runId = await startRun(core, prepared);
+  const { signal } = context.shutdown;
+  const state = await watchRun({ db, listener, signal }, runId, (event) => feed.event(event));
+  feed.flush();
+  if (state === null) return;
+  const withoutRetries = new Set(
+    dag.spec.tasks
+      .filter((task) => task.retries > (planned(trial, task.taskId)?.retries ?? 0))
+      .map(({ taskId }) => taskId),
+  );
+  const seconds = (performance.now() - startedAt) / 1000;
+  const input = { dagId: dag.spec.dagId, runId, state, seconds, taskCount: taskIds.length, withoutRetries };
+  output.ended(await summarise(db, board, input));
+  process.exitCode = RUN_EXIT_CODES[state.toUpperCase()] ?? 1;
+}
+
+const planned = (trial: Trial, taskId: string) => trial.spec.tasks.find((task) => task.taskId === taskId);
+
+const isOurs = (queue: string) => !queue.startsWith('@');
+const queuesOf = (specs: DagSpec[]): string[] => [
+  ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter(isOurs)),
+];
+
+async function startRun({ db, engine }: Core, { dag, others, trial, conf, logicalDate }: Prepared): Promise<number> {
+  const deploy = (spec: DagSpec, { bundle }: LoadedDag) => deployDag(db, { spec, bundle, actor: 'test' });
+  for (const other of others) await deploy({ ...other.spec, schedule: null, pausedOnCreation: false }, other);
+  const { dagId, versionId } = await deploy(trial.spec, dag);
+  const date = { logicalDate, intervalStart: logicalDate, intervalEnd: logicalDate };
+  const [created] = await engine.createRuns([{ dagId, versionId, kind: 'manual', ...date, conf, triggeredBy: 'test' }]);
+  return created!.runId;
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { startFromTemplate } from '#db/embedded-template.ts';
+import { appendLogChunks } from '#db/queries/log.ts';
+import { readBundle } from '#db/queries/bundles.ts';
+import { ensureWarehouse } from '#db/warehouse.ts';
+import type { LogChunk } from '#sdk/protocol.ts';
+import { createDirectWorkerApi } from '../../worker/direct-worker-api.ts';
+import { CommandError } from '../command-error.ts';
+import { openDatabase, openListener } from '../roles/database.ts';
+import { openEngine, openScheduler, type Core } from '../roles/engine.ts';
+import type { RoleContext } from '../roles/role.ts';
+import { openWorker } from '../roles/worker.ts';
+import { makeTrialFolder, removeTrialFolder } from './trial-folder.ts';
+
+export interface TrialServiceOptions {
+  onPrepare(): void;
+}
+
+/** Engine and scheduler on a PostgreSQL of their own; all of it goes with the shutdown. */
+export async function openTrialCore(context: RoleContext, { onPrepare }: TrialServiceOptions): Promise<Core> {
+  const { config, shutdown } = context;
+  const folder = await makeTrialFolder();
+  const remove = () => removeTrialFolder(folder);
+  shutdown.add('folder', remove, remove);
+  const cache = join(config.home, 'trial-templates');
+  const server = await startFromTemplate({ cache, dataDir: join(folder, 'postgres'), onPrepare }).catch(
+    (cause: Error) => {
+      throw new CommandError(cause.message, { cause });
+    },
+  );
+  shutdown.add('postgres', server.stop);
+  // Tasks work in the folder too.
+  context.config = { ...config, home: folder, databaseUrl: null };
+  const database = openDatabase(server.url, context);
+  const listener = openListener(server.url, context);
+  const core = { ...database, listener, engine: openEngine(database, context) };
+  await listener.start();
+  await openScheduler(core, context);
+  return core;
+}
+
+export interface TrialWorkerOptions {
+  queues: string[];
+  onLogs(chunks: LogChunk[]): void;
+}
+
+/** As inside `millrace start`, and all that tasks print is heard at once. */
+export async function openTrialWorker(core: Core, context: RoleContext, options: TrialWorkerOptions): Promise<void> {
+  const { db, pool, engine, listener } = core;
+  const api = createDirectWorkerApi({
+    db,
+    engine,
+    listener,
+    async appendLogs(chunks) {
+      await appendLogChunks(pool, chunks);
+      options.onLogs(chunks);
+    },
+  });
+  const fetchBundle = async (hash: string) => {
+    const archive = await readBundle(db, hash);
+    if (!archive) throw new Error(`Bundle ${hash} is not stored.`);
+    return archive;
+  };
+  const environment = { MILLRACE_WAREHOUSE_URL: await ensureWarehouse(core.url) };
+  await openWorker({ api, fetchBundle }, 'test', context, { queues: options.queues, environment });
+}
