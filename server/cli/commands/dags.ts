@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { formatTime, printJson, printTable } from '../output.ts';
 
 const DAGS = /* GraphQL */ `
@@ -43,10 +44,11 @@ interface DagsPage {
 }
 
 export function addDagsCommand(program: Command): void {
-  withConnection(
+  const command = withConnection(
     program.command('dags').description('list the DAGs').option('--search <text>', 'only those whose name holds it'),
-  ).action((options: ConnectionOptions & { search?: string }) =>
-    withClient(options, (client) => listDags(client, options)),
+  );
+  withExamples(command, 'millrace dags', 'millrace dags --search etl --json').action(
+    (options: ConnectionOptions & { search?: string }) => withClient(options, (client) => listDags(client, options)),
   );
 }
 

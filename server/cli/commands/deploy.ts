@@ -44,13 +44,15 @@ interface Deployed {
 }
 
 export function addDeployCommand(program: Command): void {
-  withConnection(
+  const command = withConnection(
     program
       .command('deploy')
       .description('deploy the DAGs of a file or of a folder')
       .argument('<path>', 'TypeScript, YAML or JSON file, or a folder of them'),
-  ).action((path: string, options: ConnectionOptions) =>
-    withClient(options, (client) => deploy(client, path, options.json === true)),
+  );
+  withExamples(command, 'millrace deploy dags', 'millrace deploy dags/etl_daily.ts').action(
+    (path: string, options: ConnectionOptions) =>
+      withClient(options, (client) => deploy(client, path, options.json === true)),
   );
 }
 

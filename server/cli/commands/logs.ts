@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { printJsonLine, printLine } from '../output.ts';
 import { followTaskLog, readTaskLog, type LogLine } from '../task-log.ts';
 import { wholeNumber } from './runs.ts';
@@ -45,7 +46,7 @@ interface LogsOptions extends ConnectionOptions {
 }
 
 export function addLogsCommand(program: Command): void {
-  withConnection(
+  const command = withConnection(
     program
       .command('logs')
       .description('print the log of a task')
@@ -54,8 +55,10 @@ export function addLogsCommand(program: Command): void {
       .option('--try <n>', 'which try; the latest unless given', wholeNumber)
       .option('--map-index <n>', 'which instance of a mapped task', Number, -1)
       .option('--follow', 'go on until the log is complete'),
-  ).action((runId: string, taskId: string, options: LogsOptions) =>
-    withClient(options, (client) => printLog(client, runId, taskId, options)),
+  );
+  withExamples(command, 'millrace logs 1204 clean --follow', 'millrace logs 1204 clean --try 1').action(
+    (runId: string, taskId: string, options: LogsOptions) =>
+      withClient(options, (client) => printLog(client, runId, taskId, options)),
   );
 }
 

@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { formatDuration, formatTime, printJson, printTable } from '../output.ts';
 
 const RUNS = /* GraphQL */ `
@@ -43,14 +44,17 @@ interface RunsOptions extends ConnectionOptions {
 }
 
 export function addRunsCommand(program: Command): void {
-  withConnection(
+  const command = withConnection(
     program
       .command('runs')
       .description('list the latest runs of a DAG')
       .argument('<dag>', 'name of the DAG')
       .option('--limit <n>', 'how many', wholeNumber, 20)
       .option('--state <state>', 'only those in this state'),
-  ).action((dagId: string, options: RunsOptions) => withClient(options, (client) => listRuns(client, dagId, options)));
+  );
+  withExamples(command, 'millrace runs etl_daily', 'millrace runs etl_daily --state failed --limit 5').action(
+    (dagId: string, options: RunsOptions) => withClient(options, (client) => listRuns(client, dagId, options)),
+  );
 }
 
 export function wholeNumber(text: string): number {

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 import { wholeNumber } from './runs.ts';
@@ -38,7 +39,7 @@ interface TokenOptions extends ConnectionOptions {
 
 export function addTokenCommand(program: Command): void {
   const token = program.command('token').description('API tokens');
-  withConnection(
+  const command = withConnection(
     token
       .command('create')
       .description('make an API token and print it: the only time it is shown')
@@ -49,7 +50,10 @@ export function addTokenCommand(program: Command): void {
           .default('viewer'),
       )
       .option('--expires-in-days <n>', 'how long it is good for', wholeNumber, 90),
-  ).action((options: TokenOptions) => withClient(options, (client) => createToken(client, options)));
+  );
+  withExamples(command, 'millrace token create --name ci --role editor --expires-in-days 30').action(
+    (options: TokenOptions) => withClient(options, (client) => createToken(client, options)),
+  );
 }
 
 async function createToken(client: ApiClient, { name, role, expiresInDays, json }: TokenOptions): Promise<void> {

@@ -17,8 +17,10 @@ export interface TreeLine {
 /** Beyond it a line is not indented further: the names must still be seen. */
 const MOST_DEPTH = 12;
 
-export function treeOf(tasks: readonly TreeTask[]): TreeLine[] {
-  const indexOf = new Map(tasks.map((task, index) => [task.taskId, index]));
+/** Upstreams that are not among the tasks are left out. */
+export function treeOf(all: readonly TreeTask[]): TreeLine[] {
+  const indexOf = new Map(all.map((task, index) => [task.taskId, index]));
+  const tasks = all.map(({ taskId, upstream }) => ({ taskId, upstream: upstream.filter((id) => indexOf.has(id)) }));
   const depths = depthsOf(tasks, indexOf);
   const parents = tasks.map((task) =>
     deepest(

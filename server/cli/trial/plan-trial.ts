@@ -1,7 +1,8 @@
 /** What `millrace test` runs: the DAG as it is, or one task of it with the results it is given. Pure. */
-import type { BashTaskSpec, DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
+import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { validateDagSpec, type SpecIssue } from '#sdk/validate-dag-spec.ts';
 import { CommandError } from '../command-error.ts';
 
 export interface TrialRequest {
@@ -19,6 +20,8 @@ export interface Trial {
   spec: DagSpec;
   /** Results by task and key, for the tasks that stand in for others: they are in GIVEN_QUEUE. */
   given: Map<string, { [key: string]: Json }>;
+  /** The tasks that run: the first of the spec. */
+  running: TaskSpec[];
   /** Inputs that nobody gave: the task finds null there. */
   missing: string[];
 }
@@ -30,9 +33,9 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
   const selected = request.task === undefined ? spec.tasks : selectTasks(spec, request.task, request.upstream === true);
   const kept = new Set(selected.map((task) => task.taskId));
   const given = giveResults(spec, selected, request.inputs);
-  const tasks = selected.map((task) => (request.tryAll ? task : { ...task, retries: 0 }));
   const outside = new Set(selected.flatMap((task) => task.upstream).filter((taskId) => !kept.has(taskId)));
   const standIns = spec.tasks.filter((task) => outside.has(task.taskId)).map(standInFor);
+  const running = selected.map((task) => loosen(request.tryAll ? task : { ...task, retries: 0 }));
   return {
     // The schedule would make runs of its own.
     spec: {
@@ -40,8 +43,9 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
       schedule: null,
       catchup: false,
       pausedOnCreation: false,
-      tasks: [...standIns, ...tasks.map(loosen)],
+      tasks: [...running, ...standIns],
     },
+    running,
     given,
     missing: missingInputs(selected, outside, given),
   };
@@ -103,23 +107,17 @@ function missingInputs(selected: TaskSpec[], outside: Set<string>, given: Trial[
   );
 }
 
-const standInFor = (task: TaskSpec): BashTaskSpec => ({
-  taskId: task.taskId,
-  kind: 'bash',
-  upstream: [],
-  triggerRule: 'all_success',
-  retries: 0,
-  retryDelay: 0,
-  retryBackoff: 1,
-  maxRetryDelay: null,
-  executionTimeout: null,
-  queue: GIVEN_QUEUE,
-  priority: task.priority,
-  memoryLimit: null,
-  owner: null,
-  docs: null,
-  inputs: {},
-  command: 'true',
-  env: {},
-  skipOnExitCode: null,
-});
+/** Does nothing, with every field at its default. */
+function standInFor({ taskId }: TaskSpec): TaskSpec {
+  const made = validateDagSpec({ dagId: 'stand_in', tasks: [{ taskId, kind: 'bash', command: 'true' }] });
+  if (!made.ok) throw new Error(made.issues.map((issue) => issue.message).join(' '));
+  return { ...made.spec.tasks[0]!, queue: GIVEN_QUEUE };
+}
+
+/** What a part of a DAG lacks because it refers to another part. */
+export function planIssues({ spec }: Trial): SpecIssue[] {
+  // The queue of the stand-ins is no name that a person may use.
+  const tasks = spec.tasks.map((task) => (task.queue === GIVEN_QUEUE ? { ...task, queue: 'default' } : task));
+  const checked = validateDagSpec({ ...spec, tasks });
+  return checked.ok ? [] : checked.issues;
+}

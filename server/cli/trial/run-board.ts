@@ -26,6 +26,7 @@ export interface RunBoard {
   all(): InstanceView[];
 }
 
+/** Of these tasks, the first of the spec; others are not shown. */
 export function createRunBoard(taskIds: readonly string[]): RunBoard {
   const tasks = taskIds.map(() => new Map<number, InstanceView>());
   let state: RunState | null = null;
@@ -43,9 +44,10 @@ export function createRunBoard(taskIds: readonly string[]): RunBoard {
   return {
     apply({ body, at }) {
       if (body.run) state = body.run;
-      const changes = (body.t ?? []).map(([taskIndex, mapIndex, to, tryNumber, cause]) => ({
+      const shown = (body.t ?? []).filter(([taskIndex]) => taskIndex < taskIds.length);
+      const changes = shown.map(([taskIndex, mapIndex, to, tryNumber, cause]) => ({
         taskIndex,
-        taskId: taskIds[taskIndex] ?? `#${taskIndex}`,
+        taskId: taskIds[taskIndex]!,
         mapIndex,
         state: to,
         tryNumber,

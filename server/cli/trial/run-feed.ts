@@ -20,11 +20,20 @@ interface Held {
   lines: LogLine[];
 }
 
-export function createRunFeed(taskIds: readonly string[], board: RunBoard, output: TrialOutput): RunFeed {
+export interface RunFeedDeps {
+  taskIds: readonly string[];
+  board: RunBoard;
+  output: TrialOutput;
+  /** What is printed, as a person should see it. */
+  tidy(text: string): string;
+}
+
+export function createRunFeed({ taskIds, board, output, tidy }: RunFeedDeps): RunFeed {
   /** What was printed by tasks whose beginning has not been seen yet. */
   const held = new Map<string, Held>();
 
-  const show = ({ task, lines }: Held) => lines.forEach((line) => output.logged(task, line));
+  const show = ({ task, lines }: Held) =>
+    lines.forEach((line) => output.logged(task, { ...line, text: tidy(line.text) }));
 
   return {
     logs(runId, chunks) {
@@ -32,7 +41,7 @@ export function createRunFeed(taskIds: readonly string[], board: RunBoard, outpu
         const key = parseDispatchId(dispatchId);
         if (key?.runId !== runId) continue;
         const { taskIndex, mapIndex } = key;
-        const task = { taskId: taskIds[taskIndex] ?? `#${taskIndex}`, mapIndex };
+        const task = { taskId: taskIds[taskIndex] ?? '', mapIndex };
         const instance = board.instancesOf(taskIndex).find((one) => one.mapIndex === mapIndex);
         const name = `${taskIndex}.${mapIndex}`;
         if (instance?.state === 'running') show({ task, lines: linesOf(body) });

@@ -1,10 +1,9 @@
-import { relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { deployDag } from '#db/queries/dag.ts';
-import type { DagSpec } from '#sdk/dag-spec.ts';
+import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import { resolveParams } from '#sdk/params.ts';
 import type { Json } from '#sdk/protocol.ts';
-import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { readInstant } from '#sdk/zoned-time.ts';
 import type { LoadedDag } from '../../bundles/loaded-file.ts';
 import { CommandError } from '../command-error.ts';
@@ -16,7 +15,7 @@ import { runRole, type RoleContext } from '../roles/role.ts';
 import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
 import { giveResults } from './give-results.ts';
 import { createLiveOutput } from './live-output.ts';
-import { planTrial, type Trial } from './plan-trial.ts';
+import { planIssues, planTrial, type Trial } from './plan-trial.ts';
 import { createRunBoard, type RunBoard } from './run-board.ts';
 import { createRunFeed } from './run-feed.ts';
 import { summarise } from './summary.ts';
@@ -36,6 +35,8 @@ export interface TrialOptions {
 }
 
 interface Prepared {
+  /** Where the DAG is defined. */
+  file: string;
   dag: LoadedDag;
   /** The other DAGs of the file: tasks may trigger them. */
   others: LoadedDag[];
@@ -47,15 +48,16 @@ interface Prepared {
 /** Runs a DAG of the file from its first task to its last, on a service that is there for it alone. */
 export const runTrial = (path: string, options: TrialOptions): Promise<void> =>
   runRole('test', async (context) => {
-    const prepared = await prepare(path, options);
-    const { trial } = prepared;
-    for (const name of trial.missing) printNote(`The input "${name}" is null: give it with --input ${name}=<json>.`);
-    const core = await openTrialCore(context, {
+    const preparing = prepare(path, filesOf(resolve(path)), options);
+    const starting = openTrialCore(context, {
       onPrepare: () => printNote('Preparing a database for tests; the next start is faster …'),
     });
-    if (context.shutdown.signal.aborted) return;
-    const taskIds = trial.spec.tasks.map((task) => task.taskId);
-    const board = createRunBoard(taskIds);
+    // Both to their end: what has started must be known to whoever stops it.
+    await Promise.allSettled([starting, preparing]);
+    const [prepared, core] = [await preparing, await starting];
+    const { trial } = prepared;
+    for (const name of trial.missing) printNote(`The input "${name}" is null: give it with --input ${name}=<json>.`);
+    const board = createRunBoard(taskIdsOf(trial));
     const output = outputFor(prepared, board, options.json === true);
     try {
       await follow(core, context, { prepared, board, output });
@@ -66,18 +68,18 @@ export const runTrial = (path: string, options: TrialOptions): Promise<void> =>
     }
   });
 
-async function prepare(path: string, options: TrialOptions): Promise<Prepared> {
-  const files = filesOf(resolve(path));
+async function prepare(path: string, files: string[], options: TrialOptions): Promise<Prepared> {
   if (files.length === 0) throw new CommandError(`There is no DAG file in ${path}.`);
   const loaded = await Promise.all(files.map((file) => loadFileOrFail(file, process.cwd())));
   const dags = loaded.flatMap((file) => file.dags);
+  const fileOf = (dag: LoadedDag) => files[loaded.findIndex((file) => file.dags.includes(dag))]!;
   const dag = chooseDag(dags, options.dag, relative(process.cwd(), resolve(path)) || path);
   const { task, upstream, input = {}, tryAll = false, conf = {} } = options;
   const trial = planTrial(dag.spec, { task, upstream, inputs: input, tryAll });
-  checkPlan(trial.spec);
+  checkPlan(trial);
   checkConf(dag.spec, conf);
   const others = dags.filter((other) => other !== dag);
-  return { dag, others, trial, conf, logicalDate: logicalDateOf(options.date, dag.spec.timezone) };
+  return { file: fileOf(dag), dag, others, trial, conf, logicalDate: logicalDateOf(options.date, dag.spec.timezone) };
 }
 
 function chooseDag(dags: LoadedDag[], dagId: string | undefined, path: string): LoadedDag {
@@ -91,12 +93,10 @@ function chooseDag(dags: LoadedDag[], dagId: string | undefined, path: string): 
   throw new CommandError(`${path} has no DAG "${dagId}".${didYouMean(dagId, ids)} There are ${ids.join(', ')}.`);
 }
 
-/** A part of a DAG may lack what another part of it refers to. */
-function checkPlan(spec: DagSpec): void {
-  const checked = validateDagSpec(spec);
-  if (checked.ok) return;
-  const issues = checked.issues.map(({ path, message }) => `  ${path}: ${message}`);
-  throw new CommandError(['The task cannot run without the rest of its DAG:', ...issues].join('\n'));
+function checkPlan(trial: Trial): void {
+  const issues = planIssues(trial).map(({ path, message }) => `  ${path}: ${message}`);
+  if (issues.length > 0)
+    throw new CommandError(['The task cannot run without the rest of its DAG:', ...issues].join('\n'));
 }
 
 function checkConf(spec: DagSpec, conf: { [name: string]: Json }): void {
@@ -119,7 +119,7 @@ function outputFor({ dag, trial }: Prepared, board: RunBoard, json: boolean): Tr
   const { stdout } = process;
   if (!stdout.isTTY) return createTextOutput();
   const { dagId } = dag.spec;
-  return createLiveOutput({ terminal: stdout, colours: stdout.hasColors(), dagId, tasks: trial.spec.tasks, board });
+  return createLiveOutput({ terminal: stdout, colours: stdout.hasColors(), dagId, tasks: trial.running, board });
 }
 
 interface Following {
@@ -131,8 +131,9 @@ interface Following {
 async function follow(core: Core, context: RoleContext, { prepared, board, output }: Following): Promise<void> {
   const { db, engine, listener } = core;
   const { trial, dag } = prepared;
-  const taskIds = trial.spec.tasks.map((task) => task.taskId);
-  const feed = createRunFeed(taskIds, board, output);
+  const taskIds = taskIdsOf(trial);
+  const bundles = join(context.config.home, 'worker', 'bundles');
+  const feed = createRunFeed({ taskIds, board, output, tidy: sourcePaths(bundles, prepared.file) });
   let runId = 0;
   const specs = [trial.spec, ...prepared.others.map(({ spec }) => spec)];
   await openTrialWorker(core, context, { queues: queuesOf(specs), onLogs: (chunks) => feed.logs(runId, chunks) });
@@ -144,24 +145,33 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   const { signal } = context.shutdown;
   const state = await watchRun({ db, listener, signal }, runId, (event) => feed.event(event));
   feed.flush();
-  if (state === null) return;
-  const withoutRetries = new Set(
-    dag.spec.tasks
-      .filter((task) => task.retries > (planned(trial, task.taskId)?.retries ?? 0))
-      .map(({ taskId }) => taskId),
-  );
+  if (state === null) {
+    output.close();
+    return printNote('Stopped: what ran is interrupted.');
+  }
+  const { tasks } = dag.spec;
+  const retriesOf = new Map(trial.running.map((task) => [task.taskId, task.retries]));
+  const isCut = (task: TaskSpec) => task.retries > (retriesOf.get(task.taskId) ?? 0);
+  const withoutRetries = new Set(tasks.filter(isCut).map((task) => task.taskId));
   const seconds = (performance.now() - startedAt) / 1000;
   const input = { dagId: dag.spec.dagId, runId, state, seconds, taskCount: taskIds.length, withoutRetries };
   output.ended(await summarise(db, board, input));
   process.exitCode = RUN_EXIT_CODES[state.toUpperCase()] ?? 1;
 }
 
-const planned = (trial: Trial, taskId: string) => trial.spec.tasks.find((task) => task.taskId === taskId);
+const taskIdsOf = (trial: Trial): string[] => trial.running.map((task) => task.taskId);
 
 const isOurs = (queue: string) => !queue.startsWith('@');
 const queuesOf = (specs: DagSpec[]): string[] => [
   ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter(isOurs)),
 ];
+
+/** Stack traces name the file that its author knows, not the copy that the task ran from. */
+function sourcePaths(bundles: string, file: string): (text: string) => string {
+  const folder = relative(process.cwd(), dirname(file));
+  const copy = new RegExp(`${bundles.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}[/\\\\][0-9a-f]{64}[/\\\\]`, 'g');
+  return (text) => text.replace(copy, folder === '' ? '' : `${folder}/`);
+}
 
 async function startRun({ db, engine }: Core, { dag, others, trial, conf, logicalDate }: Prepared): Promise<number> {
   const deploy = (spec: DagSpec, { bundle }: LoadedDag) => deployDag(db, { spec, bundle, actor: 'test' });

@@ -20,7 +20,7 @@ export interface RunSummary {
   failures: Failure[];
   /** Not run because an upstream failed. */
   notRun: string[];
-  /** Failed tasks that in production would have been tried again. */
+  /** Failed tasks that have retries, which were not made. */
   retriesLeftOut: string[];
 }
 
@@ -80,7 +80,7 @@ export function describeSummary(summary: RunSummary): string[] {
   }
   if (notRun.length > 0) lines.push(`Not run, for an upstream failed: ${listed(notRun)}`);
   if (retriesLeftOut.length > 0)
-    lines.push(`In production these are tried again, here with --try-all: ${listed(retriesLeftOut)}`);
+    lines.push(`Their retries were left out, --try-all makes them: ${listed(retriesLeftOut)}`);
   return lines;
 }
 

@@ -23,12 +23,18 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   const remove = () => removeTrialFolder(folder);
   shutdown.add('folder', remove, remove);
   const cache = join(config.home, 'trial-templates');
-  const server = await startFromTemplate({ cache, dataDir: join(folder, 'postgres'), onPrepare }).catch(
-    (cause: Error) => {
-      throw new CommandError(cause.message, { cause });
-    },
+  const starting = startFromTemplate({ cache, dataDir: join(folder, 'postgres'), onPrepare });
+  // At once: a signal may come while it starts, and its server must not be left running.
+  shutdown.add('postgres', () =>
+    starting.then(
+      (server) => server.stop(),
+      () => undefined,
+    ),
   );
-  shutdown.add('postgres', server.stop);
+  const server = await starting.catch((cause: Error) => {
+    throw new CommandError(cause.message, { cause });
+  });
+  if (shutdown.signal.aborted) throw new CommandError('Stopped.');
   // Tasks work in the folder too.
   context.config = { ...config, home: folder, databaseUrl: null };
   const database = openDatabase(server.url, context);

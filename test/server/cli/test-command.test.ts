@@ -1,0 +1,172 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli, startCli } from '../../helpers/cli.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'millrace-test-command-'));
+// As root PostgreSQL runs as another user, who must be able to pass.
+chmodSync(root, 0o755);
+const env = { MILLRACE_HOME: join(root, 'home'), TMPDIR: root };
+const test = (...args: string[]) => runCli(['test', ...args], env);
+const file = (name: string) => join(root, name);
+const leftBehind = () => readdirSync(root).filter((name) => name.startsWith('millrace-trial-'));
+const processes = () => execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+
+beforeAll(() => {
+  writeFileSync(
+    file('sales.ts'),
+    `import { dag } from 'millrace';
+     export default dag('sales', { schedule: '@daily', start: '2026-01-01', retries: 2, retryDelay: '1s' }, ({ task, bash }) => {
+       const extract = task('extract', () => ({ rows: 2 }));
+       const load = task('load', { extract }, ({ extract, ctx }) => {
+         console.log('loading', extract?.rows);
+         if (ctx.ti.tryNumber < ctx.ti.maxTries) throw new Error('not yet');
+         return extract?.rows;
+       });
+       const check = bash('check', { inputs: { ROWS: load }, command: 'echo "$ROWS rows of {{ ds }} for {{ params.who }}"; exit $((ROWS == 13))' });
+       bash('never', { after: check, command: 'true' });
+     });
+     export const other = dag('other', {}, ({ bash }) => { bash('b', { command: 'true' }); });`,
+  );
+  writeFileSync(
+    file('sleeps.yaml'),
+    'dagId: sleeps\ntasks:\n  - { taskId: nap, kind: bash, command: "echo asleep; sleep 600" }\n',
+  );
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const withoutTimes = (text: string) =>
+  text
+    .replace(/^\d\d:\d\d:\d\d /gm, '')
+    .replace(/in \d+\.\d s/, 'in a moment')
+    .trimEnd()
+    .split('\n');
+
+describe('millrace test', { timeout: 90_000 }, () => {
+  it('runs a DAG with no service and tells every change, every line and the outcome', async () => {
+    const ended = await test(file('sales.ts'), '--dag', 'sales', '--date', '2026-03-01', '--conf', '{"who": "you"}');
+    expect(ended).toMatchObject({ code: 0 });
+    expect(withoutTimes(ended.stdout).filter((line) => !line.endsWith(' queued'))).toEqual([
+      'extract running',
+      'extract success',
+      'load running',
+      'load | loading 2',
+      'load success',
+      'check running',
+      'check | 2 rows of 2026-03-01 for you',
+      'check success',
+      'never running',
+      'never success',
+      'sales success in a moment: 4 success',
+    ]);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it('one task alone takes the results that it is given; a failure is told with its cause, and the exit status is 2', async () => {
+    const args = [
+      '--dag',
+      'sales',
+      '--task',
+      'check',
+      '--input',
+      'ROWS=13',
+      '--conf',
+      '{"who": "me"}',
+      '--date',
+      '2026-03-01',
+    ];
+    const ended = await test(file('sales.ts'), ...args);
+    expect(ended).toMatchObject({ code: 2, stderr: '' });
+    expect(withoutTimes(ended.stdout).filter((line) => !line.endsWith(' queued'))).toEqual([
+      'check running',
+      'check | 13 rows of 2026-03-01 for me',
+      'check | Exit code 1.',
+      'check failed (exit_code)',
+      'sales failed in a moment: 1 failed',
+      '✗ check: exit_code 1',
+      '    Exit code 1.',
+      'Their retries were left out, --try-all makes them: check',
+    ]);
+  });
+
+  it('an input that nobody gave is null, and that is said', async () => {
+    const ended = await test(file('sales.ts'), '--dag', 'sales', '--task', 'load');
+    expect(ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('The input "extract" is null: give it with --input extract=<json>.'),
+      stdout: expect.stringContaining('load | loading undefined'),
+    });
+  });
+
+  it('makes all tries with --try-all, and speaks JSON line by line', async () => {
+    const ended = await test(file('sales.ts'), '--dag', 'sales', '--task', 'load', '--upstream', '--try-all', '--json');
+    expect(ended).toMatchObject({ code: 0 });
+    const lines = ended.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { [key: string]: unknown });
+    const states = lines
+      .filter((line) => line['type'] === 'task' && line['taskId'] === 'load')
+      .map((line) => line['state']);
+    expect(states.filter((state) => state === 'RUNNING')).toHaveLength(3);
+    expect(states).toContain('UP_FOR_RETRY');
+    expect(lines.at(-1)).toMatchObject({
+      type: 'run',
+      dagId: 'sales',
+      state: 'SUCCESS',
+      counts: { success: 2 },
+      failures: [],
+    });
+  });
+
+  it('says what is wrong with the call before anything runs', async () => {
+    expect(await test(file('sales.ts'))).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/choose one with --dag.*sales, other/),
+    });
+    expect(await test(file('sleeps.yaml'), '--date', 'soon')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/--date soon: not a date/),
+    });
+    expect(await test(file('nothing.yaml'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no file or folder/),
+    });
+    expect(await test(file('sleeps.yaml'), '--conf', '[]')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/JSON object/),
+    });
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it('Ctrl-C leaves no process and no folder', async () => {
+    const running = startCli(['test', file('sleeps.yaml')], env);
+    await running.sees(/nap \| asleep/);
+    const ended = await running.kill('SIGINT');
+    expect(ended).toMatchObject({ signal: 'SIGINT', stderr: expect.stringContaining('Stopped') });
+    expect(leftBehind()).toEqual([]);
+    expect(processes()).not.toContain(root);
+  });
+
+  it('Ctrl-C while it starts leaves nothing either', async () => {
+    const running = startCli(['test', file('sleeps.yaml')], env);
+    await waitFor(() => leftBehind().length > 0, { what: 'its folder' });
+    expect(await running.kill('SIGINT')).toMatchObject({ signal: 'SIGINT' });
+    expect(leftBehind()).toEqual([]);
+    await waitFor(() => !processes().includes(root), { what: 'every process to end' });
+  });
+
+  it('what a killed one left behind goes with the next', async () => {
+    const running = startCli(['test', file('sleeps.yaml')], env);
+    await running.sees(/nap \| asleep/);
+    await running.kill('SIGKILL');
+    expect(leftBehind()).toHaveLength(1);
+    expect((await test(file('sales.ts'), '--dag', 'other')).code).toBe(0);
+    expect(leftBehind()).toEqual([]);
+    await waitFor(() => !processes().includes(root), { what: 'every process to end' });
+  });
+});
