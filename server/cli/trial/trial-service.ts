@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { startFromTemplate } from '#db/embedded-template.ts';
 import { appendLogChunks } from '#db/queries/log.ts';
@@ -7,7 +8,7 @@ import type { LogChunk } from '#sdk/protocol.ts';
 import { createDirectWorkerApi } from '../../worker/direct-worker-api.ts';
 import { CommandError } from '../command-error.ts';
 import { openDatabase, openListener } from '../roles/database.ts';
-import { openEngine, openScheduler, type Core } from '../roles/engine.ts';
+import { openEngine, openScheduler, openVault, type Core } from '../roles/engine.ts';
 import type { RoleContext } from '../roles/role.ts';
 import { openWorker } from '../roles/worker.ts';
 import { makeTrialFolder, removeTrialFolder } from './trial-folder.ts';
@@ -39,7 +40,8 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   context.config = { ...config, home: folder, databaseUrl: null };
   const database = openDatabase(server.url, context);
   const listener = openListener(server.url, context);
-  const core = { ...database, listener, engine: openEngine(database, context) };
+  const vault = openVault(randomBytes(32), context);
+  const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
   await listener.start();
   await openScheduler(core, context);
   return core;

@@ -16,7 +16,7 @@ const spec = dagOf(
     },
     report: ['load'],
   },
-  { schedule: { kind: 'cron', expression: '@daily' }, catchup: true, pausedOnCreation: true },
+  { schedule: { kind: 'cron', expressions: ['@daily'] }, catchup: true, pausedOnCreation: true },
 );
 const plan = (request: Partial<TrialRequest>) => planTrial(spec, { inputs: {}, tryAll: false, ...request });
 const idsOf = ({ spec: planned }: ReturnType<typeof plan>) => planned.tasks.map((task) => task.taskId);
