@@ -1,5 +1,6 @@
 /** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
 import type { MapSpec } from './map-spec.ts';
+import type { HttpFields, SqlFields } from './operator-spec.ts';
 import type { Json } from './protocol.ts';
 import type { RetryRule } from './retry-rules.ts';
 
@@ -134,6 +135,8 @@ export interface LatestOnlyTaskSpec extends TaskSpecBase {
 export interface MapTaskSpec extends TaskSpecBase {
   kind: 'map';
 }
+export interface HttpTaskSpec extends TaskSpecBase, HttpFields {}
+export interface SqlTaskSpec extends TaskSpecBase, SqlFields {}
 export type TaskSpec =
   | EmptyTaskSpec
   | BashTaskSpec
@@ -142,6 +145,8 @@ export type TaskSpec =
   | BranchTaskSpec
   | ShortCircuitTaskSpec
   | LatestOnlyTaskSpec
+  | HttpTaskSpec
+  | SqlTaskSpec
   | MapTaskSpec;
 export type TaskKind = TaskSpec['kind'];
 

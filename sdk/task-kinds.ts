@@ -6,6 +6,7 @@ import { FLOW_KINDS } from './flow-kinds.ts';
 import { groupId } from './group-fields.ts';
 import { map } from './map-fields.ts';
 import { edgeLabels, teardown } from './setup-fields.ts';
+import { checkHttp, checkSql, HTTP_FIELDS, SQL_FIELDS } from './operator-fields.ts';
 import {
   boolean,
   bytes,
@@ -109,6 +110,8 @@ const KINDS: { [Kind in TaskKind]: KindOf } = {
   },
   typescript: { summary: 'A function of a TypeScript DAG file.', fields: {} },
   ...FLOW_KINDS,
+  http: { summary: 'A request to an HTTP service.', fields: HTTP_FIELDS, check: checkHttp },
+  sql: { summary: 'Statements for a database.', fields: SQL_FIELDS, check: checkSql },
 };
 
 export const KIND_NAMES: string[] = Object.keys(KINDS);

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const ENTRY_POINTS = {
   supervisor: 'server/runner/supervisor-main',
   'node-child': 'server/runner/node-child',
+  'operator-child': 'server/runner/operator-child',
   'load-dag-file': 'server/bundles/load-dag-file-main',
 } as const;
 export type EntryPoint = keyof typeof ENTRY_POINTS;

@@ -8,6 +8,7 @@ const ENTRY_POINTS = [
   'server/cli/main.ts',
   'server/runner/supervisor-main.ts',
   'server/runner/node-child.ts',
+  'server/runner/operator-child.ts',
   'server/bundles/load-dag-file-main.ts',
   'sdk/index.ts',
 ];

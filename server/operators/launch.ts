@@ -1,5 +1,19 @@
-import type { Dispatch, Json } from '#sdk/protocol.ts';
+import type { HttpFields, SqlFields } from '#sdk/operator-spec.ts';
+import type { ConnectionValue, Dispatch, Json } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
+
+/** An http task with its address, headers and body put together. Header names are in lower case. */
+export interface HttpLaunch extends Omit<HttpFields, 'connection' | 'url' | 'path' | 'query' | 'json' | 'form'> {
+  url: string;
+  connection: ConnectionValue | null;
+}
+export interface SqlLaunch extends Omit<SqlFields, 'connection'> {
+  connection: ConnectionValue;
+  /** What the database shows of who is connected. */
+  applicationName: string;
+  /** Seconds; null: no limit. */
+  executionTimeout: number | null;
+}
 
 /** What to start for a dispatch, with every template rendered. */
 export type Launch =
@@ -7,7 +21,8 @@ export type Launch =
   | { how: 'nothing'; result?: Json }
   | { how: 'shell'; command: string; env: { [name: string]: string }; skipOnExitCode: number | null }
   | { how: 'python'; callable: string | null; source: string | null; kwargs: { [name: string]: Json } }
-  | { how: 'node' };
+  | { how: 'node' }
+  | { how: 'operator'; operator: HttpLaunch | SqlLaunch };
 
 /** Renders one templated field; the field's name is for the error. */
 export type Render = (field: string, template: string) => string;

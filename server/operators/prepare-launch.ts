@@ -3,9 +3,11 @@ import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 import { prepareBash } from './bash.ts';
 import { inService, prepareBranch, prepareShortCircuit } from './decision.ts';
 import { prepareEmpty } from './empty.ts';
+import { prepareHttp } from './http.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { preparePython } from './python.ts';
 import { renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
+import { prepareSql } from './sql.ts';
 import { templateContext } from './template-context.ts';
 import { prepareTypeScript } from './typescript.ts';
 
@@ -18,6 +20,8 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   short_circuit: prepareShortCircuit,
   latest_only: inService,
   map: inService,
+  http: prepareHttp,
+  sql: prepareSql,
 };
 
 /** Throws a TemplateError whose message names the field. */

@@ -4,7 +4,7 @@ import type { Launch, Prepare, Render } from './launch.ts';
 import { inputsOf } from './template-context.ts';
 
 /** Every string of a JSON value is a template. */
-function renderAll(render: Render, field: string, value: Json): Json {
+export function renderAll(render: Render, field: string, value: Json): Json {
   if (typeof value === 'string') return render(field, value);
   if (Array.isArray(value)) return value.map((item, index) => renderAll(render, `${field}[${index}]`, item));
   if (typeof value !== 'object' || value === null) return value;

@@ -1,4 +1,6 @@
 import type { Dispatch, Json, LogChunk, TaskReport } from '#sdk/protocol.ts';
+import type { TaskCause } from '#sdk/states.ts';
+import type { HttpLaunch, SqlLaunch } from '../operators/launch.ts';
 
 /** Why a task is stopped from outside. `fenced`: its dispatch is no longer the current one. */
 export type StopReason = 'cancelled' | 'fenced' | 'timeout' | 'interrupted' | 'output_limit' | 'oom_killed';
@@ -36,7 +38,7 @@ export type FromSupervisor =
 /** How the code of a task says it ended: the result of a Python process or of a node child. */
 export interface TaskResult {
   outcome: 'success' | 'failed' | 'skipped';
-  cause?: 'exception' | 'result_invalid' | 'skipped_by_task' | 'oom_killed' | 'value_missing';
+  cause?: TaskCause;
   message?: string;
   /** Class of the error. */
   name?: string;
@@ -44,12 +46,21 @@ export interface TaskResult {
   exceptions?: string[];
   stack?: string | null;
   retryable?: boolean;
+  /** Facts behind a failure. */
+  evidence?: { [key: string]: Json };
   xcoms?: { [key: string]: Json };
+}
+
+/** What a node child runs: a function of its bundle, or an operator. */
+export interface NodeWork {
+  dispatch: Dispatch;
+  operator?: HttpLaunch | SqlLaunch;
+  bundleDir?: string | null;
 }
 
 export type ToNodeChild =
   | { op: 'load'; bundleDir: string; env: { [name: string]: string } }
-  | { op: 'run'; dispatch: Dispatch }
+  | ({ op: 'run' } & NodeWork)
   /** Gives back those that have not begun. */
   | { op: 'return'; dispatchIds: string[] };
 

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rm } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { entryPoint } from '../entry-points.ts';
+import { entryPoint, type EntryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
-import type { FromNodeChild, SupervisorConfig, ToNodeChild } from './messages.ts';
+import type { FromNodeChild, NodeWork, SupervisorConfig, ToNodeChild } from './messages.ts';
 import { markOomKills } from './oom-kills.ts';
 import { preferForOomKill, signalGroup } from './process-group.ts';
 import type { SupervisedTask } from './supervised-task.ts';
@@ -18,6 +18,14 @@ export interface NodeChildEvents {
   returned(tasks: SupervisedTask[]): void;
   /** The process is gone; the tasks that had not begun are given back. */
   gone(notBegun: SupervisedTask[], why: string): void;
+}
+
+/** What runs in a node child. */
+export interface NodeProgram {
+  entry: EntryPoint;
+  /** What the child has loaded, and its other tasks share; null: the task has no code. */
+  bundleOf(task: SupervisedTask): string | null;
+  workOf(task: SupervisedTask): NodeWork;
 }
 
 /** A warm Node process and the tasks that are in it: the first may be running, the others wait in its queue. */
@@ -40,9 +48,10 @@ export function createNodeChild(
   bundleDir: string,
   memoryLimit: number | null,
   config: SupervisorConfig,
+  program: NodeProgram,
   events: NodeChildEvents,
 ): NodeChild {
-  const { command, args } = entryPoint('node-child');
+  const { command, args } = entryPoint(program.entry);
   const heap =
     memoryLimit === null ? [] : [`--max-old-space-size=${Math.max(32, Math.floor((memoryLimit * HEAP_SHARE) / MIB))}`];
   const env = { ...config.environment, MILLRACE_BUNDLE_DIR: bundleDir };
@@ -142,7 +151,8 @@ export function createNodeChild(
     tasks,
     push(task) {
       tasks.push(task);
-      writer.send({ op: 'run', dispatch: { ...task.dispatch, token: null } });
+      const { dispatch, ...work } = program.workOf(task);
+      writer.send({ op: 'run', ...work, dispatch: { ...dispatch, token: null } });
     },
     takeBack: (wanted) => writer.send({ op: 'return', dispatchIds: wanted.map((task) => task.dispatch.dispatchId) }),
     setPaused(paused) {

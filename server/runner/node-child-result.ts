@@ -8,11 +8,12 @@ export type Results = { [key: string]: Json };
 export async function resultOf(
   module: object,
   dispatch: Dispatch,
-  host: TaskHost,
-  xcoms: Results,
+  host: Omit<TaskHost, 'xcomPush'>,
 ): Promise<TaskResult> {
+  const xcoms: Results = {};
+  const xcomPush = (key: string, value: Json) => void (xcoms[key] = value);
   try {
-    const value = await runTypeScriptTask(module, dispatch, host);
+    const value = await runTypeScriptTask(module, dispatch, { ...host, xcomPush });
     if (value !== null) xcoms['return_value'] = value;
     return { outcome: 'success', ...(Object.keys(xcoms).length > 0 && { xcoms }) };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { createNodeChild, type NodeChild } from './node-child-process.ts';
+import { createNodeChild, type NodeChild, type NodeProgram } from './node-child-process.ts';
 import { signalGroup } from './process-group.ts';
 import type { Runtime, RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
@@ -38,8 +38,15 @@ const RECYCLE_RSS = 512 * 1024 * 1024;
 /** A child that dies before it begins what it is given. */
 const MAX_RESTARTS = 5;
 
-/** Runs TypeScript tasks in warm Node processes, one task at a time in each. */
-export function createNodeRuntime({ config, memory }: RuntimeDeps): Runtime<'node'> {
+/** Functions of a bundle. */
+const TYPESCRIPT: NodeProgram = {
+  entry: 'node-child',
+  bundleOf: (task) => task.bundleDir,
+  workOf: ({ dispatch }) => ({ dispatch }),
+};
+
+/** Runs tasks in warm Node processes, one task at a time in each. */
+export function createNodeRuntime({ config, memory }: RuntimeDeps, program = TYPESCRIPT): Runtime<'node'> {
   const bundles = new Map<string, Bundle>();
   const restarts = new WeakMap<SupervisedTask, number>();
   let timer: NodeJS.Timeout | null = null;
@@ -112,7 +119,7 @@ export function createNodeRuntime({ config, memory }: RuntimeDeps): Runtime<'nod
   };
 
   const addChild = (bundle: Bundle): Child => {
-    const process = createNodeChild(bundle.dir, bundle.memoryLimit, config, {
+    const process = createNodeChild(bundle.dir, bundle.memoryLimit, config, program, {
       ready() {
         child.state = 'ready';
         child.idleSince = performance.now();
@@ -197,8 +204,9 @@ export function createNodeRuntime({ config, memory }: RuntimeDeps): Runtime<'nod
 
   return {
     start(task) {
-      if (task.bundleDir === null) return task.end(noBundle());
-      const bundle = bundleOf(bundles, task.bundleDir, task.memoryLimit);
+      const dir = program.bundleOf(task);
+      if (dir === null) return task.end(noBundle());
+      const bundle = bundleOf(bundles, dir, task.memoryLimit);
       task.control = controlOf(bundle, task);
       bundle.waiting.push({ task, since: performance.now() });
       assign(bundle);

@@ -1,21 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Dispatch } from '#sdk/protocol.ts';
+import type { NodeWork, TaskResult } from './messages.ts';
 import type { ChildChannel } from './node-child-channel.ts';
-import { failedResult, resultOf, type Results } from './node-child-result.ts';
+import { failedResult } from './node-child-result.ts';
 
-export interface LoadedBundle {
-  module: object;
-  bundleDir: string;
-  env: { readonly [name: string]: string };
-}
+/** Runs one task; never rejects. */
+export type RunWork = (work: NodeWork, signal: AbortSignal) => Promise<TaskResult>;
 
 /** Runs the tasks of a node child, one at a time. */
 export interface TaskLoop {
-  push(dispatch: Dispatch): void;
+  push(work: NodeWork): void;
   /** From now on tasks can run. */
-  load(bundle: LoadedBundle): void;
+  load(runWork: RunWork): void;
   /** Gives back those of them that have not begun. */
   takeBack(dispatchIds: string[]): string[];
   run(): void;
@@ -37,32 +34,29 @@ const TURN_MS = 5;
 
 export function createTaskLoop(channel: ChildChannel): TaskLoop {
   const storage = new AsyncLocalStorage<Current>();
-  const queue: Dispatch[] = [];
+  const queue: NodeWork[] = [];
   let current: Current | null = null;
   let running = false;
-  let bundle: LoadedBundle | null = null;
+  let runWork: RunWork | null = null;
 
-  const runNext = async ({ module, bundleDir, env }: LoadedBundle, dispatch: Dispatch) => {
-    const { dispatchId } = dispatch;
+  const runNext = async (runOne: RunWork, work: NodeWork) => {
+    const { dispatchId } = work.dispatch;
     const mine: Current = { dispatchId, abort: new AbortController() };
     current = mine;
     // Written before the code runs, with the end of the one before: what has begun is known even if this one blocks or crashes.
     channel.say({ type: 'began', dispatchId });
     channel.flush();
     const startedAt = performance.now();
-    const xcoms: Results = {};
-    const xcomPush = (key: string, value: Results[string]) => void (xcoms[key] = value);
-    const host = { signal: mine.abort.signal, bundleDir, env, xcomPush };
-    const result = await storage.run(mine, () => resultOf(module, dispatch, host, xcoms));
+    const result = await storage.run(mine, () => runOne(work, mine.abort.signal));
     if (result.stack) channel.print(dispatchId, 'e', `${result.stack}\n`);
     channel.say({ type: 'ended', dispatchId, result, ms: performance.now() - startedAt });
     current = null;
   };
-  const run = async (loaded: LoadedBundle) => {
+  const run = async (runOne: RunWork) => {
     running = true;
     let turn = performance.now();
-    for (let dispatch = queue.shift(); dispatch; dispatch = queue.shift()) {
-      await runNext(loaded, dispatch);
+    for (let work = queue.shift(); work; work = queue.shift()) {
+      await runNext(runOne, work);
       if (performance.now() - turn < TURN_MS) continue;
       channel.flush();
       await nextTurn();
@@ -73,15 +67,15 @@ export function createTaskLoop(channel: ChildChannel): TaskLoop {
   };
 
   return {
-    push: (dispatch) => void queue.push(dispatch),
-    load: (loaded) => void (bundle = loaded),
+    push: (work) => void queue.push(work),
+    load: (loaded) => void (runWork = loaded),
     takeBack(dispatchIds) {
-      const back = queue.filter((dispatch) => dispatchIds.includes(dispatch.dispatchId));
-      queue.splice(0, queue.length, ...queue.filter((dispatch) => !back.includes(dispatch)));
-      return back.map((dispatch) => dispatch.dispatchId);
+      const back = queue.filter(({ dispatch }) => dispatchIds.includes(dispatch.dispatchId));
+      queue.splice(0, queue.length, ...queue.filter((work) => !back.includes(work)));
+      return back.map(({ dispatch }) => dispatch.dispatchId);
     },
     run() {
-      if (!running && bundle) void run(bundle);
+      if (!running && runWork) void run(runWork);
     },
     owner: () => (storage.getStore() ?? current)?.dispatchId ?? null,
     abort() {

@@ -91,9 +91,10 @@ function said(
     verdict.message = shorten(result.name ? `${result.name}: ${result.message}` : result.message);
   if (exitCode !== null) verdict.exitCode = exitCode;
   const exceptions = result.exceptions?.slice(0, MOST_CLASSES).map((name) => shorten(name, 200)) ?? [];
-  const facts = result.name
-    ? { ...evidence, exception: result.name, exceptions, stack: shorten(result.stack ?? '', 16_000) }
-    : evidence;
+  const thrown = result.name
+    ? { exception: result.name, exceptions, stack: shorten(result.stack ?? '', 16_000) }
+    : null;
+  const facts = thrown || result.evidence ? { ...evidence, ...thrown, ...result.evidence } : evidence;
   if (facts) verdict.evidence = facts;
   if (result.xcoms && withResults) verdict.xcoms = result.xcoms;
   if (result.retryable === false && result.outcome === 'failed') verdict.retryable = false;

@@ -8,6 +8,7 @@ import { createMemoryWatch } from './memory-watch.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
 import { createNodeRuntime } from './node-runtime.ts';
 import { DISPATCH_VARIABLE, killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
+import { createOperatorRuntime } from './operator-runtime.ts';
 import { createPythonRuntime } from './python-runtime.ts';
 import { createSupervisedTask, type SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
@@ -31,7 +32,8 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
   const shell = createShellRuntime(deps);
   const python = createPythonRuntime(deps);
   const node = createNodeRuntime(deps);
-  const runtimes = [shell, python, node];
+  const operator = createOperatorRuntime(deps);
+  const runtimes = [shell, python, node, operator];
   const warm = setTimeout(python.warm, PYTHON_WARM_MS);
 
   let toSweep = new Set<string>();
@@ -53,6 +55,7 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
     if (prepared.how === 'shell') shell.start(task, prepared);
     else if (prepared.how === 'python') python.start(task, prepared);
     else if (prepared.how === 'node') node.start(task, prepared);
+    else if (prepared.how === 'operator') operator.start(task, prepared);
     else task.end(NOTHING_TO_DO);
   };
 

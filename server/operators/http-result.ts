@@ -1,0 +1,156 @@
+/** What an HTTP answer says: whether it is the expected one, what its result is, where the next page lies. */
+import { isDeepStrictEqual } from 'node:util';
+import { parseJsonPath, valueAt } from '#sdk/json-path.ts';
+import type { HttpExpectation, HttpPagination, HttpResult, JsonExpectation } from '#sdk/operator-spec.ts';
+import type { Json } from '#sdk/protocol.ts';
+import { matchesStatus } from './http-retry.ts';
+
+export interface Answer {
+  status: number;
+  headers: { readonly [name: string]: string };
+  body: Buffer;
+}
+
+/** The answer is not what the task needs. */
+export class AnswerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'AnswerError';
+  }
+}
+
+const shorten = (text: string, length = 200) => (text.length > length ? `${text.slice(0, length)}…` : text);
+
+/** Its JSON, parsed once. */
+export interface ReadAnswer extends Answer {
+  json(): Json;
+  text(): string;
+}
+
+export function readAnswer(answer: Answer): ReadAnswer {
+  let parsed: { value: Json } | undefined;
+  const text = () => decoded(answer);
+  return {
+    ...answer,
+    text,
+    json() {
+      parsed ??= { value: parse(text(), answer) };
+      return parsed.value;
+    },
+  };
+}
+
+function decoded({ headers, body }: Answer): string {
+  const charset = /charset\s*=\s*"?([\w.:-]+)/i.exec(headers['content-type'] ?? '')?.[1];
+  try {
+    return new TextDecoder(charset ?? 'utf-8').decode(body);
+  } catch {
+    return body.toString('utf8');
+  }
+}
+
+function parse(text: string, { headers }: Answer): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    const type = headers['content-type'] ? ` (it is ${headers['content-type']})` : '';
+    throw new AnswerError(`The answer is not JSON${type}: ${(error as Error).message}. It begins: ${shorten(text)}`);
+  }
+}
+
+/** Throws what is not as expected. */
+export function checkAnswer(answer: ReadAnswer, expect: HttpExpectation): void {
+  if (!matchesStatus(answer.status, expect.status))
+    throw new AnswerError(
+      `The answer has status ${answer.status}, not ${expect.status.join(' or ')}${bodyHint(answer.text())}`,
+    );
+  if (expect.bodyMatches !== null && !regexOf(expect.bodyMatches, 'expect.bodyMatches').test(answer.text()))
+    throw new AnswerError(`The body does not match /${expect.bodyMatches}/${bodyHint(answer.text())}`);
+  for (const [path, expected] of Object.entries(expect.json)) checkValue(answer.json(), path, expected);
+}
+
+const bodyHint = (text: string) => (text.trim() === '' ? '.' : `: ${shorten(text.trim())}`);
+
+function checkValue(json: Json, path: string, expected: JsonExpectation): void {
+  const found = lookUp(json, path);
+  const shown = found === undefined ? 'nothing' : shorten(JSON.stringify(found));
+  if ('exists' in expected) {
+    if ((found !== undefined) !== expected.exists)
+      throw new AnswerError(`${path} is ${expected.exists ? 'missing' : `there: ${shown}`}.`);
+  } else if ('equals' in expected) {
+    if (!isDeepStrictEqual(found, expected.equals))
+      throw new AnswerError(`${path} is ${shown}, not ${shorten(JSON.stringify(expected.equals))}.`);
+  } else {
+    const text = typeof found === 'string' ? found : JSON.stringify(found);
+    if (found === undefined || !regexOf(expected.matches, `expect.json.${path}`).test(text))
+      throw new AnswerError(`${path} is ${shown}, which does not match /${expected.matches}/.`);
+  }
+}
+
+function regexOf(source: string, field: string): RegExp {
+  try {
+    return new RegExp(source, 'su');
+  } catch (error) {
+    throw new AnswerError(`${field}: ${(error as Error).message}`);
+  }
+}
+
+function lookUp(json: Json, path: string): Json | undefined {
+  const parsed = parseJsonPath(path);
+  if (typeof parsed === 'string') throw new AnswerError(`${path} is not a path. ${parsed}`);
+  return valueAt(json, parsed);
+}
+
+const saysJson = (answer: Answer) => /[/+]json\b/i.test(answer.headers['content-type'] ?? '');
+
+export function resultOf(answer: ReadAnswer, result: HttpResult): Json {
+  if (typeof result === 'object') {
+    const found = lookUp(answer.json(), result.path);
+    if (found === undefined) throw new AnswerError(`There is nothing at ${result.path} in the answer.`);
+    return found;
+  }
+  switch (result) {
+    case 'none':
+      return null;
+    case 'status':
+      return answer.status;
+    case 'headers':
+      return { ...answer.headers };
+    case 'text':
+      return answer.text();
+    case 'json':
+      return answer.body.length === 0 ? null : answer.json();
+    case 'auto':
+      return answer.body.length === 0 ? null : saysJson(answer) ? answer.json() : answer.text();
+  }
+}
+
+/** The items of one page. */
+export function itemsOf(answer: ReadAnswer, { items }: HttpPagination): Json[] {
+  const found = lookUp(answer.json(), items);
+  if (!Array.isArray(found)) throw new AnswerError(`There is no list at ${items} in the answer.`);
+  return found;
+}
+
+/** Where the next page is; null: this was the last. A link to another host is an error: it would get the task's credentials. */
+export function nextPage(answer: ReadAnswer, pagination: HttpPagination, url: URL): URL | null {
+  if (pagination.by === 'link') {
+    const target = nextLink(answer.headers['link']);
+    if (target === null) return null;
+    const next = URL.canParse(target, url) ? new URL(target, url) : null;
+    if (!next || next.origin !== url.origin)
+      throw new AnswerError('The link to the next page leads to another host; it is not followed.');
+    return next;
+  }
+  const cursor = lookUp(answer.json(), pagination.cursor);
+  if (cursor === undefined || cursor === null || cursor === '' || cursor === false) return null;
+  const next = new URL(url);
+  next.searchParams.set(pagination.parameter, typeof cursor === 'string' ? cursor : JSON.stringify(cursor));
+  return next;
+}
+
+function nextLink(header: string | undefined): string | null {
+  for (const [, target = '', parameters = ''] of (header ?? '').matchAll(/<([^>]*)>((?:\s*;\s*[^,;]+)*)/g))
+    if (/;\s*rel\s*=\s*"?(?:[^"]*\s)?next(?:\s[^"]*)?"?\s*(;|$)/i.test(parameters)) return target;
+  return null;
+}

@@ -1,0 +1,62 @@
+/** The life of a warm Node process that runs tasks one after another: it listens on its channel and ends when that closes. */
+import { Socket } from 'node:net';
+import { failureOf } from '#sdk/run-task.ts';
+import { readFrames } from './framing.ts';
+import type { ToNodeChild } from './messages.ts';
+import { createChildChannel, type ChildChannel } from './node-child-channel.ts';
+import { createTaskLoop, type RunWork } from './task-loop.ts';
+
+const CHANNEL_FD = 3;
+/** As a shell tells the death by SIGTERM. */
+const TERMINATED = 143;
+
+export type LoadMessage = Extract<ToNodeChild, { op: 'load' }>;
+
+/** `load` makes what runs tasks, of what the supervisor says first. */
+export function startNodeChild(load: (message: LoadMessage, channel: ChildChannel) => Promise<RunWork>): void {
+  const channel = createChildChannel(CHANNEL_FD);
+  const loop = createTaskLoop(channel);
+  const onMessage = (message: ToNodeChild) => {
+    if (message.op === 'run') loop.push(message);
+    else if (message.op === 'return') {
+      channel.say({ type: 'returned', dispatchIds: loop.takeBack(message.dispatchIds) });
+      channel.flush();
+    } else
+      void loaded(load(message, channel), channel).then((runWork) => {
+        loop.load(runWork);
+        loop.run();
+      });
+  };
+  /** An error outside of any promise of a task: this process is no longer to be trusted. */
+  const fail = (error: unknown) => {
+    loop.fail(error);
+    process.exit(1);
+  };
+  const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: false });
+  // The supervisor is gone; what is still running must not outlive it.
+  socket.on('close', () => process.exit(0));
+  const onMessages = (messages: ToNodeChild[]) => {
+    messages.forEach(onMessage);
+    loop.run();
+  };
+  readFrames(socket, onMessages, fail);
+  channel.capturePrints(loop.owner);
+  process.on('exit', channel.flush);
+  process.on('uncaughtException', fail);
+  process.on('SIGTERM', () => {
+    if (!loop.abort()) process.exit(TERMINATED);
+  });
+}
+
+async function loaded(loading: Promise<RunWork>, channel: ChildChannel): Promise<RunWork> {
+  try {
+    const runWork = await loading;
+    channel.say({ type: 'ready' });
+    channel.flush();
+    return runWork;
+  } catch (error) {
+    const stack = error instanceof Error ? (error.stack ?? null) : null;
+    channel.say({ type: 'load_failed', message: failureOf(error).message, stack });
+    process.exit(1);
+  }
+}
