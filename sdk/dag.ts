@@ -103,7 +103,13 @@ function createBuilder(dagId: string) {
     return add(taskId, kind, inputs ?? {}, rest, {});
   };
   const empty = (taskId: string, options: TaskOptions = {}) => add(taskId, 'empty', {}, options, {});
-  return { builder: { task, bash: withInputs('bash'), python: withInputs('python'), empty }, tasks, handlers };
+  const kinds = {
+    bash: withInputs('bash'),
+    python: withInputs('python'),
+    http: withInputs('http'),
+    sql: withInputs('sql'),
+  };
+  return { builder: { task, ...kinds, empty }, tasks, handlers };
 }
 
 function createRef(taskId: string, key: string): TaskRef<never> {

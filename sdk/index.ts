@@ -5,3 +5,4 @@ export { TRIGGER_RULES } from './dag-spec.ts';
 export type { DagSpec, TaskSpec, TriggerRule } from './dag-spec.ts';
 export type { Json, RunContext } from './protocol.ts';
 export type { Dag, DagOptions, Duration, ParamsSchema, TaskContext, TaskOptions, TaskRef } from './task-types.ts';
+export type { HttpOptions, SqlOptions } from './operator-types.ts';

@@ -1,5 +1,6 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
 import type { DagSpecInput, Overlap, TriggerRule } from './dag-spec.ts';
+import type { HttpOptions, SqlOptions } from './operator-types.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 import type { RetryAction } from './retry-rules.ts';
 import type { TaskCause } from './states.ts';
@@ -161,6 +162,19 @@ export interface DagBuilder<Params> {
   bash(taskId: string, options: BashOptions): TaskRef<string>;
   /** A Python function of a file beside the DAG, or inline source; its result is what it returns. */
   python<Out = Json>(taskId: string, options: PythonOptions): TaskRef<Out>;
+  /** A request to an HTTP service; its result is (a part of) the answer. */
+  http(taskId: string, options: HttpOptions & { result: 'status' }): TaskRef<number>;
+  http(taskId: string, options: HttpOptions & { result: 'text' }): TaskRef<string>;
+  http(taskId: string, options: HttpOptions & { result: 'headers' }): TaskRef<{ [name: string]: string }>;
+  http(taskId: string, options: HttpOptions & { result: 'none' }): TaskRef<null>;
+  http<Out = Json>(taskId: string, options: HttpOptions): TaskRef<Out>;
+  /** Statements for a database; its result is the rows of the last one that gives any. `row_count` is a further result. */
+  sql(taskId: string, options: SqlOptions & { result: 'count' }): TaskRef<number>;
+  sql(taskId: string, options: SqlOptions & { result: 'csv' | 'ndjson' }): TaskRef<string>;
+  sql(taskId: string, options: SqlOptions & { result: 'none' }): TaskRef<null>;
+  sql<Value = Json>(taskId: string, options: SqlOptions & { result: 'value' }): TaskRef<Value | null>;
+  sql<Row = { [column: string]: Json }>(taskId: string, options: SqlOptions & { result: 'row' }): TaskRef<Row | null>;
+  sql<Row = { [column: string]: Json }>(taskId: string, options: SqlOptions): TaskRef<Row[]>;
   /** Does nothing: a place where edges meet. */
   empty(taskId: string, options?: TaskOptions): TaskRef<null>;
 }

@@ -1,17 +1,20 @@
 /** Where an http task's request goes, and what a connection adds to it. */
 import type { ConnectionValue, Json } from '#sdk/protocol.ts';
 
-/** The connection's base address: `host` may be a name or a whole URL; `schema` is http or https. */
+/**
+ * The connection's base address: `host` may be a name or a whole URL; `schema` is `http` or `https`, or the path that all requests are
+ * below.
+ */
 export function baseOf(connection: ConnectionValue): URL {
-  const { id, kind, host, port, schema } = connection;
+  const { id, host, port, schema } = connection;
   if (!host) throw new Error(`The connection '${id}' has no host. Set its host, e.g. 'https://api.example.com'.`);
-  const scheme = schema ?? (kind === 'https' ? 'https' : 'http');
-  const written = /^https?:\/\//i.test(host) ? host : `${scheme}://${host}`;
+  const scheme = /^https?$/i.exec(schema ?? '')?.[0].toLowerCase();
+  const written = /^[a-z][\w+.-]*:\/\//i.test(host) ? host : `${scheme ?? 'http'}://${host}`;
   const base = URL.canParse(written) ? new URL(written) : null;
   if (!base || !['http:', 'https:'].includes(base.protocol))
     throw new Error(`The host of connection '${id}' is no address for HTTP. Write a name, or https://…`);
   if (port !== null) base.port = String(port);
-  return base;
+  return schema && !scheme ? belowBase(base, schema) : base;
 }
 
 /** Below the base: whatever the path says, the request stays with the connection's host. */

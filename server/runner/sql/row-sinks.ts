@@ -106,6 +106,9 @@ export interface FileSink extends RowSink {
   discard(): Promise<void>;
 }
 
+/** Characters that are written at once. */
+const FILE_PART = 64 * 1024;
+
 /** Under another name until it is complete: nobody reads half a file. */
 export async function createFileSink({ path, format }: SqlUnload, tryName: string): Promise<FileSink> {
   const partial = `${path}.${tryName}.part`;
@@ -115,9 +118,20 @@ export async function createFileSink({ path, format }: SqlUnload, tryName: strin
   stream.on('error', (error) => (broken = error));
   let names: readonly string[] = [];
   let rows = 0;
+  /** One for all rows that come until then. */
+  let draining: Promise<void> | null = null;
+  let part = '';
+  const flush = () => {
+    const isFull = !stream.write(part);
+    part = '';
+    if (isFull)
+      draining ??= Promise.race([once(stream, 'drain'), once(stream, 'close')]).then(() => void (draining = null));
+  };
   const write = (line: string): void | Promise<void> => {
     if (broken) throw broken;
-    if (!stream.write(line)) return Promise.race([once(stream, 'drain'), once(stream, 'close')]).then(() => undefined);
+    part += line;
+    if (part.length >= FILE_PART) flush();
+    if (draining) return draining;
   };
   return {
     columns(given) {
@@ -130,6 +144,7 @@ export async function createFileSink({ path, format }: SqlUnload, tryName: strin
       return write(lineOf(format, names, values));
     },
     async finish() {
+      flush();
       stream.end();
       if (!stream.closed) await once(stream, 'close');
       if (broken) throw broken;
