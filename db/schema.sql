@@ -134,6 +134,8 @@ create table dag (
   failures_from timestamp(3) with time zone not null default now(),
   overlap text not null default 'allow'::text,
   continuous boolean not null default false,
+  concurrency_limit integer,
+  concurrency_strategy text,
   constraint dag_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'buffer_one'::text, 'cancel_running'::text]))),
   constraint dag_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_pkey PRIMARY KEY (id),
@@ -163,6 +165,7 @@ create table dag_run (
   conf jsonb,
   timeout_at timestamp(3) with time zone,
   end_reason text,
+  concurrency_key text,
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_run_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_run_pkey PRIMARY KEY (id),
@@ -181,6 +184,9 @@ create table dag_version (
   created_by text,
   created_at timestamp(3) with time zone not null default now(),
   run_timeout double precision,
+  gated boolean not null default false,
+  concurrency_key jsonb,
+  param_defaults jsonb,
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_version_pkey PRIMARY KEY (id),
@@ -199,6 +205,7 @@ create table dag_version_task (
   leaf boolean not null,
   queue text not null,
   rank integer not null,
+  gate_set integer not null default 1,
   constraint dag_version_task_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id) ON DELETE CASCADE,
   constraint dag_version_task_pkey PRIMARY KEY (version_id, task_index)
 );
@@ -234,6 +241,21 @@ create table event_dag (
   constraint event_dag_pkey PRIMARY KEY (run_id, run_seq)
 );
 
+create table gate_timer (
+  gate text not null,
+  due_at timestamp with time zone not null,
+  constraint gate_timer_pkey PRIMARY KEY (gate)
+);
+
+create table held_slot (
+  gate text not null,
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  slots integer not null,
+  constraint held_slot_pkey PRIMARY KEY (run_id, task_index, map_index, gate)
+) with (fillfactor=90, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
 create table import_error (
   source text not null,
   path text not null,
@@ -267,6 +289,25 @@ create table login_link (
   used_at timestamp(3) with time zone,
   constraint login_link_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_user(id) ON DELETE CASCADE,
   constraint login_link_pkey PRIMARY KEY (token_hash)
+);
+
+create table pool (
+  name text not null,
+  slots integer not null,
+  include_deferred boolean not null default false,
+  description text,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint pool_slots_check CHECK ((slots >= 0)),
+  constraint pool_pkey PRIMARY KEY (name)
+);
+
+create table rate_bucket (
+  gate text not null,
+  tokens double precision not null,
+  at timestamp with time zone not null,
+  full_at timestamp with time zone not null,
+  constraint rate_bucket_pkey PRIMARY KEY (gate)
 );
 
 create table ready_task (
@@ -411,12 +452,23 @@ create table variable (
   constraint variable_pkey PRIMARY KEY (key)
 );
 
+create table waiting_gate (
+  run_id bigint not null,
+  gate_set integer not null,
+  gate text not null,
+  rank integer not null,
+  slots integer not null,
+  capacity integer not null,
+  constraint waiting_gate_pkey PRIMARY KEY (run_id, gate_set)
+) with (fillfactor=90, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
 create table waiting_task (
   run_id bigint not null,
   rank integer not null,
   task_index integer not null,
   map_index integer not null default '-1'::integer,
-  constraint waiting_task_pkey PRIMARY KEY (run_id, rank, task_index, map_index)
+  gate_set integer not null default 0,
+  constraint waiting_task_pkey PRIMARY KEY (run_id, gate_set, rank, task_index, map_index)
 );
 
 create table worker (
@@ -449,7 +501,11 @@ CREATE INDEX dag_continuous ON public.dag USING btree (id) WHERE continuous;
 
 CREATE INDEX dag_due ON public.dag USING btree (next_run_at) WHERE ((next_run_at IS NOT NULL) AND (NOT paused) AND active);
 
+CREATE INDEX dag_run_by_key ON public.dag_run USING btree (dag_id, concurrency_key, id) WHERE ((concurrency_key IS NOT NULL) AND (state = ANY (ARRAY['queued'::run_state, 'running'::run_state])));
+
 CREATE UNIQUE INDEX dag_run_idempotency_key ON public.dag_run USING btree (dag_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX dag_run_key_started ON public.dag_run USING btree (dag_id, concurrency_key, started_at) WHERE ((concurrency_key IS NOT NULL) AND (started_at IS NOT NULL));
 
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (kind = 'scheduled'::run_kind);
 
@@ -467,6 +523,8 @@ CREATE INDEX event_xid ON ONLY public.event USING btree (xid);
 
 CREATE INDEX event_dag_xid_idx ON public.event_dag USING btree (xid);
 
+CREATE INDEX held_slot_gate ON public.held_slot USING btree (gate) INCLUDE (slots);
+
 CREATE INDEX ready_task_run ON public.ready_task USING btree (run_id, task_index, map_index);
 
 CREATE INDEX task_timer_due ON public.task_timer USING btree (due_at);
@@ -476,5 +534,7 @@ CREATE INDEX trigger_wait_approval ON public.trigger_wait USING btree (run_id, t
 CREATE INDEX trigger_wait_due ON public.trigger_wait USING btree (due_at);
 
 CREATE INDEX trigger_wait_watch ON public.trigger_wait USING btree (watch_key) WHERE (watch_key IS NOT NULL);
+
+CREATE UNIQUE INDEX waiting_gate_place ON public.waiting_gate USING btree (gate, rank, run_id, gate_set);
 
 CREATE UNIQUE INDEX worker_name ON public.worker USING btree (name) WHERE (state <> 'offline'::text);

@@ -83,6 +83,8 @@ export interface Connection {
 
 export interface Dag {
   active: Generated<boolean>;
+  concurrency_limit: number | null;
+  concurrency_strategy: string | null;
   continuous: Generated<boolean>;
   created_at: Generated<Timestamp>;
   description: string | null;
@@ -109,6 +111,7 @@ export interface Dag {
 
 export interface DagRun {
   active: Generated<number>;
+  concurrency_key: string | null;
   conf: Json | null;
   created_at: Generated<Timestamp>;
   dag_id: number;
@@ -134,13 +137,16 @@ export interface DagRun {
 
 export interface DagVersion {
   bundle_hash: string | null;
+  concurrency_key: Json | null;
   created_at: Generated<Timestamp>;
   created_by: string | null;
   dag_id: number;
+  gated: Generated<boolean>;
   hash: string;
   id: Generated<number>;
   max_active_tasks: number;
   number: number;
+  param_defaults: Json | null;
   run_timeout: number | null;
   spec: Json;
   task_count: number;
@@ -148,6 +154,7 @@ export interface DagVersion {
 
 export interface DagVersionTask {
   entry: boolean;
+  gate_set: Generated<number>;
   instant: boolean;
   leaf: boolean;
   queue: string;
@@ -179,6 +186,19 @@ export interface EventConsumer {
   xid: string;
 }
 
+export interface GateTimer {
+  due_at: Timestamp;
+  gate: string;
+}
+
+export interface HeldSlot {
+  gate: string;
+  map_index: number;
+  run_id: number;
+  slots: number;
+  task_index: number;
+}
+
 export interface ImportError {
   at: Generated<Timestamp>;
   message: string;
@@ -206,6 +226,22 @@ export interface LoginLink {
   token_hash: string;
   used_at: Timestamp | null;
   user_id: number;
+}
+
+export interface Pool {
+  created_at: Generated<Timestamp>;
+  description: string | null;
+  include_deferred: Generated<boolean>;
+  name: string;
+  slots: number;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface RateBucket {
+  at: Timestamp;
+  full_at: Timestamp;
+  gate: string;
+  tokens: number;
 }
 
 export interface ReadyTask {
@@ -333,7 +369,17 @@ export interface Variable {
   value: string | null;
 }
 
+export interface WaitingGate {
+  capacity: number;
+  gate: string;
+  gate_set: number;
+  rank: number;
+  run_id: number;
+  slots: number;
+}
+
 export interface WaitingTask {
+  gate_set: Generated<number>;
   map_index: Generated<number>;
   rank: number;
   run_id: number;
@@ -373,10 +419,14 @@ export interface DB {
   dag_version_task: DagVersionTask;
   event: Event;
   event_consumer: EventConsumer;
+  gate_timer: GateTimer;
+  held_slot: HeldSlot;
   import_error: ImportError;
   lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;
+  pool: Pool;
+  rate_bucket: RateBucket;
   ready_task: ReadyTask;
   schema_migration: SchemaMigration;
   service_process: ServiceProcess;
@@ -389,6 +439,7 @@ export interface DB {
   task_try: TaskTry;
   trigger_wait: TriggerWait;
   variable: Variable;
+  waiting_gate: WaitingGate;
   waiting_task: WaitingTask;
   worker: Worker;
   xcom: Xcom;

@@ -1,5 +1,6 @@
 /** The fields of a DAG beside its tasks, and its limits. */
 import { OVERLAPS } from './dag-spec.ts';
+import { concurrency } from './limit-fields.ts';
 import { scheduleSchema } from './read-schedule.ts';
 import {
   boolean,
@@ -67,6 +68,8 @@ export const DAG_FIELDS: Fields = {
   maxConsecutiveFailedRuns: integer(0, 1000).or(0),
   dagrunTimeout: duration(1).or(null),
   failFast: boolean.or(false),
+  maxActiveTasksPerDag: integer(1, 1_000_000).or(null),
+  concurrency,
   params,
   pausedOnCreation: boolean.or(false),
 };

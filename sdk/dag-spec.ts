@@ -20,6 +20,34 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
+export const WEIGHT_RULES = ['absolute', 'downstream', 'upstream'] as const;
+export type WeightRule = (typeof WEIGHT_RULES)[number];
+export const CONCURRENCY_STRATEGIES = ['queue', 'round_robin', 'cancel_in_progress', 'cancel_newest'] as const;
+export type ConcurrencyStrategy = (typeof CONCURRENCY_STRATEGIES)[number];
+
+/** Task instances whose runs have equal values at these paths count together. */
+export interface ConcurrencyKeySpec {
+  /** Dotted paths below the run's `params` or `conf`, such as `params.customer`. */
+  key: string[];
+  /** Most at once for each value. */
+  limit: number;
+}
+/** Most starts in a stretch of time. */
+export interface RateLimitSpec {
+  limit: number;
+  /** Seconds. */
+  per: number;
+  /** As of a concurrency key; empty: one rate for all runs. */
+  key: string[];
+  /** Tasks that give the same name share one rate, across DAGs; null: the task's own. */
+  name: string | null;
+}
+/** Runs with equal values at these paths count together. */
+export interface ConcurrencySpec extends ConcurrencyKeySpec {
+  /** What happens to runs beyond the limit. */
+  strategy: ConcurrencyStrategy;
+}
+
 export interface TaskSpecBase {
   taskId: string;
   upstream: string[];
@@ -39,8 +67,19 @@ export interface TaskSpecBase {
   /** Seconds a try may run; null: no limit. */
   executionTimeout: number | null;
   queue: string;
-  /** Higher goes first within a queue. */
+  /** Higher goes first within a queue and a pool. */
   priority: number;
+  /** Whose priorities count: the task's own (absolute), or with those of all tasks down- or upstream of it. */
+  weightRule: WeightRule;
+  /** Null: none. */
+  pool: string | null;
+  poolSlots: number;
+  /** Most instances of this task at once, in all runs of the DAG; null: no limit. */
+  maxActiveTis: number | null;
+  /** Most mapped instances of this task at once in one run; null: no limit. */
+  maxActiveTisPerRun: number | null;
+  concurrencyKey: ConcurrencyKeySpec | null;
+  rateLimit: RateLimitSpec | null;
   /** Bytes of memory that a try may use; null: the worker's limit. */
   memoryLimit: number | null;
   owner: string | null;
@@ -198,6 +237,7 @@ export interface DagSpec {
   dataIntervals: boolean;
   overlap: Overlap;
   maxActiveRuns: number;
+  /** In one run. */
   maxActiveTasks: number;
   /** So many failed runs in a row pause the DAG; 0: never. */
   maxConsecutiveFailedRuns: number;
@@ -205,6 +245,9 @@ export interface DagSpec {
   dagrunTimeout: number | null;
   /** The first task that fails for good ends the run as failed. */
   failFast: boolean;
+  /** In all runs of the DAG together; null: no limit. */
+  maxActiveTasksPerDag: number | null;
+  concurrency: ConcurrencySpec | null;
   /** JSON Schema (2020-12) of the run's params, an object schema with defaults; null: none. */
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;

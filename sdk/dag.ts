@@ -8,6 +8,7 @@ import type {
   Inputs,
   ParamsOf,
   ParamsSchema,
+  TaskDefaults,
   TaskHandler,
   TaskOptions,
   TaskRef,
@@ -21,31 +22,7 @@ export function dag<Schema extends ParamsSchema>(
   build: (builder: DagBuilder<ParamsOf<Schema>>) => void,
 ): Dag {
   const { params, files, start, end, ...rest } = options;
-  const {
-    retries,
-    retryDelay,
-    retryBackoff,
-    maxRetryDelay,
-    retryRules,
-    infraRetries,
-    executionTimeout,
-    queue,
-    priority,
-    memoryLimit,
-    ...own
-  } = rest;
-  const defaults = {
-    retries,
-    retryDelay,
-    retryBackoff,
-    maxRetryDelay,
-    retryRules,
-    infraRetries,
-    executionTimeout,
-    queue,
-    priority,
-    memoryLimit,
-  };
+  const { own, defaults } = splitDefaults(rest);
   const { builder, tasks, handlers } = createBuilder(dagId);
   build(builder as DagBuilder<ParamsOf<Schema>>);
   const spec = withoutUndefined({
@@ -55,7 +32,7 @@ export function dag<Schema extends ParamsSchema>(
     startDate: start,
     endDate: end,
     params: params && jsonSchemaOf(dagId, params),
-    defaults: withoutUndefined(defaults),
+    defaults,
     tasks,
   });
   return {
@@ -64,6 +41,22 @@ export function dag<Schema extends ParamsSchema>(
     files: [...(files ?? [])],
     handlers,
     parseParams: params ? (value) => params['~standard'].validate(value) : null,
+  };
+}
+
+/** What a DAG may say for its tasks, beside what it says of itself. */
+const DEFAULTS: ReadonlySet<string> = new Set<keyof TaskDefaults>([
+  ...(['retries', 'retryDelay', 'retryBackoff', 'maxRetryDelay', 'retryRules', 'infraRetries'] as const),
+  ...(['executionTimeout', 'queue', 'memoryLimit'] as const),
+  ...(['priority', 'weightRule', 'pool', 'poolSlots'] as const),
+  ...(['maxActiveTis', 'maxActiveTisPerRun', 'concurrencyKey', 'rateLimit'] as const),
+]);
+
+function splitDefaults(options: object): { own: Fields; defaults: Fields } {
+  const entries = Object.entries(withoutUndefined(options as Fields));
+  return {
+    own: Object.fromEntries(entries.filter(([name]) => !DEFAULTS.has(name))),
+    defaults: Object.fromEntries(entries.filter(([name]) => DEFAULTS.has(name))),
   };
 }
 

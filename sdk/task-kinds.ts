@@ -1,6 +1,7 @@
 /** The kinds of task: what each may say. A new kind is a type in dag-spec.ts and an entry here. */
 import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
-import { TRIGGER_RULES, type TaskKind } from './dag-spec.ts';
+import { TRIGGER_RULES, WEIGHT_RULES, type TaskKind } from './dag-spec.ts';
+import { concurrencyKey, rateLimit } from './limit-fields.ts';
 import { retryRules } from './retry-rules.ts';
 import { FLOW_KINDS } from './flow-kinds.ts';
 import { groupId } from './group-fields.ts';
@@ -64,6 +65,13 @@ const presettable = {
   executionTimeout: duration(0.001).or(null),
   queue: id.or('default'),
   priority: integer(-1_000_000, 1_000_000).or(1),
+  weightRule: oneOf(WEIGHT_RULES).or('absolute'),
+  pool: id.or(null),
+  poolSlots: integer(1, 1_000_000).or(1),
+  maxActiveTis: integer(1, 1_000_000).or(null),
+  maxActiveTisPerRun: integer(1, 1_000_000).or(null),
+  concurrencyKey,
+  rateLimit,
   memoryLimit: bytes.or(null),
   owner: text(200).or(null),
 } satisfies Fields;

@@ -1,5 +1,5 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
-import type { DagSpecInput, Overlap, TriggerRule } from './dag-spec.ts';
+import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
 import type { HttpOptions, SqlOptions } from './operator-types.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 import type { RetryAction } from './retry-rules.ts';
@@ -93,6 +93,21 @@ export interface RetryRuleOptions {
   /** With `retry`: instead of the task's own delay. */
   delay?: Duration | null;
 }
+/** `'params.customer'`, or several: values that runs are told apart by. */
+export interface ConcurrencyKey {
+  key: string | readonly string[];
+  /** Most at once for each value; 1 when not given. */
+  limit?: number;
+}
+/** Most starts in a stretch of time: `{ limit: 10, per: '1m' }`. */
+export interface RateLimit {
+  limit: number;
+  per: Duration;
+  /** One rate for each value of these. */
+  key?: string | readonly string[];
+  /** Tasks that give the same name share one rate, across DAGs. */
+  name?: string | null;
+}
 
 /** What a DAG may preset for all of its tasks. */
 export interface TaskDefaults {
@@ -108,8 +123,20 @@ export interface TaskDefaults {
   infraRetries?: number;
   executionTimeout?: Duration | null;
   queue?: string;
-  /** Higher goes first within a queue. */
+  /** Higher goes first within a queue and a pool. */
   priority?: number;
+  /** Whose priorities count: the task's own (absolute), or with those of all tasks down- or upstream of it. */
+  weightRule?: WeightRule;
+  /** A limit shared by DAGs: see `millrace pool`. */
+  pool?: string | null;
+  /** How many of the pool's slots each instance takes. */
+  poolSlots?: number;
+  /** Most instances of the task at once, in all runs of the DAG. */
+  maxActiveTis?: number | null;
+  /** Most mapped instances of the task at once in one run. */
+  maxActiveTisPerRun?: number | null;
+  concurrencyKey?: ConcurrencyKey | null;
+  rateLimit?: RateLimit | null;
   memoryLimit?: Bytes | null;
 }
 export interface TaskOptions extends TaskDefaults {
@@ -225,6 +252,7 @@ export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends 
   /** What becomes of a scheduled run that is due while one before it is queued or running; `allow` when not given. */
   overlap?: Overlap;
   maxActiveRuns?: number;
+  /** In one run. */
   maxActiveTasks?: number;
   /** So many failed runs in a row pause the DAG; 0: never. */
   maxConsecutiveFailedRuns?: number;
@@ -232,6 +260,10 @@ export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends 
   dagrunTimeout?: Duration | null;
   /** The first task that fails for good ends the run as failed, and what has not ended is skipped. */
   failFast?: boolean;
+  /** In all runs together. */
+  maxActiveTasksPerDag?: number | null;
+  /** Runs with equal values count together: how many at once, and what happens to those beyond. */
+  concurrency?: (ConcurrencyKey & { strategy?: ConcurrencyStrategy }) | null;
   /** `z.object({ … })`. */
   params?: Schema;
   pausedOnCreation?: boolean;

@@ -1,6 +1,8 @@
 /** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
 import { runtimeOf } from '#sdk/task-code.ts';
+import { FREE_SET, gatesOf, type GateSet } from './gates.ts';
+import { ranksOf } from './priority-weight.ts';
 import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
 import { valueReferences, type ValueReferences } from './value-references.ts';
 
@@ -37,6 +39,14 @@ export interface CompiledDag {
   values: readonly (ValueReferences | null)[];
   maxActiveTasks: number;
   failFast: boolean;
+  /** Per task: its place in line. Lower goes first. */
+  ranks: Int32Array;
+  /** What tasks need to be admitted, beside room in their run: set n is `gateSets[n - 1]`. */
+  gateSets: readonly GateSet[];
+  /** Per task: the number of its set. */
+  gateSetOf: Int32Array;
+  /** A task needs more than room in its run. */
+  hasGates: boolean;
   /** max_active_tasks can never bind, so a ready task is queued at once. */
   direct: boolean;
 }
@@ -60,6 +70,7 @@ export function compileDag(row: VersionRow): CompiledDag {
   const leaf = Uint8Array.from(tasks, (_, i) => Number(offsets[i] === offsets[i + 1]));
   const childrenOf = (i: number) => children.subarray(offsets[i], offsets[i + 1]);
   const anyChild = (i: number, test: (child: number) => boolean) => Number(childrenOf(i).some(test));
+  const gates = gatesOf(row.spec);
   const rule = (i: number) => tasks[i]?.triggerRule ?? 'all_success';
   const reads = tasks.map((task, i) => {
     const text = JSON.stringify(task).replaceAll('\\"', '"');
@@ -90,6 +101,10 @@ export function compileDag(row: VersionRow): CompiledDag {
     values: reads.map(({ values }) => values),
     maxActiveTasks: row.spec.maxActiveTasks,
     failFast: row.spec.failFast,
+    ranks: ranksOf(tasks),
+    gateSets: gates.sets,
+    gateSetOf: gates.setOf,
+    hasGates: gates.sets.length > FREE_SET,
     direct: n <= row.spec.maxActiveTasks,
   };
 }

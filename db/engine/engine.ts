@@ -8,6 +8,7 @@ import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
 import { endRun, type EndRunRequest, type EndRunResult } from '#db/queries/task-transitions/end-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import { createAdmittance } from './admittance.ts';
 import { createConnections } from './connections.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
@@ -57,6 +58,10 @@ export interface Engine {
   wakeTasks(keys: Omit<DispatchKey, 'uuid'>[]): Promise<void>;
   /** Puts back what is missing from the ready, waiting and timer tables of these runs. */
   reviewRuns(runIds: number[]): Promise<void>;
+  /** Who waits at these gates may pass, as far as there is room: a pool has grown, a rate has a token again. */
+  wakeGates(gates: string[]): Promise<void>;
+  /** Gives back what nobody holds any more, and wakes gates that nobody came to. */
+  reviewGates(): Promise<void>;
   /** A worker that comes back under its name has lost what it ran before: those tries end at once. */
   registerWorker(info: WorkerInfo): Promise<number>;
   /** Puts dispatches back in line that never reached their worker, without counting a try; says how many. */
@@ -85,7 +90,8 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
   const connections = createConnections(url, size);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions, vault);
-  const commit = createGroupCommit({ connections, versions, onError });
+  const commit = createGroupCommit({ connections, versions, follow: (left) => admittance.follow(left), onError });
+  const admittance = createAdmittance({ pool, versions, submit: (item) => commit.submit(item) });
   const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
 
   /** A run that a person ended makes room, one that was cleared needs it. The change stands already: what fails here, the scheduler mends. */
@@ -101,7 +107,7 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
 
   const end = async (request: EndRunRequest) => {
     const result = await endRun(pool, request);
-    if (result === 'ended') await startWaitingRuns(request.runId);
+    if (result === 'ended') await Promise.all([admittance.tidy([request.runId]), startWaitingRuns(request.runId)]);
     return result;
   };
 
@@ -142,14 +148,25 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     },
     async editTasks(request) {
       const edited = await editTasks(pool, versions, request);
-      if (Array.isArray(edited) && !request.dryRun) await startWaitingRuns(request.runId);
+      if (Array.isArray(edited) && !request.dryRun)
+        await Promise.all([admittance.tidy([request.runId]), startWaitingRuns(request.runId)]);
       commit.kick();
       return edited;
     },
-    wakeTasks: (keys) =>
-      new Promise((resolve, reject) => commit.submit({ kind: 'wake', rows: keys.length, keys, resolve, reject })),
-    reviewRuns: (runIds) =>
-      new Promise((resolve, reject) => commit.submit({ kind: 'review', rows: runIds.length, runIds, resolve, reject })),
+    async wakeTasks(keys) {
+      await versions.loadRuns(keys.map((key) => key.runId));
+      return new Promise((resolve, reject) =>
+        commit.submit({ kind: 'wake', rows: keys.length, keys, resolve, reject }),
+      );
+    },
+    async reviewRuns(runIds) {
+      await versions.loadRuns(runIds);
+      return new Promise((resolve, reject) =>
+        commit.submit({ kind: 'review', rows: runIds.length, runIds, resolve, reject }),
+      );
+    },
+    wakeGates: (gates) => admittance.wake(gates),
+    reviewGates: () => admittance.review(),
     async registerWorker(info) {
       const { workerId, replaced } = await registerWorker(db, info);
       await reports.endLost(await findTasksOf(pool, replaced));

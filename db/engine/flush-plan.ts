@@ -10,6 +10,7 @@ import {
 import { CHILD_MODE, type FinishParts } from '#db/queries/task-transitions/finish-tasks.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { CompiledDag } from './compiled-dag.ts';
+import { FREE_SET } from './gates.ts';
 
 /** One finished try, or (uuid null) an instance already settled whose children are still to be counted. */
 export interface FinishRow {
@@ -67,6 +68,8 @@ export interface FinishPlan {
   mayCascade: boolean;
   /** Runs whose ready tasks pass through admission. */
   admit: Set<number>;
+  /** Ended tries that may give back what they hold. */
+  holders: FinishRow[];
 }
 
 /** Hand-over flags are taken from `slots` by worker id; what is left there may be claimed from the ready table. */
@@ -75,15 +78,18 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
   const high: number[] = [];
   const edges: Edges = { child: [], mode: [], rank: [], queue: [], rule: [], leaf: [] };
   const admit = new Set<number>();
+  const holders: FinishRow[] = [];
   let mayCascade = false;
   for (const row of rows) {
     low.push(edges.child.length + 1);
     if (row.delay === null) {
       mayCascade ||= cascades(row);
-      pushEdges(edges, row, row.workerId === null ? undefined : slots.get(row.workerId));
+      const held = pushEdges(edges, row, row.workerId === null ? undefined : slots.get(row.workerId));
+      if (held) admit.add(row.runId);
     }
     high.push(edges.child.length);
-    if (!row.dag.direct) admit.add(row.runId);
+    if (isGated(row.dag, row.taskIndex)) holders.push(row);
+    if (!row.dag.direct || isGated(row.dag, row.taskIndex)) admit.add(row.runId);
   }
   const parts = {
     plain: rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
@@ -93,7 +99,13 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     ready: edges.mode.includes(CHILD_MODE.queue),
     waiting: edges.mode.includes(CHILD_MODE.admit),
   };
-  return { parts, values: [...rowValues(rows, low, high, parts), ...edgeValues(edges, parts)], mayCascade, admit };
+  return {
+    parts,
+    values: [...rowValues(rows, low, high, parts), ...edgeValues(edges, parts)],
+    mayCascade,
+    admit,
+    holders,
+  };
 }
 
 const isPlain = ({ uuid, outcome, cause, message, expired }: FinishRow): boolean =>
@@ -108,32 +120,40 @@ function cascades(row: FinishRow): boolean {
 
 type Edges = { [column in Exclude<EdgeColumn, 'leaf' | 'queue'>]: number[] } & { leaf: boolean[]; queue: string[] };
 
-function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): void {
+/** True when a child may have to be admitted. */
+function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): boolean {
   const { dag, taskIndex } = row;
+  let holds = false;
   const end = dag.offsets[taskIndex + 1] ?? 0;
   for (let at = dag.offsets[taskIndex] ?? 0; at < end; at++) {
     const child = dag.children[at] ?? 0;
     edges.child.push(child);
     edges.rule.push(dag.rules[child] ?? 0);
-    edges.mode.push(childMode(row, child, slots));
-    edges.rank.push(-(dag.tasks[child]?.priority ?? 0));
+    const mode = childMode(row, child, slots);
+    holds ||= mode === CHILD_MODE.admit;
+    edges.mode.push(mode);
+    edges.rank.push(dag.ranks[child] ?? 0);
     edges.queue.push(dag.tasks[child]?.queue ?? '');
     edges.leaf.push(dag.leaf[child] === 1);
   }
+  return holds;
 }
 
 function childMode({ dag, taskIndex, outcome }: FinishRow, child: number, slots: Slots | undefined): number {
   if (dag.instant[child] === 1) return CHILD_MODE.instant;
-  if (!dag.direct) return CHILD_MODE.admit;
+  if (!dag.direct || isGated(dag, child)) return CHILD_MODE.admit;
   const task = dag.tasks[child];
-  const parent = dag.tasks[taskIndex];
-  if (!slots || slots.free === 0 || outcome !== 'success' || !task || !parent) return CHILD_MODE.queue;
+  if (!slots || slots.free === 0 || outcome !== 'success' || !task) return CHILD_MODE.queue;
   // Only a child of one upstream is sure to become ready now. A lower priority than its parent's might overtake others in the queue.
-  const fits = task.upstream.length === 1 && task.triggerRule !== 'all_failed' && task.priority >= parent.priority;
+  const fits = task.upstream.length === 1 && task.triggerRule !== 'all_failed' && isFirst(dag, child, taskIndex);
   if (!fits || !slots.queues.has(task.queue)) return CHILD_MODE.queue;
   slots.free--;
   return CHILD_MODE.handOver;
 }
+
+const isGated = (dag: CompiledDag, task: number): boolean => (dag.gateSetOf[task] ?? FREE_SET) !== FREE_SET;
+const isFirst = (dag: CompiledDag, child: number, parent: number): boolean =>
+  (dag.ranks[child] ?? 0) <= (dag.ranks[parent] ?? 0);
 
 const PICK: { [column in Exclude<RowColumn, 'lo' | 'hi'>]: (row: FinishRow) => number | string | boolean | null } = {
   run_id: (row) => row.runId,

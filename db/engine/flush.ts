@@ -2,7 +2,6 @@
 import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
-import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
 import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
 import { FINISH_ROW, finishTasks } from '#db/queries/task-transitions/finish-tasks.ts';
@@ -11,10 +10,12 @@ import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
 import { REVIEW_WAITS } from '#db/queries/task-transitions/review-waits.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { WAKE_TASKS } from '#db/queries/task-transitions/wake-tasks.ts';
+import { admitRuns, type FollowUp } from './admit-gated.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import type { DispatchKey } from './dispatch-id.ts';
-import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } from './flush-plan.ts';
+import { planFinish, settledRow, type FinishRow, type Slots } from './flush-plan.ts';
 import { sendAside, sendResume } from './set-aside.ts';
+import { splitFinishes, type Finishes } from './split-finishes.ts';
 import { createAndStart, type Started } from './start-runs.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
 import type { Versions } from './versions.ts';
@@ -25,6 +26,8 @@ export interface Flushed {
   later: WorkItem[];
   /** DAGs that may have room for a queued run now. */
   startable: number[];
+  /** What admission has left to do. */
+  admittable: FollowUp | null;
 }
 
 /** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
@@ -33,50 +36,22 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
   const started = await createAndStart(tx, batch, versions);
   const finishes = splitFinishes(batch);
   const slots = slotsOf(finishes.ready);
-  const changes = await applyChanges(tx, { batch, finishes, started, slots });
+  const changes = await applyChanges(tx, { batch, finishes, started, slots, versions });
   const claims = sendClaims(tx, batch, finishes.ready, slots);
   await tx.commit();
 
   const results = (await Promise.all(changes.finished)).flat();
   await answerReports(client, finishes, results, await changes.aside);
   started.answer();
-  for (const item of batch.items) if (item.kind === 'wake' || item.kind === 'review') item.resolve();
+  for (const item of batch.items)
+    if (item.kind === 'wake' || item.kind === 'review' || item.kind === 'admit') item.resolve();
   await deliver(claims, handedOver(results, finishes), finishes.ready);
   const ended = results.flatMap((row) => (row.kind === FINISH_ROW.runEnded ? [row.extra] : []));
-  return { later: finishes.later, startable: [...new Set([...ended, ...started.more])] };
-}
-
-interface Finishes {
-  rows: FinishRow[];
-  aside: AsideRow[];
-  /** Items that this flush answers completely. */
-  ready: FinishItem[];
-  later: FinishItem[];
-  itemOf: Map<FinishRow | AsideRow, FinishItem>;
-}
-
-function splitFinishes(batch: Batch): Finishes {
-  const items = batch.items.filter((item) => item.kind === 'finish');
-  const itemOf = new Map<FinishRow | AsideRow, FinishItem>();
-  for (const item of items) for (const row of [...item.pending, ...item.aside]) itemOf.set(row, item);
-  const { now, later } = withoutConflicts(items.flatMap((item) => item.pending));
-  const postponed = groupByItem(later, itemOf);
   return {
-    rows: now,
-    aside: items.flatMap((item) => item.aside),
-    ready: items.filter((item) => !postponed.has(item)),
-    later: [...postponed].map(([item, pending]) => ({ ...item, pending, aside: [], rows: pending.length })),
-    itemOf,
+    later: finishes.later,
+    startable: [...new Set([...ended, ...started.more])],
+    admittable: changes.admittable,
   };
-}
-
-function groupByItem(rows: FinishRow[], itemOf: Finishes['itemOf']): Map<FinishItem, FinishRow[]> {
-  const groups = new Map<FinishItem, FinishRow[]>();
-  for (const row of rows) {
-    const item = itemOf.get(row);
-    if (item) groups.set(item, [...(groups.get(item) ?? []), row]);
-  }
-  return groups;
 }
 
 /** Only a worker whose reports all go out now offers its slots: what it asked for counts them as free. */
@@ -107,6 +82,7 @@ interface FinishResult {
 interface Changes {
   finished: Promise<FinishResult[]>[];
   aside: Promise<{ n: number }[]>;
+  admittable: FollowUp | null;
 }
 
 const REVIEWS = [REVIEW_TASKS, REVIEW_WAITS];
@@ -116,33 +92,41 @@ interface ChangeInput {
   finishes: Finishes;
   started: Started;
   slots: ReadonlyMap<number, Slots>;
+  versions: Versions;
 }
 
-async function applyChanges(tx: Transaction, { batch, finishes, started, slots }: ChangeInput): Promise<Changes> {
+async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Changes> {
+  const { batch, finishes, started, slots, versions } = input;
   const wakes = batch.items.flatMap((item) => (item.kind === 'wake' ? item.keys : []));
   const reviews = batch.items.flatMap((item) => (item.kind === 'review' ? item.runIds : []));
   const rows = [...finishes.rows, ...started.settled];
-  const admit = new Set([...started.admit, ...wakes.map((key) => key.runId), ...reviews]);
+  const admits = batch.items.filter((item) => item.kind === 'admit');
+  const admit = new Set([
+    ...started.admit,
+    ...wakes.map((key) => key.runId),
+    ...reviews,
+    ...admits.flatMap((item) => item.runIds),
+  ]);
   const locks = new Set([...admit, ...rows.map((row) => row.runId), ...finishes.aside.map((key) => key.runId)]);
-  if (locks.size === 0) return { finished: [], aside: Promise.resolve([]) };
+  if (locks.size === 0) return { finished: [], aside: Promise.resolve([]), admittable: null };
 
   void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
   for (const review of reviews.length > 0 ? REVIEWS : []) void tx.send(review, [arrayLiteral(reviews)]);
   const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);
-  for (const row of finishes.aside) if (row.how !== 'released') admit.add(row.runId);
+  const holders: Key[] = finishes.aside.filter((row) => row.how !== 'released');
+  for (const { runId } of holders) admit.add(runId);
   sendResume(tx, finishes.rows);
-  const finished = rows.length > 0 ? await sendFinishes(tx, rows, slots, admit) : [];
-  if (admit.size > 0) void tx.send(ADMIT_TASKS, [arrayLiteral([...admit])]);
-  return { finished, aside };
+  const finished = rows.length > 0 ? await sendFinishes(tx, rows, { slots, admit, holders }) : [];
+  const admittable = await admitRuns(tx, { admit, admits, holders, versions });
+  return { finished, aside, admittable };
 }
 
 /** Instances that are settled without running are counted into their children in turn, until nothing more follows. */
 async function sendFinishes(
   tx: Transaction,
   rows: FinishRow[],
-  slots: ReadonlyMap<number, Slots>,
-  admit: Set<number>,
+  { slots, admit, holders }: { slots: ReadonlyMap<number, Slots>; admit: Set<number>; holders: Key[] },
 ): Promise<Promise<FinishResult[]>[]> {
   const dags = new Map<number, CompiledDag>(rows.map((row) => [row.runId, row.dag]));
   const sent: Promise<FinishResult[]>[] = [];
@@ -150,6 +134,7 @@ async function sendFinishes(
   while (next.length > 0) {
     const plan = planFinish(next, slots);
     for (const runId of plan.admit) admit.add(runId);
+    holders.push(...plan.holders);
     const answer = tx.send<FinishResult>(finishTasks(plan.parts), plan.values);
     sent.push(answer);
     if (!plan.mayCascade) break;

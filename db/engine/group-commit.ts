@@ -2,6 +2,7 @@
  * Adaptive group commit: what arrives while a flush is in flight goes out together in the next one; when idle a flush starts at once.
  * No timers. A flush is one transaction, sent as one pipeline where nothing in it depends on an answer.
  */
+import type { FollowUp } from './admit-gated.ts';
 import type { Connections } from './connections.ts';
 import { runFlush } from './flush.ts';
 import { isTransient, retryPause } from './transient-errors.ts';
@@ -25,10 +26,12 @@ export interface GroupCommit {
 interface GroupCommitDeps {
   connections: Connections;
   versions: Versions;
+  /** What a flush has left to admit. */
+  follow(admittable: FollowUp): Promise<void>;
   onError(error: unknown): void;
 }
 
-export function createGroupCommit({ connections, versions, onError }: GroupCommitDeps): GroupCommit {
+export function createGroupCommit({ connections, versions, follow, onError }: GroupCommitDeps): GroupCommit {
   let queue: WorkItem[] = [];
   const claimers = new Set<LocalClaimer>();
   const flights = new Set<Promise<void>>();
@@ -82,9 +85,10 @@ export function createGroupCommit({ connections, versions, onError }: GroupCommi
 
   const fly = async (batch: Batch, attempt = 1): Promise<void> => {
     try {
-      const { later, startable } = await connections.use((client) => runFlush(client, batch, versions));
+      const { later, startable, admittable } = await connections.use((client) => runFlush(client, batch, versions));
       queue.unshift(...later);
       if (startable.length > 0) startRuns(startable);
+      if (admittable && admittable.gates.size + admittable.runs.size > 0) track(follow(admittable).catch(onError));
     } catch (error) {
       if (isTransient(error) && attempt < MOST_ATTEMPTS) {
         await retryPause(attempt);

@@ -92,7 +92,8 @@ async function startRuns(tx: Transaction, dagIds: number[], versions: Versions):
   for (const row of started) if (row.version_id !== null) versions.pin(row.run_id, row.version_id);
   const settled = rows.filter((row) => row.task_index !== null && row.state === 'success');
   // By version, not by run: no other connection sees these runs before the commit
-  if (settled.length > 0) await versions.load(started.map((row) => row.version_id ?? 0));
+  if (settled.length > 0 || rows.some((row) => row.state === 'scheduled'))
+    await versions.load(started.map((row) => row.version_id ?? 0));
   return {
     settled: settled.flatMap((row) => {
       const dag = versions.ofRun(row.run_id);

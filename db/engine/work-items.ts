@@ -102,13 +102,24 @@ export interface ReviewItem extends Item {
   resolve(): void;
 }
 
+/** Waiting tasks of these runs are looked at again. */
+export interface AdmitItem extends Item {
+  kind: 'admit';
+  runIds: number[];
+  /** Gates that may have room. */
+  gates: string[];
+  /** What these runs hold and should not is given back first. */
+  tidy: boolean;
+  resolve(): void;
+}
+
 export interface ClaimItem extends Item {
   kind: 'claim';
   claim: ClaimRequest;
   resolve(claimed: ClaimedTask[]): void;
 }
 
-export type WorkItem = CreateItem | StartItem | FinishItem | WakeItem | ReviewItem | ClaimItem;
+export type WorkItem = CreateItem | StartItem | FinishItem | WakeItem | ReviewItem | AdmitItem | ClaimItem;
 
 /** A worker in this process: its free slots take part in every flush that makes tasks ready. */
 export interface LocalClaimer {

@@ -5,6 +5,9 @@ import { canonicalJson } from '#sdk/canonical.ts';
 import type { DagSpec } from '#sdk/dag-spec.ts';
 import { timeScheduleOf } from '#sdk/schedule.ts';
 import { isEntry } from '#db/engine/compiled-dag.ts';
+import { FREE_SET, gatesOf } from '#db/engine/gates.ts';
+import { paramDefaults } from '#db/engine/param-defaults.ts';
+import { ranksOf } from '#db/engine/priority-weight.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 import type { DagChange } from './events.ts';
@@ -84,6 +87,8 @@ async function upsertDag(
     max_failed_runs: spec.maxConsecutiveFailedRuns,
     overlap: spec.overlap,
     continuous: timeScheduleOf(spec.schedule)?.kind === 'continuous',
+    concurrency_limit: spec.concurrency?.limit ?? null,
+    concurrency_strategy: spec.concurrency?.strategy ?? null,
     source: origin?.source ?? null,
     path: origin?.path ?? null,
   };
@@ -105,7 +110,8 @@ interface NewVersion {
 }
 
 async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise<{ id: number; number: number }> {
-  const { tasks } = version.spec;
+  const { tasks, concurrency } = version.spec;
+  const gates = gatesOf(version.spec);
   const inserted = await trx
     .insertInto('dag_version')
     .values({
@@ -119,18 +125,21 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
       max_active_tasks: version.spec.maxActiveTasks,
       run_timeout: version.spec.dagrunTimeout,
       created_by: version.actor,
+      gated: gates.sets.length > FREE_SET,
+      concurrency_key: concurrency ? JSON.stringify(concurrency.key.map((path) => path.split('.'))) : null,
+      param_defaults: concurrency ? JSON.stringify(paramDefaults(version.spec.params)) : null,
     })
     .returning(['id', 'number'])
     .executeTakeFirstOrThrow();
   const parents = new Set(tasks.flatMap((task) => task.upstream));
   const column = <T>(pick: (task: DagSpec['tasks'][number]) => T) => tasks.map(pick);
   await sql`
-    insert into dag_version_task (version_id, task_index, task_id, upstream_count, retries, entry, instant, leaf, queue, rank)
-    select ${inserted.id}, n - 1, task_id, upstream_count, retries, entry, instant, leaf, queue, rank
+    insert into dag_version_task (version_id, task_index, task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set)
+    select ${inserted.id}, n - 1, task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set
     from unnest(${column((task) => task.taskId)}::text[], ${column((task) => task.upstream.length)}::int[], ${column((task) => task.retries)}::int[],
       ${column(isEntry)}::bool[], ${column((task) => task.kind === 'empty')}::bool[], ${column((task) => !parents.has(task.taskId))}::bool[],
-      ${column((task) => task.queue)}::text[], ${column((task) => -task.priority)}::int[])
-      with ordinality t(task_id, upstream_count, retries, entry, instant, leaf, queue, rank, n)`.execute(trx);
+      ${column((task) => task.queue)}::text[], ${[...ranksOf(tasks)]}::int[], ${[...gates.setOf]}::int[])
+      with ordinality t(task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set, n)`.execute(trx);
   return inserted;
 }
 

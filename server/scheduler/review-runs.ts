@@ -10,6 +10,7 @@ const BATCH = 10_000;
 export async function reviewRuns(db: Db, pool: pg.Pool, engine: Engine): Promise<void> {
   const { rows } = await pool.query<{ id: number }>({ ...OVERDUE_RUNS, values: [0, BATCH] });
   if (rows.length > 0) await engine.reviewRuns(rows.map((row) => row.id));
+  await engine.reviewGates();
   const dags = await startableDags(db);
   if (dags.length > 0) await engine.startRuns(dags);
 }

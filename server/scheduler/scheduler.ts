@@ -11,6 +11,7 @@ import { startLoop } from './loop.ts';
 import { reviewRuns } from './review-runs.ts';
 import { reviewContinuousDags, startRunRules } from './run-rules.ts';
 import { timeOutRuns } from './time-out-runs.ts';
+import { wakeGates } from './wake-gates.ts';
 import { wakeRetries } from './wake-retries.ts';
 
 const SECOND = 1000;
@@ -55,6 +56,12 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     await reviewRuns(db, pool, engine);
     await reviewContinuousDags(db);
   });
+  const gates = startLoop({
+    name: 'wake gates',
+    mostMs: 5 * SECOND,
+    onError,
+    pass: () => wakeGates(pool, engine),
+  });
   const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
 
@@ -62,6 +69,7 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     due.wake();
     retries.wake();
     timeouts.wake();
+    gates.wake();
   };
   const wakeAll = () => {
     wake();
@@ -72,7 +80,7 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
   return {
     async stop() {
       for (const stop of off) stop();
-      await Promise.all([due, retries, timeouts, rules, review, leases, partitions].map((part) => part.stop()));
+      await Promise.all([due, retries, gates, timeouts, rules, review, leases, partitions].map((part) => part.stop()));
     },
   };
 }

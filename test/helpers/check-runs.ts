@@ -3,6 +3,7 @@ import type { ReportAnswer, ReportOutcome } from '../../sdk/protocol.ts';
 import { isFinishedTaskState } from '../../sdk/states.ts';
 import { countStates } from './airflow-rules.ts';
 import { failedLeaves, replay, verdictOf, type Replay } from './event-replay.ts';
+import { slotProblems, weightOf } from './held-slots.ts';
 import { loadRuns, orphans, type InstanceRow, type Place, type RunRecord } from './run-record.ts';
 
 /** What a runner was told about one dispatch. */
@@ -44,6 +45,7 @@ export function problemsOf(record: RunRecord, replayed: Replay = replay(record))
     ...runProblems(record, replayed),
     ...tryProblems(record, replayed),
     ...placeProblems(record),
+    ...slotProblems(record),
   ];
 }
 
@@ -128,7 +130,7 @@ function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRe
     const misplaced = places.filter((place) => {
       const task = spec.tasks[place.task_index];
       return (
-        (ranked.has(table) && place.rank !== -(task?.priority ?? 0)) ||
+        (ranked.has(table) && place.rank !== -(task ? weightOf(task, spec.tasks) : 0)) ||
         (table === 'ready_task' && place.queue !== task?.queue)
       );
     });

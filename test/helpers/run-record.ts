@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { DagSpec } from '../../sdk/dag-spec.ts';
+import type { Json } from '../../sdk/protocol.ts';
 import type { RunState, TaskState } from '../../sdk/states.ts';
 
 /** Everything that the database holds about one run, read in one snapshot. Times are microseconds. */
@@ -25,6 +26,16 @@ export interface RunRecord {
   waiting: Place[];
   timers: (Place & { due: number })[];
   waits: (Place & { dispatch_id: string })[];
+  held: HeldRow[];
+  /** Params and conf of the run. */
+  values: { params: { [key: string]: Json }; conf: { [key: string]: Json } };
+}
+
+export interface HeldRow {
+  gate: string;
+  task_index: number;
+  map_index: number;
+  slots: number;
 }
 
 export type Transition = [
@@ -93,7 +104,9 @@ select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'rema
   ${list('task_index, map_index, rank, queue', 'ready_task where run_id = r.id', 'task_index, map_index')} as ready,
   ${list(`task_index, map_index, rank, '' as queue`, 'waiting_task where run_id = r.id', 'task_index, map_index')} as waiting,
   ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers,
-  ${list(`task_index, map_index, 0 as rank, '' as queue, dispatch_id`, `trigger_wait where run_id = r.id and kind <> 'cancel_child'`, 'task_index, map_index')} as waits
+  ${list(`task_index, map_index, 0 as rank, '' as queue, dispatch_id`, `trigger_wait where run_id = r.id and kind <> 'cancel_child'`, 'task_index, map_index')} as waits,
+  ${list('gate, task_index, map_index, slots', 'held_slot where run_id = r.id', 'task_index, map_index, gate')} as held,
+  json_build_object('conf', coalesce(r.conf, '{}'), 'params', coalesce(v.param_defaults, '{}') || coalesce(r.conf, '{}')) as values
 from dag_run r join dag d on d.id = r.dag_id join dag_version v on v.id = r.version_id
 where $1::bigint[] is null or r.id = any($1::bigint[]) order by r.id`;
 
@@ -103,10 +116,10 @@ export async function loadRuns(pool: pg.Pool, runIds: number[] | null = null): P
   return rows;
 }
 
-/** Rows of the ready, waiting and timer tables whose run is gone. */
+/** Rows of the ready, waiting, timer and slot tables whose run is gone. */
 export async function orphans(pool: pg.Pool): Promise<string[]> {
   const { rows } = await pool.query<{ place: string }>(
-    ['ready_task', 'waiting_task', 'task_timer', 'trigger_wait']
+    ['ready_task', 'waiting_task', 'task_timer', 'trigger_wait', 'held_slot']
       .map(
         (table) =>
           `select '${table} ' || q.run_id || '.' || q.task_index as place from ${table} q left join dag_run r on r.id = q.run_id where r.id is null`,

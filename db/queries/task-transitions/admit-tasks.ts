@@ -1,14 +1,14 @@
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
-/** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. $1 runs */
+/** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. Not where there are gates. $1 runs */
 export const ADMIT_TASKS: Statement = {
   name: 'admit_tasks',
   text: `
 with k as materialized (
   select w.ctid, r.id as run_id, r.version_id, w.rank, w.task_index, w.map_index from (select * from unnest($1::bigint[]) q(id) ${AS_FEW}) q,
     lateral (select id, version_id, case when state = 'running' then greatest(max_active_tasks - active, 0) else 0 end as room
-      from dag_run where id = q.id) r,
-    lateral (select ctid, rank, task_index, map_index from waiting_task where run_id = r.id order by rank, task_index, map_index limit r.room) w),
+      from dag_run d where id = q.id and not exists (select from dag_version v where v.id = d.version_id and v.gated)) r,
+    lateral (select ctid, rank, task_index, map_index from waiting_task where run_id = r.id and gate_set = 0 order by rank, task_index, map_index limit r.room) w),
 gone as (delete from waiting_task where ctid = any(array(select ctid from k))),
 clk as materialized (select clock_timestamp() ts),
 u as (

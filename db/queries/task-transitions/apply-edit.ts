@@ -39,7 +39,7 @@ x as (delete from xcom d using f where d.run_id = f.run_id and d.task_index = f.
 wi as (
   insert into waiting_task (run_id, rank, task_index, map_index)
   select $1, p.rank, f.task_index, -1 from f, lateral ${taskOf('f', 'rank')} p
-  where f.state = 'scheduled' on conflict do nothing),
+  where f.state = 'scheduled' and not exists (select from old o where o.task_index = f.task_index and o.state = 'scheduled')),
 s as (
   update dag_run r set remaining = $10, active = $11, failed_leaves = $12, state = $13::run_state, event_seq = r.event_seq + 1, end_reason = null,
     ended_at = case when $13::run_state in ('success', 'failed') then clk.ts end

@@ -89,8 +89,8 @@ with k as materialized (
     lateral (select task_count, run_timeout from dag_version where id = r.version_id) v),
 clk as materialized (select clock_timestamp() ts),
 p as materialized (
-  select k.id as run_id, v.task_index, k.map_index, v.instant, v.queue, v.rank, k.task_count <= k.max_active_tasks as direct from k,
-    lateral (select task_index, instant, queue, rank from dag_version_task v where v.version_id = k.version_id and v.entry) v
+  select k.id as run_id, v.task_index, k.map_index, v.instant, v.queue, v.rank, k.task_count <= k.max_active_tasks and v.gate_set = 1 as direct from k,
+    lateral (select task_index, instant, queue, rank, gate_set from dag_version_task v where v.version_id = k.version_id and v.entry) v
   limit $1::bigint * 1000000),
 u as (
   update task_instance t set

@@ -12,7 +12,7 @@ select f.n::int as n, case when t.found is null then 'UNKNOWN' when y.found is n
 from (select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::task_state[], $6::text[]) with ordinality
   f(run_id, task_index, map_index, dispatch_id, outcome, cause, n) ${AS_FEW}) f
 left join lateral (
-  select true as found, f.outcome = 'deferred' and t.state = 'deferred' and t.dispatch_id = f.dispatch_id as waits from task_instance t
+  select true as found, f.outcome is not distinct from 'deferred' and t.state = 'deferred' and t.dispatch_id = f.dispatch_id as waits from task_instance t
   where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index) t on true
 left join lateral (
   select true as found from task_try y

@@ -20,7 +20,8 @@ y as (
   returning queue),
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from t where state = 'scheduled'
-  on conflict do nothing returning 1),
+    and not exists (select from waiting_task w where w.run_id = t.run_id and w.task_index = t.task_index and w.map_index = t.map_index)
+  returning 1),
 m as (
   insert into task_timer (run_id, task_index, map_index, due_at) select run_id, task_index, map_index, deadline_at from t where state in ('up_for_retry', 'up_for_reschedule')
   on conflict do nothing returning 1),
