@@ -9,6 +9,7 @@ import type { Graph } from './spec-graph.ts';
 export function checkMaps(graph: Graph): void {
   const { tasks, groups, edges, pathOf, report } = graph;
   tasks.forEach((task, index) => {
+    markLists(graph, task);
     const around = mappedAround(groups, task.group);
     if (task.map && task.kind !== 'map') checkMappedTask(graph, task, task.map, pathOf(index), around);
     if (around?.spec.map)
@@ -22,6 +23,15 @@ export function checkMaps(graph: Graph): void {
     if (around)
       report(`${path}.map`, `'${groupId}' stands in the mapped group '${around.spec.groupId}'. Map one of the two.`);
     if (edges.membersOf(groupId).length === 0) report(path, `There is no task in the mapped group '${groupId}'.`);
+  }
+}
+
+/** Results of a mapped task are a list, but for the tasks of the same copy of a mapped group. */
+function markLists({ tasks, groups, indexOf }: Graph, task: TaskSpec): void {
+  for (const input of Object.values(task.inputs)) {
+    const source = tasks[indexOf.get(input.task) ?? -1];
+    const around = source ? mappedAround(groups, source.group) : null;
+    if (source?.map || (around && around !== mappedAround(groups, task.group))) input.list = true;
   }
 }
 

@@ -88,7 +88,7 @@ export interface TaskSpecBase {
    * Arguments taken from other tasks' results: name → task and XCom key. Each such task is an upstream. TypeScript and Python get
    * them as (keyword) arguments, bash as environment variables: strings as they are, the rest as JSON. Never made: null, empty in bash.
    */
-  inputs: { [name: string]: { task: string; key: string } };
+  inputs: { [name: string]: TaskInput };
   /** Keys of variables that its code asks for; those that its templates name are found by themselves. */
   variables: string[];
   /** Ids of connections that its code asks for, likewise. */
@@ -105,6 +105,14 @@ export interface TaskSpecBase {
   edgeLabels: { [upstreamTaskId: string]: string };
   /** For people, instead of the id. */
   displayName: string | null;
+}
+
+export interface TaskInput {
+  task: string;
+  /** XCom key. */
+  key: string;
+  /** The task is mapped, so this is a list of results, empty when there are none. Found by validation; absent where not so. */
+  list?: true;
 }
 
 export interface TeardownSpec {

@@ -51,6 +51,8 @@ function checkRuntime(task: Plain, template: 'choose' | 'condition', path: strin
   const runtime = task['runtime'];
   if (runtime === 'python') checkPython(`A ${String(task['kind'])} without '${template}'`, task, path, report);
   else if (hasPython) report(path, `With the runtime '${String(runtime)}' there is no 'callable' and no 'source'.`);
+  if (runtime === 'python' && typeof task['source'] === 'string' && !/\bdef main\b/.test(task['source']))
+    report(`${path}.source`, `The source needs a function 'main': what it returns is the decision.`);
   if (runtime === 'template' && !hasTemplate) report(path, `With the runtime 'template' it needs '${template}'.`);
   if (runtime !== 'template' && hasTemplate)
     report(`${path}.${template}`, `With the runtime '${String(runtime)}' there is no '${template}'.`);

@@ -57,13 +57,13 @@ export async function runTypeScriptTask(module: object, dispatch: Dispatch, host
 }
 
 function inputsOf(dispatch: Dispatch): { [name: string]: Json } {
-  const args: { [name: string]: Json } = {};
+  const args: { [name: string]: Json } = { ...dispatch.mapItem };
   for (const [name, input] of Object.entries(dispatch.task.inputs)) {
     const found = dispatch.xcoms.filter((xcom) => xcom.taskId === input.task && xcom.key === input.key);
     const mapped = found.some((xcom) => xcom.mapIndex >= 0);
     // A mapped task's results come as a list, in the order of its instances.
     if (mapped) args[name] = found.sort((a, b) => a.mapIndex - b.mapIndex).map((xcom) => xcom.value);
-    else args[name] = found[0]?.value ?? null;
+    else args[name] = found[0]?.value ?? (input.list ? [] : null);
   }
   return args;
 }

@@ -1,6 +1,6 @@
 /** The kinds of task: what each may say. A new kind is a type in dag-spec.ts and an entry here. */
 import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
-import { TRIGGER_RULES, WEIGHT_RULES, type TaskKind } from './dag-spec.ts';
+import { TRIGGER_RULES, WEIGHT_RULES, type TaskInput, type TaskKind } from './dag-spec.ts';
 import { concurrencyKey, rateLimit } from './limit-fields.ts';
 import { retryRules } from './retry-rules.ts';
 import { FLOW_KINDS } from './flow-kinds.ts';
@@ -27,13 +27,17 @@ import {
 } from './spec-fields.ts';
 
 /** `'extract'` stands for `{ task: 'extract', key: 'return_value' }`. */
-const input: Field<{ task: string; key: string }> = {
+const input: Field<TaskInput> = {
   schema: {
     anyOf: [
       id.schema,
       {
         type: 'object',
-        properties: { task: id.schema, key: { type: 'string', maxLength: 200, default: 'return_value' } },
+        properties: {
+          task: id.schema,
+          key: { type: 'string', maxLength: 200, default: 'return_value' },
+          list: { const: true },
+        },
         required: ['task'],
         additionalProperties: false,
       },
@@ -42,7 +46,8 @@ const input: Field<{ task: string; key: string }> = {
   read(value, path, report) {
     if (typeof value === 'string') return { task: value, key: 'return_value' };
     if (isPlainObject(value) && typeof value['task'] === 'string') {
-      const { task, key = 'return_value', ...unknown } = value;
+      // `list` is found out anew
+      const { task, key = 'return_value', list: _list, ...unknown } = value;
       if (typeof key !== 'string' || !ANY_KEY.test(key)) report(`${path()}.key`, `${show(key)} is not an XCom key.`);
       for (const name of Object.keys(unknown))
         report(`${path()}.${name}`, `Unknown key '${name}'. An input has 'task' and 'key'.`);

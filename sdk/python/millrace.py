@@ -7,3 +7,13 @@ class Skip(Exception):
 
 class Fail(Exception):
     """Ends the task as failed, whatever retries it has left."""
+
+
+def skip(reason="Skipped by the task."):
+    """Ends the task as skipped."""
+    raise Skip(reason)
+
+
+def fail(reason):
+    """Ends the task as failed, whatever retries it has left."""
+    raise Fail(reason)

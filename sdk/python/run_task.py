@@ -109,6 +109,10 @@ def outcome_of(request):
 
     try:
         value = call(request, task_context(request, push), request["kwargs"])
+        if request["kind"] == "short_circuit":
+            value = bool(value)
+        elif request["kind"] == "branch" and isinstance(value, (set, frozenset)):
+            value = sorted(value)
         if value is not None:
             pushed["return_value"] = to_json(value, "task '%s' returned" % request["taskId"])
         return {"outcome": "success"}, pushed, None

@@ -105,6 +105,8 @@ def task_context(request, push):
         "task_instance": ti,
         "params": run["params"],
         "conf": run["conf"],
+        "map_index": request["mapIndex"],
+        "map_item": request["mapItem"],
         "run_id": run["runKey"],
         "dag_id": request["dagId"],
         "task_id": request["taskId"],
@@ -130,4 +132,5 @@ def task_context(request, push):
         names["ds_nodash"] = utc.strftime("%Y%m%d")
         names["ts"] = utc.isoformat()
         names["ts_nodash"] = utc.strftime("%Y%m%dT%H%M%S")
+    names.update(request["mapItem"] or {})
     return names

@@ -11,6 +11,9 @@ import { prepareSql } from './sql.ts';
 import { templateContext } from './template-context.ts';
 import { prepareTypeScript } from './typescript.ts';
 
+/** Characters of an instance's name. */
+const MOST_NAME = 250;
+
 const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   empty: prepareEmpty,
   bash: prepareBash,
@@ -26,10 +29,22 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
 
 /** Throws a TemplateError whose message names the field. */
 export function prepareLaunch(dispatch: Dispatch): Launch {
+  const prepare = OPERATORS[dispatch.task.kind] as (task: TaskSpec, dispatch: Dispatch, render: Render) => Launch;
+  return prepare(dispatch.task, dispatch, createRender(dispatch));
+}
+
+/** The name of a mapped instance for people, of the template over its arguments. Null: it has none. */
+export function renderMapName(dispatch: Dispatch): string | null {
+  if (dispatch.mapName === null) return null;
+  return createRender(dispatch, { ...dispatch.mapItem })('map.name', dispatch.mapName).slice(0, MOST_NAME);
+}
+
+/** `names` come before the context's own. */
+function createRender(dispatch: Dispatch, names?: TemplateContext): Render {
   let context: TemplateContext | undefined;
-  const render: Render = (field, template) => {
+  return (field, template) => {
     if (!template.includes('{')) return template;
-    context ??= templateContext(dispatch);
+    context ??= { ...templateContext(dispatch), ...names };
     try {
       return renderTemplate(template, context);
     } catch (cause) {
@@ -40,8 +55,6 @@ export function prepareLaunch(dispatch: Dispatch): Launch {
       });
     }
   };
-  const prepare = OPERATORS[dispatch.task.kind] as (task: TaskSpec, dispatch: Dispatch, render: Render) => Launch;
-  return prepare(dispatch.task, dispatch, render);
 }
 
 const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);

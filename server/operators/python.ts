@@ -1,7 +1,7 @@
 import type { PythonTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
-import { inputsOf } from './template-context.ts';
+import { resultsOf } from './template-context.ts';
 
 /** Every string of a JSON value is a template. */
 export function renderAll(render: Render, field: string, value: Json): Json {
@@ -23,7 +23,9 @@ export const preparePythonCode = (task: PythonCode, dispatch: Dispatch, render: 
   callable: task.callable,
   source: task.source,
   kwargs: {
-    ...inputsOf(dispatch),
+    // Of a mapped group the function may leave arguments out: it finds them in its context
+    ...(dispatch.task.map && dispatch.mapItem),
+    ...resultsOf(dispatch),
     ...Object.fromEntries(
       Object.entries(task.args).map(([name, value]) => [name, renderAll(render, `args.${name}`, value)]),
     ),

@@ -9,10 +9,19 @@ export function findXCom(xcoms: XComValue[], taskId: string, key: string): Json 
   return found[0]?.value ?? null;
 }
 
+/** Arguments of a mapped instance, and results of other tasks that are arguments of this one. */
+export const inputsOf = (dispatch: Dispatch): { [name: string]: Json } => ({
+  ...dispatch.mapItem,
+  ...resultsOf(dispatch),
+});
+
 /** Results of other tasks that are arguments of this one. */
-export function inputsOf(dispatch: Dispatch): { [name: string]: Json } {
-  const inputs = Object.entries(dispatch.task.inputs);
-  return Object.fromEntries(inputs.map(([name, { task, key }]) => [name, findXCom(dispatch.xcoms, task, key)]));
+export function resultsOf(dispatch: Dispatch): { [name: string]: Json } {
+  const inputs = Object.entries(dispatch.task.inputs).map(([name, { task, key, list }]) => {
+    const value = findXCom(dispatch.xcoms, task, key);
+    return [name, list && value === null ? [] : value] as const;
+  });
+  return Object.fromEntries(inputs);
 }
 
 const isoUtc = (time: string) => new Date(time).toISOString();
@@ -51,6 +60,8 @@ export function templateContext(dispatch: Dispatch): TemplateContext {
     conn: dispatch.connections,
     conf: run.conf,
     inputs: inputsOf(dispatch),
+    map_item: dispatch.mapItem,
+    map_index: dispatch.mapIndex,
     run_id: run.runKey,
     dag_id: dispatch.dagId,
     task_id: dispatch.taskId,

@@ -189,9 +189,23 @@ function resultOf(job: Job): TaskResult | null {
 
 function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: string) {
   const { dispatch, bundleDir, memoryLimit } = task;
-  const { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms, variables, connections, unreadable } = dispatch;
+  const { dagId, taskId, mapIndex, mapItem, tryNumber, maxTries, run, xcoms, variables, connections, unreadable } =
+    dispatch;
   const { callable, source, kwargs } = launch;
-  const about = { dagId, taskId, mapIndex, tryNumber, maxTries, run, xcoms, variables, connections, unreadable };
+  const about = {
+    kind: dispatch.task.kind,
+    dagId,
+    taskId,
+    mapIndex,
+    mapItem,
+    tryNumber,
+    maxTries,
+    run,
+    xcoms,
+    variables,
+    connections,
+    unreadable,
+  };
   return { op: 'run', id, ...about, callable, source, kwargs, env: taskVariables(task), cwd, bundleDir, memoryLimit };
 }
 

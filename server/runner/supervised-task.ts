@@ -1,4 +1,6 @@
 import type { Dispatch, Json } from '#sdk/protocol.ts';
+import { renderMapName } from '../operators/prepare-launch.ts';
+import { withDecision } from './decide-flow.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
 import { createMask, maskJson, type Mask } from './mask.ts';
 import { createTaskLog, type TaskLog } from './task-log.ts';
@@ -110,16 +112,21 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
       if (ending.how === 'exited' && peak > 0) ending.peakMemory = Math.max(peak, ending.peakMemory ?? 0);
       const verdict = withoutSecrets(
         mask,
-        decideReport({
-          dispatchId,
-          ending,
-          stopReason,
-          memoryLimit,
-          executionTimeout: spec.executionTimeout,
-          outputLimit: config.outputLimit,
-          resultLimit: config.resultLimit,
-        }),
+        withDecision(
+          decideReport({
+            dispatchId,
+            ending,
+            stopReason,
+            memoryLimit,
+            executionTimeout: spec.executionTimeout,
+            outputLimit: config.outputLimit,
+            resultLimit: config.resultLimit,
+          }),
+          dispatch,
+        ),
       );
+      const name = dispatch.mapName === null ? null : nameOf(dispatch, task.log);
+      if (name !== null) verdict.mapName = mask(name);
       const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
       if (verdict.outcome === 'failed' && verdict.message && !explained) task.log.system(verdict.message);
       send({ type: 'finished', report: { dispatchId, ...verdict, logBytes: task.log.end() } });
@@ -137,6 +144,16 @@ function withoutSecrets(mask: Mask, verdict: Verdict): Verdict {
     ...(message != null && { message: mask(message) }),
     ...(evidence != null && { evidence: maskJson(mask, evidence) as { [key: string]: Json } }),
   };
+}
+
+/** The name of a mapped instance. One that cannot be rendered is told in the log: the work is done all the same. */
+function nameOf(dispatch: Dispatch, log: TaskLog): string | null {
+  try {
+    return renderMapName(dispatch);
+  } catch (error) {
+    log.system(`The instance has no name. ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
 }
 
 function lowest(a: number | null, b: number | null): number | null {

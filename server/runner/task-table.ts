@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { missingDeclared } from '#sdk/named-values.ts';
-import type { Dispatch } from '#sdk/protocol.ts';
+import type { Dispatch, Json } from '#sdk/protocol.ts';
 import { prepareLaunch } from '../operators/prepare-launch.ts';
 import { TemplateError } from '../operators/render-template.ts';
 import { createShellRuntime } from './child-process.ts';
@@ -56,7 +56,7 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
     else if (prepared.how === 'python') python.start(task, prepared);
     else if (prepared.how === 'node') node.start(task, prepared);
     else if (prepared.how === 'operator') operator.start(task, prepared);
-    else task.end(NOTHING_TO_DO);
+    else task.end(nothingToDo(prepared.result));
   };
 
   return {
@@ -87,15 +87,15 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
   };
 }
 
-const NOTHING_TO_DO: Ending = {
+const nothingToDo = (result: Json = null): Ending => ({
   how: 'exited',
   code: null,
   signal: null,
-  result: { outcome: 'success' },
+  result: { outcome: 'success', ...(result !== null && { xcoms: { return_value: result } }) },
   peakMemory: null,
   outOfMemory: false,
   lastLine: null,
-};
+});
 
 const valueMissing = (message: string): Ending => ({
   how: 'not_started',

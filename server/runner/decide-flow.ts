@@ -1,0 +1,46 @@
+/** From what a decision answered to which tasks go on. */
+import type { BranchTaskSpec, ShortCircuitTaskSpec } from '#sdk/dag-spec.ts';
+import { didYouMean } from '#sdk/near-match.ts';
+import type { Dispatch, Json, TaskReport } from '#sdk/protocol.ts';
+
+type Verdict = Omit<TaskReport, 'dispatchId' | 'logBytes'>;
+const MOST_NAMED = 20;
+
+/** The verdict with the decision in it; a success that decides nothing valid becomes a failure. */
+export function withDecision(verdict: Verdict, { task, downstream }: Dispatch): Verdict {
+  if (verdict.outcome !== 'success') return verdict;
+  const answer = verdict.xcoms?.['return_value'] ?? null;
+  if (task.kind === 'short_circuit') return { ...verdict, ...decideShortCircuit(task, answer) };
+  if (task.kind !== 'branch') return verdict;
+  const chosen = decideBranch(task, downstream, answer);
+  if (typeof chosen !== 'string') return { ...verdict, branch: chosen };
+  return { ...verdict, outcome: 'failed', cause: 'branch_invalid', message: chosen, retryable: false };
+}
+
+/** Ids of the direct downstream tasks that go on, or what is wrong with the answer. */
+export function decideBranch(task: BranchTaskSpec, downstream: readonly string[], answer: Json): string[] | string {
+  const named = answer === null ? [] : Array.isArray(answer) ? answer : [answer];
+  const wrong = named.find((each) => typeof each !== 'string');
+  if (wrong !== undefined)
+    return `A branch answers with the id of a task, a list of them, or nothing; not with ${JSON.stringify(wrong).slice(0, 100)}.`;
+  const ids = named as string[];
+  const direct = new Set(downstream);
+  const unknown = ids.find((id) => !direct.has(id) && !Object.hasOwn(task.targets, id));
+  if (unknown === undefined)
+    return [...new Set(ids.flatMap((id) => (direct.has(id) ? [id] : (task.targets[id] ?? []))))];
+  const allowed = [...downstream, ...Object.keys(task.targets)];
+  const list = allowed.slice(0, MOST_NAMED).join(', ') + (allowed.length > MOST_NAMED ? ', …' : '');
+  return `'${unknown.slice(0, 200)}' does not wait for '${task.taskId}' directly, so it cannot be chosen.${didYouMean(unknown.slice(0, 200), allowed)} It may choose ${list || 'nothing: no task waits for it'}.`;
+}
+
+function decideShortCircuit(task: ShortCircuitTaskSpec, answer: Json): Pick<Verdict, 'branch' | 'skipAll'> {
+  if (isTrue(answer)) return { branch: null };
+  return { branch: [], ...(task.ignoreTriggerRules && { skipAll: true }) };
+}
+
+/** As Python sees it: nothing, zero and what is empty are not so. */
+function isTrue(value: Json): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return Boolean(value);
+}
