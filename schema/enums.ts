@@ -1,3 +1,4 @@
+import { OVERLAPS } from '#sdk/dag-spec.ts';
 import { RUN_KINDS, RUN_STATES, TASK_STATES } from '#sdk/states.ts';
 import { builder } from './builder.ts';
 import { ROLES } from './context.ts';
@@ -26,6 +27,16 @@ export const TaskStateEnum = builder.enumType('TaskState', {
     deferred: 'Waits for something outside.',
     cancelled: 'Ended with its run by a person.',
     removed: 'No longer part of the DAG.',
+  }),
+});
+
+export const OverlapEnum = builder.enumType('Overlap', {
+  description: 'What becomes of a scheduled run that is due while one before it is queued or running.',
+  values: values(OVERLAPS, {
+    allow: 'It is made, and starts when the limit of active runs has room.',
+    skip: 'It is left out.',
+    buffer_one: 'It waits, but only one does: further ones are left out.',
+    cancel_running: 'It is made, and those before it are cancelled.',
   }),
 });
 

@@ -15,6 +15,7 @@ import './types/import-error.ts';
 import './types/log.ts';
 import './types/pool.ts';
 import './types/runner.ts';
+import './types/schedule.ts';
 import './types/service-health.ts';
 import './types/task-edits.ts';
 import './types/task-instance.ts';

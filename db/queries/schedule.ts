@@ -1,25 +1,17 @@
 /** When a DAG's timetable wants its next run. */
-import { sql, type Transaction } from 'kysely';
+import { sql, type Selectable, type Transaction } from 'kysely';
 import { canonicalJson } from '#sdk/canonical.ts';
 import type { DagSpec, Overlap } from '#sdk/dag-spec.ts';
-import { resumeRuns, type Timing } from '#sdk/timetable.ts';
+import { resumeRuns, upcomingRuns, type NextRun, type Timing } from '#sdk/timetable.ts';
 import type { Db } from '#db/client.ts';
-import type { DB } from '#db/types.ts';
+import type { Dag, DB } from '#db/types.ts';
 
 /**
  * Schedules a DAG from now on, by the database's clock: it is new, un-paused, has another timetable, or its run has ended (continuous).
  * The caller holds the dag's row.
  */
 export async function scheduleNextRun(trx: Transaction<DB>, dagId: number, timing: Timing): Promise<void> {
-  const { rows } = await sql<{ now: Date; last: Date | null; live: boolean }>`
-    select clock_timestamp() as now, (select max(logical_date) from dag_run where dag_id = ${dagId} and kind = 'scheduled') as last,
-      exists (select from dag_run where dag_id = ${dagId} and state = 'queued' and kind = 'scheduled')
-        or exists (select from dag_run where dag_id = ${dagId} and state = 'running' and kind = 'scheduled') as live`.execute(
-    trx,
-  );
-  const { now, last, live } = rows[0] ?? { now: new Date(), last: null, live: false };
-  const waitsForEnd = live && timing.schedule?.kind === 'continuous';
-  const next = waitsForEnd ? null : resumeRuns(timing, last, now);
+  const next = await resumedRun(trx, dagId, timing);
   await trx
     .updateTable('dag')
     .set({
@@ -30,6 +22,36 @@ export async function scheduleNextRun(trx: Transaction<DB>, dagId: number, timin
     })
     .where('id', '=', dagId)
     .execute();
+}
+
+/** The first run of a DAG that is scheduled from now on. */
+async function resumedRun(db: Db, dagId: number, timing: Timing): Promise<NextRun | null> {
+  const { rows } = await sql<{ now: Date; last: Date | null; live: boolean }>`
+    select clock_timestamp() as now, (select max(logical_date) from dag_run where dag_id = ${dagId} and kind = 'scheduled') as last,
+      exists (select from dag_run where dag_id = ${dagId} and state = 'queued' and kind = 'scheduled')
+        or exists (select from dag_run where dag_id = ${dagId} and state = 'running' and kind = 'scheduled') as live`.execute(
+    db,
+  );
+  const { now, last, live } = rows[0] ?? { now: new Date(), last: null, live: false };
+  const waitsForEnd = live && timing.schedule?.kind === 'continuous';
+  return waitsForEnd ? null : resumeRuns(timing, last, now);
+}
+
+/** What is coming by the clock; of a paused DAG: if it were un-paused now. */
+export async function readNextRuns(db: Db, dag: Selectable<Dag>, timing: Timing, count: number): Promise<NextRun[]> {
+  const first = dag.paused ? await resumedRun(db, dag.id, timing) : plannedRun(dag);
+  return upcomingRuns(timing, dag.active ? first : null, count, new Date());
+}
+
+function plannedRun(dag: Selectable<Dag>): NextRun | null {
+  const { next_run_at, next_logical_date, next_interval_start, next_interval_end } = dag;
+  if (!next_run_at || !next_logical_date || !next_interval_start || !next_interval_end) return null;
+  return {
+    runAt: next_run_at,
+    logicalDate: next_logical_date,
+    intervalStart: next_interval_start,
+    intervalEnd: next_interval_end,
+  };
 }
 
 /** True: the timetable of this version makes the runs that `spec` wants. */

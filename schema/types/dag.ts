@@ -1,3 +1,4 @@
+import type { Overlap } from '#sdk/dag-spec.ts';
 import { describeSchedule } from '#sdk/schedule.ts';
 import { listRecentRuns } from '#db/queries/dag-runs.ts';
 import { listDagVersions, type DagVersionRow } from '#db/queries/dag-versions.ts';
@@ -5,7 +6,7 @@ import { findDagByName, findDags, listDags, type DagRow } from '#db/queries/dags
 import { builder } from '../builder.ts';
 import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
 import type { Context } from '../context.ts';
-import { RunStateEnum } from '../enums.ts';
+import { OverlapEnum, RunStateEnum } from '../enums.ts';
 import { badInput, NotFoundError } from '../errors.ts';
 import { loadById } from '../load-by-id.ts';
 import { DagRunNode, runConnection } from './dag-run.ts';
@@ -40,6 +41,14 @@ export const DagNode = builder.loadableNode('Dag', {
       description: 'When the timetable starts the next run; null: never.',
     }),
     maxActiveRuns: t.exposeInt('max_active_runs', { description: 'Most runs at once; further ones are queued.' }),
+    maxConsecutiveFailedRuns: t.exposeInt('max_failed_runs', {
+      description: 'So many failed runs in a row pause it; 0: never.',
+    }),
+    overlap: t.field({
+      type: OverlapEnum,
+      description: 'What becomes of a scheduled run that is due while one before it has not ended.',
+      resolve: (dag) => dag.overlap as Overlap,
+    }),
     createdAt: t.expose('created_at', { type: 'DateTime', description: 'When it was first deployed.' }),
     version: t.field({
       type: DagVersionNode,
@@ -67,6 +76,23 @@ builder.objectFields(DagNode, (t) => ({
   timezone: t.string({
     description: 'IANA name; the schedule is meant in it.',
     resolve: async (dag, _args, ctx) => (await headOf(dag, ctx)).timezone,
+  }),
+  catchup: t.boolean({
+    description: 'Every slot missed since its start is made up for, not only the newest.',
+    resolve: async (dag, _args, ctx) => (await headOf(dag, ctx)).catchup,
+  }),
+  dataIntervals: t.boolean({
+    description: 'Its runs start at the end of the interval they cover, and have its start as logical date.',
+    resolve: async (dag, _args, ctx) => (await headOf(dag, ctx)).dataIntervals ?? false,
+  }),
+  dagrunTimeout: t.float({
+    nullable: true,
+    description: 'Seconds after which a run that has started ends as failed; null: no limit.',
+    resolve: async (dag, _args, ctx) => (await headOf(dag, ctx)).dagrunTimeout ?? null,
+  }),
+  failFast: t.boolean({
+    description: 'The first task that fails for good ends the run as failed.',
+    resolve: async (dag, _args, ctx) => (await headOf(dag, ctx)).failFast ?? false,
   }),
   maxActiveTasks: t.int({
     description: 'Most tasks at once, per run.',
@@ -131,7 +157,8 @@ function currentVersion(dag: DagRow): string {
   return String(dag.version_id);
 }
 
-async function headOf(dag: DagRow, ctx: Context): Promise<DagVersionRow['head']> {
+/** What the current version's spec says beside its tasks. */
+export async function headOf(dag: DagRow, ctx: Context): Promise<DagVersionRow['head']> {
   const version = await DagVersionNode.getDataloader(ctx).load(currentVersion(dag));
   return version.head;
 }

@@ -103,7 +103,8 @@ export const DagChangeType = builder.objectRef<StreamItem>('DagChange').implemen
   fields: (t) => ({
     change: t.string({
       nullable: true,
-      description: '`run`, or of a DAG: deployed, paused, unpaused, deactivated, deleted.',
+      description:
+        '`run`, or of a DAG: deployed, paused, unpaused, deactivated, deleted, skipped (a due run was left out).',
       resolve: ({ body }) => (body ? (body.dag ?? 'run') : null),
     }),
     nodeId: t.id({
@@ -132,6 +133,11 @@ export const DagChangeType = builder.objectRef<StreamItem>('DagChange').implemen
       resolve: dagIdOf,
     }),
     by: t.string({ nullable: true, description: 'Who did it.', resolve: ({ body }) => body?.by ?? null }),
+    why: t.string({
+      nullable: true,
+      description: 'Why the service did it by itself: the cause of a run’s early end, or a sentence.',
+      resolve: ({ body }) => body?.why ?? null,
+    }),
   }),
 });
 

@@ -8,6 +8,7 @@ import { addDeployCommand } from './commands/deploy.ts';
 import { addEditCommands } from './commands/edit-tasks.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPauseCommands } from './commands/pause.ts';
+import { addNextCommand } from './commands/next.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
 import { addSecretsCommand } from './commands/secrets.ts';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   addDeployCommand(program);
   addDagsCommand(program);
   addPauseCommands(program);
+  addNextCommand(program);
   addTriggerCommand(program);
   addRunsCommand(program);
   addLogsCommand(program);
