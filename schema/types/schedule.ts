@@ -9,6 +9,7 @@ const MOST_RUNS = 100;
 
 const NextRunType = builder.objectRef<NextRun>('NextRun').implement({
   description: 'A run that the timetable will make.',
+  authScopes: { read: true },
   fields: (t) => ({
     runAt: t.expose('runAt', { type: 'DateTime', description: 'When it is made; in the past when it is overdue.' }),
     logicalDate: t.expose('logicalDate', { type: 'DateTime', description: 'The date it is for.' }),
@@ -24,6 +25,7 @@ const SchedulePreviewType = builder
   .objectRef<{ description: string | null; runs: NextRun[] }>('SchedulePreview')
   .implement({
     description: 'What a schedule would do for a DAG that begins now.',
+    authScopes: { read: true },
     fields: (t) => ({
       description: t.exposeString('description', {
         nullable: true,

@@ -113,7 +113,7 @@ describe('every type', () => {
     (name, type) => {
       const options = type.extensions['pothosOptions'] as { authScopes?: object } | undefined;
       const isEdge = /(Connection|Edge)$/.test(name);
-      const isSuccess = /^Mutation\w+Success$/.test(name);
+      const isSuccess = /^(Mutation|Query)\w+Success$/.test(name);
       if (isEdge || isSuccess || OPEN_TYPES.has(name)) return;
       expect(options?.authScopes, `${name} has no authScopes`).toBeTruthy();
     },
