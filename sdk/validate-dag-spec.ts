@@ -143,7 +143,7 @@ function readTask(task: unknown, path: string, readerOf: ReaderOf, report: Repor
 /** Where every task needs the success of those before it, a run that goes on after a failure cannot succeed any more. */
 function checkFailFast(tasks: TaskSpec[], report: Report): void {
   tasks.forEach((task, index) => {
-    if (task.triggerRule !== 'all_success')
+    if (task.triggerRule !== 'all_success' && task.teardown === null)
       report(
         `tasks[${index}].triggerRule`,
         `failFast ends the run at the first failure: '${task.triggerRule}' would have no meaning. Use all_success, or leave failFast out.`,

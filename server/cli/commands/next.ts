@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { formatTime, printJson, printNote, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -32,12 +33,16 @@ interface NextOptions extends ConnectionOptions {
 }
 
 export function addNextCommand(program: Command): void {
-  withConnection(
-    program
-      .command('next')
-      .description('show when a DAG runs next, by its schedule')
-      .argument('<dag>', 'name of the DAG')
-      .option('-n, --number <n>', 'how many runs, at most 100', wholeNumber, 5),
+  withExamples(
+    withConnection(
+      program
+        .command('next')
+        .description('show when a DAG runs next, by its schedule')
+        .argument('<dag>', 'name of the DAG')
+        .option('-n, --number <n>', 'how many runs, at most 100', wholeNumber, 5),
+    ),
+    'millrace next etl_daily -n 10',
+    `millrace next etl_daily --json | jq -r '.[0].runAt'`,
   ).action((dagId: string, options: NextOptions) => withClient(options, (client) => showNext(client, dagId, options)));
 }
 
