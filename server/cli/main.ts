@@ -6,6 +6,7 @@ import { addCancelCommand } from './commands/cancel.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDeployCommand } from './commands/deploy.ts';
 import { addEditCommands } from './commands/edit-tasks.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addNextCommand } from './commands/next.ts';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addTestCommand(program);
   addValidateCommand(program);
   addDeployCommand(program);
+  addImportCommand(program);
   addDagsCommand(program);
   addPauseCommands(program);
   addNextCommand(program);
