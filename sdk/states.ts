@@ -69,6 +69,8 @@ export const TASK_CAUSES = [
   'result_invalid',
   'branch_invalid',
   'skipped_by_task',
+  'map_empty',
+  'map_invalid',
   'marked',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];

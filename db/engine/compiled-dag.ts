@@ -1,9 +1,12 @@
 /** A DagVersion as the engine needs it: adjacency in flat arrays, task order = task index. Immutable, so it is cached for ever. */
 import type { DagSpec, TaskSpec, TaskSpecBase } from '#sdk/dag-spec.ts';
+import { sourceTasks } from '#sdk/map-spec.ts';
 import { runtimeOf } from '#sdk/task-code.ts';
+import { readGraph, type DagGraph } from './dag-graph.ts';
+import { readFlow, type Flow } from './flow.ts';
 import { FREE_SET, gatesOf, type GateSet } from './gates.ts';
 import { ranksOf } from './priority-weight.ts';
-import { isSafeOnSuccess, ruleCode } from './trigger-rules.ts';
+import { isSafeOnSuccess, ruleCode, TEARDOWN_RULE, type Rule } from './trigger-rules.ts';
 import { valueReferences, type ValueReferences } from './value-references.ts';
 
 /** What decides when runs are due. */
@@ -12,7 +15,7 @@ export type TimetableSpec = Pick<
   'schedule' | 'timezone' | 'startDate' | 'endDate' | 'catchup' | 'dataIntervals'
 >;
 
-export interface CompiledDag {
+export interface CompiledDag extends DagGraph {
   versionId: number;
   dagId: number;
   dagName: string;
@@ -20,15 +23,13 @@ export interface CompiledDag {
   params: DagSpec['params'];
   timetable: TimetableSpec;
   tasks: readonly TaskSpec[];
-  /** Task id → index. */
-  indexOf: ReadonlyMap<string, number>;
-  /** Children of task i: `children[offsets[i] … offsets[i + 1] - 1]`. */
-  offsets: Int32Array;
-  children: Int32Array;
   /** Per task. */
   rules: Int8Array;
-  upstreams: readonly Int32Array[];
-  leaf: Uint8Array;
+  /** Without downstreams. */
+  childless: Uint8Array;
+  flow: Flow;
+  /** The end of this task may do more than count into its downstreams as they stand: see special-edges.ts. */
+  special: Uint8Array;
   /** `empty` tasks: settled by the engine, never launched. */
   instant: Uint8Array;
   /** The success of this task may settle a downstream without a runner: the flush must look further before it commits. */
@@ -63,15 +64,14 @@ export interface VersionRow {
 export function compileDag(row: VersionRow): CompiledDag {
   const { tasks } = row.spec;
   const n = tasks.length;
-  const indexOf = new Map(tasks.map((task, i) => [task.taskId, i]));
-  const upstreams = tasks.map((task) => Int32Array.from(task.upstream, (id) => indexOf.get(id) ?? -1));
-  const { offsets, children } = adjacency(upstreams);
+  const graph = readGraph(tasks);
+  const { indexOf, offsets, children, upstreams } = graph;
   const instant = Uint8Array.from(tasks, (task) => Number(task.kind === 'empty'));
-  const leaf = Uint8Array.from(tasks, (_, i) => Number(offsets[i] === offsets[i + 1]));
-  const childrenOf = (i: number) => children.subarray(offsets[i], offsets[i + 1]);
-  const anyChild = (i: number, test: (child: number) => boolean) => Number(childrenOf(i).some(test));
   const gates = gatesOf(row.spec);
-  const rule = (i: number) => tasks[i]?.triggerRule ?? 'all_success';
+  const anyChild = (i: number, test: (child: number) => boolean) => Number(graph.childrenOf(i).some(test));
+  const flow = readFlow(row.spec, graph);
+  const rules = tasks.map(ruleOfTask);
+  const isSpecialChild = (c: number) => flow.unitOf[c] !== -1 || flow.expands[c] === 1 || tasks[c]?.teardown != null;
   const reads = tasks.map((task, i) => {
     const text = JSON.stringify(task).replaceAll('\\"', '"');
     return {
@@ -87,15 +87,16 @@ export function compileDag(row: VersionRow): CompiledDag {
     params: row.spec.params,
     timetable: row.spec,
     tasks,
-    indexOf,
-    offsets,
-    children,
-    rules: Int8Array.from(tasks, (task) => ruleCode(task.triggerRule)),
-    upstreams,
-    leaf,
+    ...graph,
+    rules: Int8Array.from(rules, ruleCode),
+    childless: Uint8Array.from(tasks, (_, i) => Number(offsets[i] === offsets[i + 1])),
+    flow,
+    special: Uint8Array.from(tasks, (task, i) =>
+      Number(task.kind === 'map' || flow.setupScope[i] !== null || anyChild(i, isSpecialChild) === 1),
+    ),
     instant,
     cascadesOnSuccess: Uint8Array.from(tasks, (_, i) =>
-      anyChild(i, (c) => instant[c] === 1 || !isSafeOnSuccess(rule(c))),
+      anyChild(i, (c) => instant[c] === 1 || isSpecialChild(c) || !isSafeOnSuccess(rules[c] ?? 'all_success')),
     ),
     xcomSources: reads.map(({ xcoms }) => xcoms),
     values: reads.map(({ values }) => values),
@@ -105,24 +106,9 @@ export function compileDag(row: VersionRow): CompiledDag {
     gateSets: gates.sets,
     gateSetOf: gates.setOf,
     hasGates: gates.sets.length > FREE_SET,
-    direct: n <= row.spec.maxActiveTasks,
+    // How many instances a mapped task will have is not known
+    direct: n <= row.spec.maxActiveTasks && flow.members.size === 0,
   };
-}
-
-function adjacency(upstreams: readonly Int32Array[]): { offsets: Int32Array; children: Int32Array } {
-  const offsets = new Int32Array(upstreams.length + 1);
-  for (const list of upstreams) for (const up of list) offsets[up + 1] = (offsets[up + 1] ?? 0) + 1;
-  for (let i = 1; i < offsets.length; i++) offsets[i] = (offsets[i] ?? 0) + (offsets[i - 1] ?? 0);
-  const next = offsets.slice();
-  const children = new Int32Array(offsets[upstreams.length] ?? 0);
-  upstreams.forEach((list, child) => {
-    for (const up of list) {
-      const at = next[up] ?? 0;
-      children[at] = child;
-      next[up] = at + 1;
-    }
-  });
-  return { offsets, children };
 }
 
 /**
@@ -141,7 +127,9 @@ function xcomSources(
   };
   for (const input of Object.values(task.inputs)) add(input.task);
   const calls = pullCalls(text);
-  if (calls.length > 0 || runtimeOf(task) === 'python') for (const up of upstreams) wanted.add(up);
+  // The lists that it runs over are not among them: each instance has its item
+  const lists = new Set(task.map ? sourceTasks(task.map).map((id) => indexOf.get(id)) : []);
+  if (calls.length > 0 || runtimeOf(task) === 'python') for (const up of upstreams) if (!lists.has(up)) wanted.add(up);
   for (const call of calls) for (const [, name] of call.matchAll(/['"]([\w.-]+)['"]/g)) add(name ?? '');
   return wanted.size === 0 ? null : Int32Array.from(wanted).sort();
 }
@@ -150,6 +138,8 @@ function xcomSources(
 function pullCalls(text: string): string[] {
   return [...text.matchAll(/xcom_pull\(([^)]*)\)/g)].map((match) => match[1] ?? '');
 }
+
+export const ruleOfTask = (task: TaskSpecBase): Rule => (task.teardown ? TEARDOWN_RULE : task.triggerRule);
 
 /** Tasks that are ready when a run starts. */
 export const isEntry = (task: TaskSpecBase): boolean => task.upstream.length === 0 || task.triggerRule === 'always';

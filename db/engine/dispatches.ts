@@ -1,19 +1,21 @@
 /** Turns claimed task instances into what a runner needs to know: task, run, and the results that it may read. */
 import type pg from 'pg';
 import type { TaskSpec } from '#sdk/dag-spec.ts';
-import { mapTaskId } from '#sdk/map-spec.ts';
 import type { Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
 import type { RunKind } from '#sdk/states.ts';
 import type { Vault } from '#db/vault.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import { formatDispatchId } from './dispatch-id.ts';
 import { loadValues, type DispatchValues } from './dispatch-values.ts';
+import { loadMapItems, mapOf } from './map-items.ts';
 import { paramDefaults } from './param-defaults.ts';
 import type { Versions } from './versions.ts';
 import { loadWaiting } from './waiting-since.ts';
 import type { ClaimedTask } from './work-items.ts';
 
 const MOST_RUNS = 20_000;
+/** No map index is higher. */
+const MOST_INDEX = 2 ** 31 - 1;
 
 export interface Dispatches {
   build(claimed: readonly ClaimedTask[]): Promise<Dispatch[]>;
@@ -56,10 +58,11 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
       await versions.load(claimed.map((task) => task.versionId));
       const referencesOf = ({ versionId, taskIndex }: ClaimedTask) =>
         versions.get(versionId)?.values[taskIndex] ?? null;
-      const [xcoms, valuesOf, waits] = await Promise.all([
+      const [xcoms, valuesOf, waits, items] = await Promise.all([
         loadXComs(pool, versions, claimed),
         loadValues(pool, vault, claimed.map(referencesOf)),
         loadWaiting(pool, versions, claimed),
+        loadMapItems(pool, versions, claimed),
         loadRuns(claimed),
       ]);
       return claimed.flatMap((task) => {
@@ -69,6 +72,7 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
           xcoms: xcoms.get(task) ?? [],
           ...valuesOf(referencesOf(task)),
           waiting: waits.get(task) ?? null,
+          mapItem: items.get(task) ?? null,
         };
         const dispatch = dag && run && toDispatch(task, dag, run, read);
         versions.pin(task.runId, task.versionId);
@@ -82,7 +86,7 @@ function toDispatch(
   claimed: ClaimedTask,
   dag: CompiledDag,
   run: RunContext,
-  read: DispatchValues & Pick<Dispatch, 'xcoms' | 'waiting'>,
+  read: DispatchValues & Pick<Dispatch, 'xcoms' | 'waiting' | 'mapItem'>,
 ): Dispatch | null {
   const task = dag.tasks[claimed.taskIndex];
   if (!task) return null;
@@ -98,25 +102,14 @@ function toDispatch(
     task,
     run,
     ...read,
-    mapItem: null,
-    mapName: claimed.mapIndex < 0 ? null : mapNameOf(task, dag),
-    downstream: task.kind === 'branch' || task.kind === 'short_circuit' ? downstreamOf(claimed.taskIndex, dag) : [],
+    mapName: mapOf(dag, claimed.taskIndex)?.name ?? null,
+    downstream: decides(task) ? [...dag.childrenOf(claimed.taskIndex)].map((i) => dag.tasks[i]?.taskId ?? '') : [],
     token: null,
   };
 }
 
-const downstreamOf = (index: number, { tasks, children, offsets }: CompiledDag): string[] =>
-  Array.from(children.subarray(offsets[index], offsets[index + 1]), (child) => tasks[child]?.taskId ?? '');
-
-/** Of its own map, or of the mapped group around it. */
-function mapNameOf(task: TaskSpec, { tasks, indexOf }: CompiledDag): string | null {
-  if (task.map) return task.map.name;
-  for (let group = task.group ?? ''; group !== ''; group = group.slice(0, Math.max(0, group.lastIndexOf('.')))) {
-    const map = tasks[indexOf.get(mapTaskId(group)) ?? -1]?.map;
-    if (map) return map.name;
-  }
-  return null;
-}
+/** Only who chooses needs to know among what. */
+const decides = ({ kind }: TaskSpec): boolean => kind === 'branch' || kind === 'short_circuit';
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
@@ -144,23 +137,31 @@ async function loadXComs(
 ): Promise<Map<ClaimedTask, XComValue[]>> {
   const found = new Map<ClaimedTask, XComValue[]>();
   const wanted = claimed.flatMap((task) => {
-    const sources = versions.get(task.versionId)?.xcomSources[task.taskIndex];
-    return sources ? [...sources].map((source) => ({ task, source })) : [];
+    const dag = versions.get(task.versionId);
+    const sources = dag?.xcomSources[task.taskIndex] ?? [];
+    const unit = dag?.flow.unitOf[task.taskIndex] ?? -1;
+    // Within a mapped group each instance reads what its own index has made, as if there were no other
+    return Array.from(sources, (source) => ({ task, source, own: unit !== -1 && dag?.flow.unitOf[source] === unit }));
   });
   if (wanted.length === 0) return found;
   const { rows } = await pool.query<{ n: number; map_index: number; key: string; value: Json }>({
     name: 'load_xcoms',
     text: `select f.n::int as n, x.map_index, x.key, x.value
-      from unnest($1::bigint[], $2::int[]) with ordinality f(run_id, task_index, n)
-      join xcom x on x.run_id = f.run_id and x.task_index = f.task_index order by f.n, x.map_index`,
-    values: [wanted.map(({ task }) => task.runId), wanted.map(({ source }) => source)],
+      from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) with ordinality f(run_id, task_index, lo, hi, n)
+      join xcom x on x.run_id = f.run_id and x.task_index = f.task_index and x.map_index between f.lo and f.hi order by f.n, x.map_index`,
+    values: [
+      wanted.map(({ task }) => task.runId),
+      wanted.map(({ source }) => source),
+      wanted.map(({ task, own }) => (own ? task.mapIndex : -1)),
+      wanted.map(({ task, own }) => (own ? task.mapIndex : MOST_INDEX)),
+    ],
   });
   for (const row of rows) {
     const want = wanted[row.n - 1];
     const taskId = want && versions.get(want.task.versionId)?.tasks[want.source]?.taskId;
     if (!want || taskId === undefined) continue;
     const list = found.get(want.task) ?? [];
-    list.push({ taskId, mapIndex: row.map_index, key: row.key, value: row.value });
+    list.push({ taskId, mapIndex: want.own ? -1 : row.map_index, key: row.key, value: row.value });
     found.set(want.task, list);
   }
   return found;

@@ -4,7 +4,9 @@ import type { RunState, TaskState } from '#sdk/states.ts';
 import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
 import { APPLY_EDIT } from '#db/queries/task-transitions/apply-edit.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
-import { editRun, selectTasks, type EditAction, type Instance, type RunEdit } from './edit-run.ts';
+import { editRun, keyOf, type EditAction, type Instance, type RunEdit } from './edit-run.ts';
+import { loadInstances, loadTriesSpent } from './load-instances.ts';
+import { selectInstances } from './select-instances.ts';
 import type { Versions } from './versions.ts';
 
 export interface EditRequest {
@@ -12,6 +14,8 @@ export interface EditRequest {
   action: EditAction;
   /** Null: all tasks. */
   taskIds: string[] | null;
+  /** Only these instances of mapped tasks; null: all. */
+  mapIndexes?: number[] | null;
   upstream?: boolean;
   downstream?: boolean;
   /** Only instances that failed or whose upstream failed. */
@@ -39,11 +43,11 @@ export async function editTasks(
   await versions.loadRuns([runId]);
   const dag = versions.ofRun(runId);
   if (!dag) return 'not_found';
-  const named =
+  const tasks =
     request.taskIds === null ? [...dag.tasks.keys()] : request.taskIds.map((id) => dag.indexOf.get(id) ?? -1);
-  if (named.includes(-1)) return 'unknown_task';
-  const follow = { upstream: request.upstream ?? false, downstream: request.downstream ?? false };
-  const selected = selectTasks(dag, named, follow);
+  if (tasks.includes(-1)) return 'unknown_task';
+  const { upstream = false, downstream = false, mapIndexes = null } = request;
+  const selection = { tasks, mapIndexes, upstream, downstream };
 
   const client = await pool.connect();
   try {
@@ -51,14 +55,18 @@ export async function editTasks(
     await client.query({ ...LOCK_RUNS, values: [[runId]] });
     const before = await runState(client, runId);
     const instances = await loadInstances(client, runId);
-    const targets = new Set([...selected].filter((index) => !request.onlyFailed || hasFailed(instances[index]?.state)));
+    const selected = selectInstances(dag, instances, selection, request.action);
+    const named = instances.filter((one) => selected.has(keyOf(one)) && (!request.onlyFailed || hasFailed(one.state)));
+    const targets = new Set(named.map(keyOf));
     const isRefused = before === undefined || (before === 'queued' && instances.every(({ state }) => state === 'none'));
     if (!isRefused && !request.dryRun && targets.size > 0) {
-      await apply(client, before, editRun(dag, instances, targets, request.action), targets, request);
+      const triesSpent = await loadTriesSpent(client, runId, [...dag.flow.members.values()]);
+      const edit = editRun({ dag, before: instances, targets, action: request.action, triesSpent });
+      await apply(client, before, edit, targets, request);
     }
     await client.query('commit');
     if (isRefused) return before === undefined ? 'not_found' : 'not_started';
-    return [...targets].sort((a, b) => a - b).map((taskIndex) => ({ runId, taskIndex, mapIndex: -1 }));
+    return named.map(({ taskIndex, mapIndex }) => ({ runId, taskIndex, mapIndex }));
   } catch (error) {
     // Fails where the connection has: what broke first is what to tell
     await client.query('rollback').catch(() => undefined);
@@ -82,64 +90,34 @@ function runStateAfter(before: RunState, totals: RunEdit['totals']): RunState {
   return totals.failedLeaves > 0 ? 'failed' : 'success';
 }
 
-interface InstanceRow {
-  task_index: number;
-  state: TaskState;
-  try_number: number;
-  max_tries: number;
-  up_total: number;
-  up_success: number;
-  up_failed: number;
-  up_upstream_failed: number;
-  up_skipped: number;
-}
-
-async function loadInstances(client: pg.PoolClient, runId: number): Promise<Instance[]> {
-  const { rows } = await client.query<InstanceRow>(
-    `select task_index, state, try_number, max_tries, up_total, up_success, up_failed, up_upstream_failed, up_skipped
-     from task_instance where run_id = $1 and map_index = -1 order by task_index`,
-    [runId],
-  );
-  return rows.map((row) => ({
-    state: row.state,
-    tryNumber: row.try_number,
-    maxTries: row.max_tries,
-    counts: {
-      total: row.up_total,
-      success: row.up_success,
-      failed: row.up_failed,
-      upstreamFailed: row.up_upstream_failed,
-      skipped: row.up_skipped,
-    },
-  }));
-}
-
 async function apply(
   client: pg.PoolClient,
   before: RunState,
   edit: RunEdit,
-  targets: ReadonlySet<number>,
+  targets: ReadonlySet<string>,
   request: EditRequest,
 ): Promise<void> {
   const { totals } = edit;
   const { runId } = request;
-  const column = <T>(pick: (instance: Instance, index: number) => T): T[] =>
-    edit.changed.flatMap((index) => {
-      const instance = edit.instances[index];
-      return instance ? [pick(instance, index)] : [];
-    });
+  const removed = edit.removed.map((instance): Instance => ({ ...instance, state: 'removed' }));
+  const rows = [...edit.changed, ...removed];
+  const column = <T>(pick: (instance: Instance) => T): T[] => rows.map(pick);
   await client.query({
     ...APPLY_EDIT,
     values: [
       runId,
-      edit.changed,
+      column((instance) => instance.taskIndex),
+      column((instance) => instance.mapIndex),
       column((instance) => instance.state),
+      column((instance) => instance.tryNumber),
       column((instance) => instance.maxTries),
+      column((instance) => instance.counts.total),
       column((instance) => instance.counts.success),
       column((instance) => instance.counts.failed),
       column((instance) => instance.counts.upstreamFailed),
       column((instance) => instance.counts.skipped),
-      column((_, index) => targets.has(index)),
+      column((instance) => targets.has(keyOf(instance)) || instance.state === 'removed'),
+      column((instance) => edit.made.has(instance)),
       totals.remaining,
       totals.active,
       totals.failedLeaves,

@@ -17,7 +17,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
-import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun } from './work-items.ts';
+import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun, WorkItem } from './work-items.ts';
 
 export type { CreatedRun, NewRun } from './work-items.ts';
 
@@ -99,10 +99,14 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     await versions.loadRuns([runId]);
     const dag = versions.ofRun(runId);
     if (!dag) return;
-    await new Promise<void>((resolve) => {
-      const reject = (error: unknown) => resolve(onError(error));
-      commit.submit({ kind: 'start', rows: 1, dagIds: [dag.dagId], resolve, reject });
-    });
+    const done = (item: (resolve: () => void, reject: (error: unknown) => void) => WorkItem) =>
+      new Promise<void>((resolve) => commit.submit(item(resolve, (error) => resolve(onError(error)))));
+    await Promise.all([
+      // Mapped tasks that were cleared get their instances
+      dag.flow.members.size > 0 &&
+        done((resolve, reject) => ({ kind: 'review', rows: 1, runIds: [runId], resolve, reject })),
+      done((resolve, reject) => ({ kind: 'start', rows: 1, dagIds: [dag.dagId], resolve, reject })),
+    ]);
   };
 
   const end = async (request: EndRunRequest) => {

@@ -1,6 +1,5 @@
 /** Pure: turns finished tries into the parameter arrays of finishTasks. */
 import type { TaskCause, TaskState } from '#sdk/states.ts';
-import { TRIGGER_RULES } from '#sdk/dag-spec.ts';
 import {
   edgeColumns,
   rowColumns,
@@ -11,6 +10,8 @@ import { CHILD_MODE, type FinishParts } from '#db/queries/task-transitions/finis
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import { FREE_SET } from './gates.ts';
+import { isSpecial, specialEdges, type BranchChoice } from './special-edges.ts';
+import { ruleOf } from './trigger-rules.ts';
 
 /** One finished try, or (uuid null) an instance already settled whose children are still to be counted. */
 export interface FinishRow {
@@ -32,14 +33,20 @@ export interface FinishRow {
   evidence: string | null;
   logBytes: number;
   xcoms: string | null;
+  /** What it chose of its downstreams; null: it is no branch. */
+  branch: BranchChoice | null;
   dag: CompiledDag;
 }
 
 /** An instance that was settled without a runner in this transaction. */
-export const settledRow = (dag: CompiledDag, runId: number, taskIndex: number, outcome: TaskState): FinishRow => ({
+export const settledRow = (
+  dag: CompiledDag,
+  { runId, taskIndex, mapIndex }: Pick<FinishRow, 'runId' | 'taskIndex' | 'mapIndex'>,
+  outcome: TaskState,
+): FinishRow => ({
   runId,
   taskIndex,
-  mapIndex: -1,
+  mapIndex,
   uuid: null,
   outcome,
   delay: null,
@@ -52,6 +59,7 @@ export const settledRow = (dag: CompiledDag, runId: number, taskIndex: number, o
   evidence: null,
   logBytes: 0,
   xcoms: null,
+  branch: null,
   dag,
 });
 
@@ -76,7 +84,8 @@ export interface FinishPlan {
 export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number, Slots>): FinishPlan {
   const low: number[] = [];
   const high: number[] = [];
-  const edges: Edges = { child: [], mode: [], rank: [], queue: [], rule: [], leaf: [] };
+  const edges = noEdges();
+  const special = rows.some((row) => row.delay === null && isSpecial(row));
   const admit = new Set<number>();
   const holders: FinishRow[] = [];
   let mayCascade = false;
@@ -84,7 +93,7 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     low.push(edges.child.length + 1);
     if (row.delay === null) {
       mayCascade ||= cascades(row);
-      const held = pushEdges(edges, row, row.workerId === null ? undefined : slots.get(row.workerId));
+      const held = pushEdges(edges, row, special, row.workerId === null ? undefined : slots.get(row.workerId));
       if (held) admit.add(row.runId);
     }
     high.push(edges.child.length);
@@ -92,12 +101,15 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
     if (!row.dag.direct || isGated(row.dag, row.taskIndex)) admit.add(row.runId);
   }
   const parts = {
-    plain: rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
+    plain:
+      !special && rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
+    special,
     xcoms: rows.some((row) => row.xcoms !== null),
     retries: rows.some((row) => row.delay !== null),
     extra: rows.some((row) => row.isExtra),
     ready: edges.mode.includes(CHILD_MODE.queue),
-    waiting: edges.mode.includes(CHILD_MODE.admit),
+    // One instance of a mapped task, cleared by hand, is held as any other
+    waiting: edges.mode.includes(CHILD_MODE.admit) || edges.mode.includes(CHILD_MODE.expand),
   };
   return {
     parts,
@@ -110,37 +122,66 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
 
 const isPlain = ({ uuid, outcome, cause, message, expired }: FinishRow): boolean =>
   uuid !== null && outcome === 'success' && cause === 'ok' && message === null && !expired;
-const isAllSuccess = (rule: number): boolean => TRIGGER_RULES[rule] === 'all_success';
+const isAllSuccess = (rule: number): boolean => ruleOf(rule) === 'all_success';
 
 /** Only a success whose children all wait for success, or a leaf, is known to settle nothing else. */
 function cascades(row: FinishRow): boolean {
-  const hasChildren = row.dag.leaf[row.taskIndex] === 0;
+  if (isSpecial(row)) return true;
+  const hasChildren = row.dag.childless[row.taskIndex] === 0;
   return hasChildren && (row.outcome !== 'success' || row.dag.cascadesOnSuccess[row.taskIndex] === 1);
 }
 
-type Edges = { [column in Exclude<EdgeColumn, 'leaf' | 'queue'>]: number[] } & { leaf: boolean[]; queue: string[] };
+const BOOLEAN_COLUMNS = ['leaf', 'counts', 'other'] as const;
+type BooleanColumn = (typeof BOOLEAN_COLUMNS)[number];
+type Edges = { [column in Exclude<EdgeColumn, BooleanColumn | 'queue'>]: number[] } & {
+  [column in BooleanColumn]: boolean[];
+} & { queue: string[] };
+const noEdges = (): Edges => ({
+  ...{ child: [], mode: [], rank: [], queue: [], rule: [], leaf: [] },
+  ...{ scope: [], counts: [], other: [] },
+});
 
 /** True when a child may have to be admitted. */
-function pushEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): boolean {
+function pushEdges(edges: Edges, row: FinishRow, special: boolean, slots: Slots | undefined): boolean {
   const { dag, taskIndex } = row;
+  if (special) return pushSpecialEdges(edges, row, slots);
   let holds = false;
   const end = dag.offsets[taskIndex + 1] ?? 0;
   for (let at = dag.offsets[taskIndex] ?? 0; at < end; at++) {
     const child = dag.children[at] ?? 0;
-    edges.child.push(child);
-    edges.rule.push(dag.rules[child] ?? 0);
     const mode = childMode(row, child, slots);
+    pushEdge(edges, dag, child, mode);
     holds ||= mode === CHILD_MODE.admit;
-    edges.mode.push(mode);
-    edges.rank.push(dag.ranks[child] ?? 0);
-    edges.queue.push(dag.tasks[child]?.queue ?? '');
-    edges.leaf.push(dag.leaf[child] === 1);
+  }
+  return holds;
+}
+
+function pushEdge(edges: Edges, { rules, tasks, ranks, flow }: CompiledDag, child: number, mode: number): void {
+  edges.child.push(child);
+  edges.rule.push(rules[child] ?? 0);
+  edges.mode.push(mode);
+  edges.rank.push(ranks[child] ?? 0);
+  edges.queue.push(tasks[child]?.queue ?? '');
+  edges.leaf.push(flow.leaf[child] === 1);
+}
+
+/** A batch with one special row sends all rows so. */
+function pushSpecialEdges(edges: Edges, row: FinishRow, slots: Slots | undefined): boolean {
+  let holds = false;
+  for (const { child, scope, add, other, force } of specialEdges(row)) {
+    const mode = force ?? childMode(row, child, slots);
+    pushEdge(edges, row.dag, child, mode);
+    edges.scope.push(scope);
+    edges.counts.push(add === 1);
+    edges.other.push(other);
+    holds ||= mode === CHILD_MODE.admit || mode === CHILD_MODE.expand;
   }
   return holds;
 }
 
 function childMode({ dag, taskIndex, outcome }: FinishRow, child: number, slots: Slots | undefined): number {
   if (dag.instant[child] === 1) return CHILD_MODE.instant;
+  if (dag.flow.expands[child] === 1) return CHILD_MODE.expand;
   if (!dag.direct || isGated(dag, child)) return CHILD_MODE.admit;
   const task = dag.tasks[child];
   if (!slots || slots.free === 0 || outcome !== 'success' || !task) return CHILD_MODE.queue;
@@ -167,7 +208,7 @@ const PICK: { [column in Exclude<RowColumn, 'lo' | 'hi'>]: (row: FinishRow) => n
   outcome: (row) => row.outcome,
   cause: (row) => row.cause,
   message: (row) => row.message,
-  leaf: (row) => row.dag.leaf[row.taskIndex] === 1,
+  leaf: (row) => row.dag.flow.leaf[row.taskIndex] === 1,
   delay: (row) => row.delay,
   extra: (row) => row.isExtra,
   expired: (row) => row.expired,
@@ -188,36 +229,3 @@ function rowValues(rows: readonly FinishRow[], low: number[], high: number[], pa
 
 const edgeValues = (edges: Edges, parts: FinishParts): unknown[] =>
   edgeColumns(parts).map((column) => (column === 'queue' ? edges.queue : arrayLiteral(edges[column])));
-
-/**
- * One statement can change a row once only. Splits off the rows that must wait for the next flush: a second report of one instance,
- * and a pair of which one is the other's downstream (a task that started early).
- */
-export function withoutConflicts(rows: readonly FinishRow[]): { now: FinishRow[]; later: FinishRow[] } {
-  const perRun = new Map<number, number>();
-  for (const row of rows) perRun.set(row.runId, (perRun.get(row.runId) ?? 0) + 1);
-  const taken = new Map<number, { reported: Set<string>; counted: Set<number> }>();
-  const now: FinishRow[] = [];
-  const later: FinishRow[] = [];
-  for (const row of rows) {
-    if (perRun.get(row.runId) === 1) {
-      now.push(row);
-      continue;
-    }
-    let run = taken.get(row.runId);
-    if (!run) taken.set(row.runId, (run = { reported: new Set(), counted: new Set() }));
-    const key = `${row.taskIndex}:${row.mapIndex}`;
-    const children = row.dag.children.subarray(row.dag.offsets[row.taskIndex], row.dag.offsets[row.taskIndex + 1]);
-    const clash =
-      run.reported.has(key) ||
-      run.counted.has(row.taskIndex) ||
-      children.some((child) => run.reported.has(`${child}:-1`));
-    if (clash) later.push(row);
-    else {
-      now.push(row);
-      run.reported.add(key);
-      for (const child of children) run.counted.add(child);
-    }
-  }
-  return { now, later };
-}

@@ -1,19 +1,19 @@
 /** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then task instances; each by id. */
 import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
-import type { TaskState } from '#sdk/states.ts';
 import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
-import { FINISH_ROW, finishTasks } from '#db/queries/task-transitions/finish-tasks.ts';
+import { FINISH_ROW } from '#db/queries/task-transitions/finish-tasks.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
 import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
 import { REVIEW_WAITS } from '#db/queries/task-transitions/review-waits.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { WAKE_TASKS } from '#db/queries/task-transitions/wake-tasks.ts';
 import { admitRuns, type FollowUp } from './admit-gated.ts';
-import type { CompiledDag } from './compiled-dag.ts';
 import type { DispatchKey } from './dispatch-id.ts';
-import { planFinish, settledRow, type FinishRow, type Slots } from './flush-plan.ts';
+import { findUnexpanded } from './expand-tasks.ts';
+import { sendFinishes, type FinishResult } from './finish-rounds.ts';
+import type { FinishRow, Slots } from './flush-plan.ts';
 import { sendAside, sendResume } from './set-aside.ts';
 import { splitFinishes, type Finishes } from './split-finishes.ts';
 import { createAndStart, type Started } from './start-runs.ts';
@@ -40,8 +40,9 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
   const claims = sendClaims(tx, batch, finishes.ready, slots);
   await tx.commit();
 
-  const results = (await Promise.all(changes.finished)).flat();
-  await answerReports(client, finishes, results, await changes.aside);
+  const answers = await Promise.all(changes.finished);
+  const results = answers.flat();
+  await answerReports(client, finishes, answers[0] ?? [], await changes.aside);
   started.answer();
   for (const item of batch.items)
     if (item.kind === 'wake' || item.kind === 'review' || item.kind === 'admit') item.resolve();
@@ -66,20 +67,8 @@ function slotsOf(items: FinishItem[]): Map<number, Slots> {
   return slots;
 }
 
-interface FinishResult {
-  kind: number;
-  a: number;
-  task_index: number;
-  map_index: number;
-  dispatch_id: string;
-  try_number: number;
-  max_tries: number;
-  worker_id: number;
-  state: TaskState | null;
-  extra: number;
-}
-
 interface Changes {
+  /** The first answers for the reports, the others for what followed from them. */
   finished: Promise<FinishResult[]>[];
   aside: Promise<{ n: number }[]>;
   admittable: FollowUp | null;
@@ -117,36 +106,11 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
   const holders: Key[] = finishes.aside.filter((row) => row.how !== 'released');
   for (const { runId } of holders) admit.add(runId);
   sendResume(tx, finishes.rows);
-  const finished = rows.length > 0 ? await sendFinishes(tx, rows, { slots, admit, holders }) : [];
+  const unexpanded = [...started.unexpanded, ...(await findUnexpanded(tx, reviews, versions))];
+  const finished =
+    rows.length + unexpanded.length > 0 ? await sendFinishes(tx, { rows, unexpanded, slots, admit, holders }) : [];
   const admittable = await admitRuns(tx, { admit, admits, holders, versions });
   return { finished, aside, admittable };
-}
-
-/** Instances that are settled without running are counted into their children in turn, until nothing more follows. */
-async function sendFinishes(
-  tx: Transaction,
-  rows: FinishRow[],
-  { slots, admit, holders }: { slots: ReadonlyMap<number, Slots>; admit: Set<number>; holders: Key[] },
-): Promise<Promise<FinishResult[]>[]> {
-  const dags = new Map<number, CompiledDag>(rows.map((row) => [row.runId, row.dag]));
-  const sent: Promise<FinishResult[]>[] = [];
-  let next = rows;
-  while (next.length > 0) {
-    const plan = planFinish(next, slots);
-    for (const runId of plan.admit) admit.add(runId);
-    holders.push(...plan.holders);
-    const answer = tx.send<FinishResult>(finishTasks(plan.parts), plan.values);
-    sent.push(answer);
-    if (!plan.mayCascade) break;
-    next = (await answer).flatMap((row) => {
-      const dag = dags.get(row.a);
-      const isSettled =
-        row.kind === FINISH_ROW.changed &&
-        (row.state === 'success' || row.state === 'skipped' || row.state === 'upstream_failed');
-      return isSettled && dag && row.state ? [settledRow(dag, row.a, row.task_index, row.state)] : [];
-    });
-  }
-  return sent;
 }
 
 interface SentClaim {

@@ -9,6 +9,7 @@ import type { LostTry } from './lost-tasks.ts';
 import { exhaustedReport, isExhausted } from './relaunches.ts';
 import { decideRetry, type Failure, type RetryDecision, type TriesSoFar } from './retry-policy.ts';
 import { asideRow } from './set-aside.ts';
+import { BRANCH_KEY, type BranchChoice } from './special-edges.ts';
 import type { ReportRequest } from './engine.ts';
 import type { Versions } from './versions.ts';
 import type { AsideRow, ClaimedTask, FinishItem } from './work-items.ts';
@@ -165,6 +166,7 @@ function lostRow(lost: LostTry, target: Target, tries: Tries | undefined): Finis
     evidence: evidenceOf(null, decision),
     logBytes: 0,
     xcoms: null,
+    branch: null,
   };
 }
 
@@ -185,6 +187,8 @@ const neverArrived = (key: DispatchKey): TaskReport => ({
 
 function finishRow(report: TaskReport, target: Target, tries: Tries | undefined): FinishRow {
   const decision = report.outcome === 'failed' ? decideEnd(target, failureOf(report), tries) : null;
+  const branch =
+    report.outcome === 'success' && report.branch ? { chosen: report.branch, all: report.skipAll ?? false } : null;
   return {
     ...target,
     ...(decision ? endOf(decision) : { outcome: report.outcome as TaskState, delay: null, isExtra: false }),
@@ -194,8 +198,15 @@ function finishRow(report: TaskReport, target: Target, tries: Tries | undefined)
     message: report.message ? storable(report.message) : null,
     evidence: evidenceOf(report.evidence ?? null, decision),
     logBytes: report.logBytes,
-    xcoms: report.xcoms && report.outcome === 'success' ? storable(JSON.stringify(report.xcoms)) : null,
+    xcoms: xcomsOf(report, branch),
+    branch,
   };
+}
+
+/** What a branch chose is kept beside its results: whoever clears a task must know whether it was left aside. */
+function xcomsOf({ outcome, xcoms }: TaskReport, branch: BranchChoice | null): string | null {
+  if (outcome !== 'success' || (!xcoms && !branch)) return null;
+  return storable(JSON.stringify({ ...xcoms, ...(branch && { [BRANCH_KEY]: branch }) }));
 }
 
 const decideEnd = (target: Target, failure: Failure, tries: Tries | undefined): RetryDecision => {

@@ -1,5 +1,6 @@
 /** Pure: what a batch's reports become in this flush, and what of them must wait for the next. */
-import { withoutConflicts, type FinishRow } from './flush-plan.ts';
+import { withoutConflicts } from './flush-conflicts.ts';
+import type { FinishRow } from './flush-plan.ts';
 import type { AsideRow, Batch, FinishItem } from './work-items.ts';
 
 export interface Finishes {

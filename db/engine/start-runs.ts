@@ -6,7 +6,9 @@ import {
   LOCK_QUEUED_RUNS,
   START_RUNS,
 } from '#db/queries/task-transitions/create-runs.ts';
+import type { Unexpanded } from './expand-tasks.ts';
 import { settledRow, type FinishRow } from './flush-plan.ts';
+import type { CompiledDag } from './compiled-dag.ts';
 import type { Transaction } from './transaction.ts';
 import type { Versions } from './versions.ts';
 import type { Batch, CreatedRun, CreateItem, NewRun } from './work-items.ts';
@@ -16,6 +18,8 @@ const MOST_STARTS = 1000;
 export interface Started {
   /** Entry tasks that are settled already (empty tasks): their children are still to be counted. */
   settled: FinishRow[];
+  /** Mapped entry tasks, whose instances are still to be made. */
+  unexpanded: Unexpanded[];
   /** Runs whose entry tasks wait for admission. */
   admit: number[];
   /** DAGs that may have more to start. */
@@ -81,24 +85,30 @@ interface StartRow {
   dag_id: number | null;
   task_index: number | null;
   state: string;
+  expands: boolean;
 }
 
 async function startRuns(tx: Transaction, dagIds: number[], versions: Versions): Promise<Omit<Started, 'answer'>> {
-  if (dagIds.length === 0) return { settled: [], admit: [], more: [] };
+  if (dagIds.length === 0) return { settled: [], unexpanded: [], admit: [], more: [] };
   void tx.send(LOCK_DAGS, [dagIds]);
   void tx.send(LOCK_QUEUED_RUNS, [dagIds, MOST_STARTS]);
   const rows = await tx.send<StartRow>(START_RUNS, [MOST_STARTS]);
   const started = rows.filter((row) => row.task_index === null);
   for (const row of started) if (row.version_id !== null) versions.pin(row.run_id, row.version_id);
   const settled = rows.filter((row) => row.task_index !== null && row.state === 'success');
+  const unexpanded = rows.filter((row) => row.state === 'scheduled' && row.expands);
   // By version, not by run: no other connection sees these runs before the commit
   if (settled.length > 0 || rows.some((row) => row.state === 'scheduled'))
     await versions.load(started.map((row) => row.version_id ?? 0));
-  return {
-    settled: settled.flatMap((row) => {
+  const keyOf = (row: StartRow) => ({ runId: row.run_id, taskIndex: row.task_index ?? -1, mapIndex: -1 });
+  const withDag = <T>(list: StartRow[], make: (dag: CompiledDag, row: StartRow) => T): T[] =>
+    list.flatMap((row) => {
       const dag = versions.ofRun(row.run_id);
-      return dag && row.task_index !== null ? [settledRow(dag, row.run_id, row.task_index, 'success')] : [];
-    }),
+      return dag ? [make(dag, row)] : [];
+    });
+  return {
+    settled: withDag(settled, (dag, row) => settledRow(dag, keyOf(row), 'success')),
+    unexpanded: withDag(unexpanded, (dag, row) => ({ ...keyOf(row), dag })),
     admit: [...new Set(rows.filter((row) => row.state === 'scheduled').map((row) => row.run_id))],
     more: [
       ...(started.length >= MOST_STARTS ? dagIds : []),

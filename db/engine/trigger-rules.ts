@@ -4,6 +4,14 @@
  */
 import { TRIGGER_RULES, type TriggerRule } from '#sdk/dag-spec.ts';
 
+/**
+ * The rule of a teardown, which nobody chooses: it runs when all is done, if one of its setups has succeeded. Its counters are of
+ * another kind: `success`, `failed` (upstream_failed too) and `skipped` count its setups, `upstreamFailed` all other upstreams that ended.
+ */
+export const TEARDOWN_RULE = 'teardown';
+export type Rule = TriggerRule | typeof TEARDOWN_RULE;
+const ALL_RULES: readonly Rule[] = [...TRIGGER_RULES, TEARDOWN_RULE];
+
 /** Upstream task instances of one task instance, by outcome. `failed` counts cancelled ones too. */
 export interface UpstreamCounts {
   total: number;
@@ -25,12 +33,13 @@ const CONDITIONS = {
   anyFailed: { js: (c) => c.failed + c.upstreamFailed > 0, sql: '(failed + upstream_failed > 0)' },
   anySuccess: { js: (c) => c.success > 0, sql: '(success > 0)' },
   anySkipped: { js: (c) => c.skipped > 0, sql: '(skipped > 0)' },
+  noneFailed: { js: (c) => c.failed === 0, sql: '(failed = 0)' },
   anyRan: { js: (c) => c.success + c.failed > 0, sql: '(success + failed > 0)' },
 } satisfies Record<string, { js: (c: UpstreamCounts) => boolean; sql: string }>;
 type Condition = keyof typeof CONDITIONS;
 
 /** First row whose conditions all hold decides; none: wait. A task without upstreams is always ready. */
-const RULES: Record<TriggerRule, [Verdict, ...Condition[]][]> = {
+const RULES: Record<Rule, [Verdict, ...Condition[]][]> = {
   all_success: [
     ['upstream_failed', 'anyFailed'],
     ['skipped', 'anySkipped'],
@@ -79,6 +88,11 @@ const RULES: Record<TriggerRule, [Verdict, ...Condition[]][]> = {
     ['ready', 'allDone'],
   ],
   always: [['ready', 'always']],
+  [TEARDOWN_RULE]: [
+    ['ready', 'allDone', 'anySuccess'],
+    ['skipped', 'allDone', 'anySkipped', 'noneFailed'],
+    ['upstream_failed', 'allDone'],
+  ],
 };
 
 function done(c: UpstreamCounts): number {
@@ -86,7 +100,7 @@ function done(c: UpstreamCounts): number {
 }
 
 /** What the rule says for these counts. */
-export function decide(rule: TriggerRule, counts: UpstreamCounts): Verdict {
+export function decide(rule: Rule, counts: UpstreamCounts): Verdict {
   if (counts.total === 0) return 'ready';
   for (const [verdict, ...conditions] of RULES[rule]) {
     if (conditions.every((name) => CONDITIONS[name].js(counts))) return verdict;
@@ -95,13 +109,14 @@ export function decide(rule: TriggerRule, counts: UpstreamCounts): Verdict {
 }
 
 /** The number that statements carry for a rule. */
-export const ruleCode = (rule: TriggerRule): number => TRIGGER_RULES.indexOf(rule);
+export const ruleCode = (rule: Rule): number => ALL_RULES.indexOf(rule);
+export const ruleOf = (code: number): Rule => ALL_RULES[code] ?? 'all_success';
 
 /**
  * The same table as an SQL expression over the columns `rule, total, success, failed, upstream_failed, skipped`; text or null.
  * Only for tasks with upstreams.
  */
-export const decideSql = `case rule ${TRIGGER_RULES.map((rule) => {
+export const decideSql = `case rule ${ALL_RULES.map((rule) => {
   const rows = RULES[rule].map(
     ([verdict, ...conditions]) =>
       `when ${conditions.map((name) => CONDITIONS[name].sql).join(' and ')} then '${verdict}'`,
@@ -110,5 +125,5 @@ export const decideSql = `case rule ${TRIGGER_RULES.map((rule) => {
 }).join(' ')} end`;
 
 /** True when the success of an upstream can never settle a task of this rule without running it. */
-export const isSafeOnSuccess = (rule: TriggerRule): boolean => !SETTLED_BY_SUCCESS.has(rule);
-const SETTLED_BY_SUCCESS: ReadonlySet<TriggerRule> = new Set(['all_failed', 'all_skipped', 'one_failed']);
+export const isSafeOnSuccess = (rule: Rule): boolean => !SETTLED_BY_SUCCESS.has(rule);
+const SETTLED_BY_SUCCESS: ReadonlySet<Rule> = new Set(['all_failed', 'all_skipped', 'one_failed', TEARDOWN_RULE]);

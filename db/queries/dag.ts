@@ -5,6 +5,8 @@ import { canonicalJson } from '#sdk/canonical.ts';
 import type { DagSpec } from '#sdk/dag-spec.ts';
 import { timeScheduleOf } from '#sdk/schedule.ts';
 import { isEntry } from '#db/engine/compiled-dag.ts';
+import { readGraph } from '#db/engine/dag-graph.ts';
+import { readFlow } from '#db/engine/flow.ts';
 import { FREE_SET, gatesOf } from '#db/engine/gates.ts';
 import { paramDefaults } from '#db/engine/param-defaults.ts';
 import { ranksOf } from '#db/engine/priority-weight.ts';
@@ -131,15 +133,20 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
     })
     .returning(['id', 'number'])
     .executeTakeFirstOrThrow();
-  const parents = new Set(tasks.flatMap((task) => task.upstream));
+  const { expands, leaf, unitOf } = readFlow(version.spec, readGraph(tasks));
+  // Only the engine makes instances of a mapped group's tasks
+  const isInGroup = (i: number) => unitOf[i] !== -1 && unitOf[i] !== i;
   const column = <T>(pick: (task: DagSpec['tasks'][number]) => T) => tasks.map(pick);
   await sql`
-    insert into dag_version_task (version_id, task_index, task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set)
-    select ${inserted.id}, n - 1, task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set
+    insert into dag_version_task (version_id, task_index, task_id, upstream_count, retries, entry, instant, leaf, expands, queue, rank, gate_set)
+    select ${inserted.id}, n - 1, task_id, upstream_count, retries, entry, instant, leaf, expands, queue, rank, gate_set
     from unnest(${column((task) => task.taskId)}::text[], ${column((task) => task.upstream.length)}::int[], ${column((task) => task.retries)}::int[],
-      ${column(isEntry)}::bool[], ${column((task) => task.kind === 'empty')}::bool[], ${column((task) => !parents.has(task.taskId))}::bool[],
+      ${tasks.map((task, i) => isEntry(task) && !isInGroup(i))}::bool[], ${column((task) => task.kind === 'empty')}::bool[],
+      ${[...leaf].map(Boolean)}::bool[], ${[...expands].map(Boolean)}::bool[],
       ${column((task) => task.queue)}::text[], ${[...ranksOf(tasks)]}::int[], ${[...gates.setOf]}::int[])
-      with ordinality t(task_id, upstream_count, retries, entry, instant, leaf, queue, rank, gate_set, n)`.execute(trx);
+      with ordinality t(task_id, upstream_count, retries, entry, instant, leaf, expands, queue, rank, gate_set, n)`.execute(
+    trx,
+  );
   return inserted;
 }
 
@@ -192,6 +199,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       'task_poke',
       'trigger_wait',
       'xcom',
+      'map_item',
       'log_chunk',
       'event',
     ] as const) {

@@ -16,6 +16,7 @@ export const PARTITIONED: { [table: string]: string } = {
   task_relaunch: '',
   task_poke: '',
   xcom: '',
+  map_item: '',
   log_chunk: '',
   event: '',
 };

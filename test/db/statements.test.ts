@@ -19,8 +19,18 @@ const exported = modules.flatMap((module) => Object.values(module).filter(isStat
 const bits = [false, true];
 const finishes = bits.flatMap((plain) =>
   bits.flatMap((xcoms) =>
-    bits.map((rest) =>
-      finishTasks({ plain, xcoms, retries: rest && !plain, extra: rest && !plain, ready: rest, waiting: rest }),
+    bits.flatMap((rest) =>
+      bits.map((unusual) =>
+        finishTasks({
+          plain: plain && !unusual,
+          special: unusual && !plain,
+          xcoms,
+          retries: rest && !plain,
+          extra: rest && !plain,
+          ready: rest,
+          waiting: rest,
+        }),
+      ),
     ),
   ),
 );
@@ -54,7 +64,7 @@ interface Plan {
   Plans?: Plan[];
 }
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
-const LARGE = /^(task_instance|task_try|task_relaunch|xcom|event|log_chunk)_|^(dag_run|dag_version_task)$/;
+const LARGE = /^(task_instance|task_try|task_relaunch|xcom|map_item|event|log_chunk)_|^(dag_run|dag_version_task)$/;
 /** By its whole key, but for those that want all tasks of a version or a run. */
 const KEYED = /^(task_instance_|task_try_|xcom_|dag_version_task$)/;
 const WANT_ALL: { [statement: string]: RegExp } = {
@@ -63,6 +73,8 @@ const WANT_ALL: { [statement: string]: RegExp } = {
   review_tasks: /^task_instance_/,
   review_waits: /^task_instance_/,
   end_run: /^task_instance_/,
+  expand_tasks: /^task_try_/,
+  find_unexpanded: /^dag_version_task$/,
 };
 /** They walk the live runs, by an index that holds no others. */
 const WALKS_RUNS = ['expired_leases', 'tasks_of_workers', 'undelivered_tasks', 'overdue_runs'];

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import type { ReportAnswer, ReportOutcome } from '../../sdk/protocol.ts';
 import { isFinishedTaskState } from '../../sdk/states.ts';
-import { countStates } from './airflow-rules.ts';
-import { failedLeaves, replay, verdictOf, type Replay } from './event-replay.ts';
+import { failedLeaves, replay, type Replay } from './event-replay.ts';
+import { flowRules, instanceKey } from './flow-rules.ts';
 import { slotProblems, weightOf } from './held-slots.ts';
 import { loadRuns, orphans, type InstanceRow, type Place, type RunRecord } from './run-record.ts';
 
@@ -51,10 +51,13 @@ export function problemsOf(record: RunRecord, replayed: Replay = replay(record))
 
 const LIVE = new Set(['scheduled', 'queued', 'running', 'up_for_retry', 'up_for_reschedule', 'deferred']);
 
-function instanceProblems({ spec, run, instances }: RunRecord, replayed: Replay, row: InstanceRow): string[] {
-  const name = `task ${row.task_index}`;
+const keyOf = (place: { task_index: number; map_index: number }): string =>
+  instanceKey({ taskIndex: place.task_index, mapIndex: place.map_index });
+
+function instanceProblems({ spec, run, instances, branches }: RunRecord, replayed: Replay, row: InstanceRow): string[] {
+  const name = `task ${keyOf(row)}`;
   const problems: string[] = [];
-  const said = replayed.instances[row.task_index];
+  const said = replayed.instances.get(keyOf(row));
   if (said?.state !== row.state || said.tryNumber !== row.try_number)
     problems.push(`${name} is ${row.state}#${row.try_number}, its events say ${said?.state}#${said?.tryNumber}`);
   if (LIVE.has(row.state) !== (row.deadline !== null))
@@ -65,29 +68,30 @@ function instanceProblems({ spec, run, instances }: RunRecord, replayed: Replay,
     problems.push(`${name} runs without a dispatch`);
   // A run that was ended early stops counting; a person's hand counts afresh
   if (replayed.endedEarly) return problems;
-  const task = spec.tasks[row.task_index]!;
-  const indexOf = new Map(spec.tasks.map((one, i) => [one.taskId, i]));
-  const c = countStates(task.upstream.map((id) => instances[indexOf.get(id)!]?.state ?? 'none'));
-  const fresh = [c.total, c.success, c.failed, c.upstreamFailed, c.skipped].join();
+  const rules = flowRules(spec);
+  const known = instances.map((one) => ({ taskIndex: one.task_index, mapIndex: one.map_index, state: one.state }));
+  const own = { taskIndex: row.task_index, mapIndex: row.map_index, state: row.state };
+  const fresh = rules.counts(known, own).join();
   const kept = [row.up_total, row.up_success, row.up_failed, row.up_upstream_failed, row.up_skipped].join();
   if (fresh !== kept)
     problems.push(
       `${name} counts upstreams ${kept}, they are ${fresh} (total, success, failed, upstream_failed, skipped)`,
     );
-  const verdict = verdictOf(spec, task, replayed.instances);
-  if (row.state === 'none' && verdict !== null && run.state !== 'queued')
+  const verdict = rules.verdict([...replayed.instances.values()], own);
+  if (row.state === 'none' && verdict !== null && run.state !== 'queued' && branches === 0)
     problems.push(`${name} still waits where its rule says ${verdict}`);
   return problems;
 }
 
 function runProblems({ run, spec, events, instances }: RunRecord, replayed: Replay): string[] {
+  const said = [...replayed.instances.values()];
   const expected = {
     state: replayed.run,
     event_seq: events.length,
-    tasks: spec.tasks.length,
-    remaining: replayed.instances.filter((one) => !isFinishedTaskState(one.state)).length,
-    active: replayed.instances.filter((one) => one.state === 'queued' || one.state === 'running').length,
-    failed_leaves: replayed.endedEarly ? run.failed_leaves : failedLeaves(spec, replayed.instances),
+    tasks: said.length,
+    remaining: said.filter((one) => !isFinishedTaskState(one.state)).length,
+    active: said.filter((one) => one.state === 'queued' || one.state === 'running').length,
+    failed_leaves: replayed.endedEarly ? run.failed_leaves : failedLeaves(spec, said),
     hasEnded: replayed.run === 'success' || replayed.run === 'failed' || replayed.run === 'cancelled',
   };
   const kept = { ...run, tasks: instances.length, hasEnded: run.ended !== null };
@@ -104,15 +108,15 @@ function runProblems({ run, spec, events, instances }: RunRecord, replayed: Repl
 
 /** One accepted outcome per try, and the one that the events tell. */
 function tryProblems({ tries }: RunRecord, replayed: Replay): string[] {
-  const told = replayed.ended.map((one) => `${one.taskIndex}#${one.tryNumber} ${one.outcome}`).sort();
-  const kept = tries.map((one) => `${one.task_index}#${one.try_number} ${one.outcome}`).sort();
+  const told = replayed.ended.map((one) => `${one.key}#${one.tryNumber} ${one.outcome}`).sort();
+  const kept = tries.map((one) => `${keyOf(one)}#${one.try_number} ${one.outcome}`).sort();
   const problems =
     told.join() === kept.join() ? [] : [`task_try holds [${kept.join(', ')}], the events tell [${told.join(', ')}]`];
   for (const one of replayed.ended) {
-    const row = tries.find((try_) => try_.task_index === one.taskIndex && try_.try_number === one.tryNumber);
+    const row = tries.find((try_) => keyOf(try_) === one.key && try_.try_number === one.tryNumber);
     if (one.cause !== undefined && row && row.cause !== one.cause)
-      problems.push(`try ${one.taskIndex}#${one.tryNumber} has cause ${row.cause}, the event says ${one.cause}`);
-    if (row && row.cause === null) problems.push(`try ${one.taskIndex}#${one.tryNumber} ended without a cause`);
+      problems.push(`try ${one.key}#${one.tryNumber} has cause ${row.cause}, the event says ${one.cause}`);
+    if (row && row.cause === null) problems.push(`try ${one.key}#${one.tryNumber} ended without a cause`);
   }
   const dispatches = tries.map((one) => one.dispatch_id);
   if (new Set(dispatches).size !== dispatches.length || dispatches.includes(null))
@@ -124,9 +128,14 @@ const ranked = new Set(['ready_task', 'waiting_task']);
 
 /** The ready, waiting and timer tables hold exactly what the states say. */
 function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRecord): string[] {
+  const isMade = (row: InstanceRow) =>
+    row.map_index === -1 && (spec.tasks[row.task_index]?.map != null || spec.tasks[row.task_index]?.kind === 'map');
   const compare = (table: string, places: Place[], ...states: string[]) => {
-    const kept = places.map((place) => place.task_index).join();
-    const expected = instances.filter((row) => states.includes(row.state)).map((row) => row.task_index);
+    const kept = places.map(keyOf).join();
+    // What stands for a mapped unit stands in no line
+    const expected = instances
+      .filter((row) => states.includes(row.state) && !(row.state === 'scheduled' && isMade(row)))
+      .map(keyOf);
     const misplaced = places.filter((place) => {
       const task = spec.tasks[place.task_index];
       return (
@@ -136,24 +145,22 @@ function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRe
     });
     return [
       ...(kept === expected.join() ? [] : [`${table} holds [${kept}], ${states.join(' and ')} are [${expected}]`]),
-      ...misplaced.map(
-        (place) => `${table} holds task ${place.task_index} at rank ${place.rank} of queue ${place.queue}`,
-      ),
+      ...misplaced.map((place) => `${table} holds task ${keyOf(place)} at rank ${place.rank} of queue ${place.queue}`),
     ];
   };
-  const dueAt = new Map(instances.map((row) => [row.task_index, row.deadline]));
+  const dueAt = new Map(instances.map((row) => [keyOf(row), row.deadline]));
   return [
     ...compare('ready_task', ready, 'queued'),
     ...compare('waiting_task', waiting, 'scheduled'),
     ...compare('task_timer', timers, 'up_for_retry', 'up_for_reschedule'),
     ...compare('trigger_wait', waits, 'deferred'),
     ...waits.flatMap((wait) =>
-      instances.some((row) => row.task_index === wait.task_index && row.dispatch_id === wait.dispatch_id)
+      instances.some((row) => keyOf(row) === keyOf(wait) && row.dispatch_id === wait.dispatch_id)
         ? []
-        : [`the wait of task ${wait.task_index} is not of its dispatch`],
+        : [`the wait of task ${keyOf(wait)} is not of its dispatch`],
     ),
     ...timers.flatMap((timer) =>
-      timer.due === dueAt.get(timer.task_index) ? [] : [`the timer of task ${timer.task_index} is not its deadline`],
+      timer.due === dueAt.get(keyOf(timer)) ? [] : [`the timer of task ${keyOf(timer)} is not its deadline`],
     ),
   ];
 }
@@ -217,7 +224,8 @@ function timeline({ spec, events }: RunRecord, { problems }: Replay): string {
   );
   const lines = events.slice(Math.max(0, at - 20), at + 20).map(({ run_seq, body }) => {
     const moves = (body.t ?? []).map(
-      ([index, , state, tryNumber, cause]) => `${index} ${state}#${tryNumber}${cause ? ` ${cause}` : ''}`,
+      ([taskIndex, mapIndex, state, tryNumber, cause]) =>
+        `${instanceKey({ taskIndex, mapIndex })} ${state}#${tryNumber}${cause ? ` ${cause}` : ''}`,
     );
     return `    ${run_seq}: ${[body.run && `run ${body.run}`, body.by && `by ${body.by}`, ...moves].filter(Boolean).join(', ')}`;
   });

@@ -124,14 +124,14 @@ export interface TaskRow {
   tries: number;
 }
 
-/** The run's task instances: `{ a: 'success', b: 'failed' }`. */
+/** The run's task instances: `{ a: 'success', 'b[0]': 'failed' }`. */
 export async function statesOf({ pool }: Pick<Database, 'pool'>, runId: number): Promise<Record<string, string>> {
-  const { rows } = await pool.query<{ task_id: string; state: string }>(
-    `select v.task_id, t.state from task_instance t join dag_run r on r.id = t.run_id
-     join dag_version_task v on v.version_id = r.version_id and v.task_index = t.task_index where t.run_id = $1 order by t.task_index`,
+  const { rows } = await pool.query<{ name: string; state: string }>(
+    `select v.task_id || case when t.map_index >= 0 then '[' || t.map_index || ']' else '' end as name, t.state from task_instance t join dag_run r on r.id = t.run_id
+     join dag_version_task v on v.version_id = r.version_id and v.task_index = t.task_index where t.run_id = $1 order by t.task_index, t.map_index`,
     [runId],
   );
-  return Object.fromEntries(rows.map((row) => [row.task_id, row.state]));
+  return Object.fromEntries(rows.map((row) => [row.name, row.state]));
 }
 
 export async function runStateOf({ pool }: Pick<Database, 'pool'>, runId: number): Promise<string | undefined> {

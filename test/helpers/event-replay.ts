@@ -1,6 +1,5 @@
-import type { DagSpec, TaskSpec } from '../../sdk/dag-spec.ts';
 import { isFinishedRunState, isFinishedTaskState, type RunState, type TaskState } from '../../sdk/states.ts';
-import { airflowVerdict, countStates } from './airflow-rules.ts';
+import { flowRules, instanceKey } from './flow-rules.ts';
 import type { EventRow, RunRecord, Transition } from './run-record.ts';
 
 /** What the engine may do by itself. A person's hand (clear, mark) may also set any of BY_HAND, from any state. */
@@ -13,7 +12,15 @@ const MOVES: Partial<Record<TaskState, readonly TaskState[]>> = {
   up_for_retry: ['scheduled', 'cancelled'],
   up_for_reschedule: ['scheduled', 'cancelled'],
 };
-const BY_HAND: readonly TaskState[] = ['none', 'scheduled', 'success', 'failed', 'skipped', 'upstream_failed'];
+const BY_HAND: readonly TaskState[] = [
+  'none',
+  'scheduled',
+  'success',
+  'failed',
+  'skipped',
+  'upstream_failed',
+  'removed',
+];
 
 const RUN_MOVES: Record<RunState | 'new', readonly RunState[]> = {
   new: ['queued'],
@@ -25,13 +32,16 @@ const RUN_MOVES: Record<RunState | 'new', readonly RunState[]> = {
 };
 
 export interface ReplayedInstance {
+  taskIndex: number;
+  mapIndex: number;
   state: TaskState;
   tryNumber: number;
 }
 
 /** A try that ended: by a report, an expired lease, or somebody's hand. */
 export interface EndedTry {
-  taskIndex: number;
+  /** `3`, or `3.0` of a mapped one. */
+  key: string;
   tryNumber: number;
   outcome: TaskState;
   /** Undefined: the event does not say. */
@@ -39,8 +49,7 @@ export interface EndedTry {
 }
 
 export interface Replay {
-  /** By task index. */
-  instances: ReplayedInstance[];
+  instances: Map<string, ReplayedInstance>;
   run: RunState | 'new';
   /** Its last change of state was an end ahead of its tasks. */
   endedEarly: boolean;
@@ -53,13 +62,16 @@ export interface Replay {
 /** Applies a run's events in order, from nothing. Says what no engine may do. Knows nothing of the rows. */
 export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | 'events'>): Replay {
   const state: Replay = {
-    instances: spec.tasks.map(() => ({ state: 'none', tryNumber: 0 })),
+    instances: new Map(
+      spec.tasks.map((_, i) => [`${i}`, { taskIndex: i, mapIndex: -1, state: 'none' as const, tryNumber: 0 }]),
+    ),
     run: 'new',
     endedEarly: false,
     ended: [],
     runStates: [],
     problems: [],
   };
+  const rules = flowRules(spec);
   let last: EventRow | undefined;
   for (const event of events) {
     const say = (text: string) => state.problems.push({ seq: event.run_seq, text });
@@ -68,15 +80,21 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
     const transitions = event.body.t ?? [];
     const endsEarly = event.body.why !== undefined;
     const byHand = event.body.by !== undefined && event.body.t !== undefined && !endsEarly;
-    const before = state.instances.map((instance) => ({ ...instance }));
+    const before = new Map([...state.instances].map(([key, instance]) => [key, { ...instance }]));
     if (event.body.run !== undefined) state.endedEarly = endsEarly;
-    applyTransitions(state, transitions, byHand, say, endsEarly);
+    const expands = (index: number) => rules.unit[index] === index || spec.tasks[index]?.kind === 'map';
+    applyTransitions(state, transitions, { byHand, endsEarly, say, expands });
     // One statement counts what ended into what waits. What that settles is counted by the next one, so it does not speak here yet
-    const counted = byHand ? state.instances : state.instances.map((after, i) => waitingBefore(before, i) ?? after);
-    if (!endsEarly)
-      for (const transition of transitions) checkReadiness(spec, counted, { transition, before, byHand, say });
+    const counted = [...state.instances].map(([key, after]) =>
+      !byHand && before.get(key)?.state === 'none' ? before.get(key)! : after,
+    );
+    const step = { spec, rules, counted, before, byHand, say };
+    if (!endsEarly) for (const transition of transitions) checkReadiness(step, transition);
     applyRunState(state, event, byHand, say);
-    const active = state.instances.filter((one) => one.state === 'queued' || one.state === 'running').length;
+    // The engine takes what stands for a mapped unit itself, within one transaction
+    const holdsSlot = (one: ReplayedInstance) =>
+      (one.state === 'queued' || one.state === 'running') && !(one.mapIndex === -1 && expands(one.taskIndex));
+    const active = [...state.instances.values()].filter(holdsSlot).length;
     if (active > run.max_active_tasks) say(`${active} active tasks are more than ${run.max_active_tasks}`);
     if (active > 0 && state.run !== 'running') say(`${active} active tasks in a ${state.run} run`);
     last = event;
@@ -84,46 +102,52 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
   return state;
 }
 
-const waitingBefore = (before: readonly ReplayedInstance[], i: number) =>
-  before[i]?.state === 'none' ? before[i] : undefined;
-
 type Say = (text: string) => void;
+interface Applying {
+  byHand: boolean;
+  endsEarly: boolean;
+  say: Say;
+  /** The engine makes instances of a unit by this task. */
+  expands(taskIndex: number): boolean;
+}
 
 /** A run that is ended early takes along whatever has not ended. */
 const mayEndEarly = (from: TaskState, to: TaskState): boolean =>
   !isFinishedTaskState(from) && (to === 'skipped' || to === 'cancelled');
 
-function applyTransitions(
-  state: Replay,
-  transitions: Transition[],
-  byHand: boolean,
-  say: Say,
-  endsEarly: boolean,
-): void {
-  const seen = new Set<number>();
-  for (const [index, mapIndex, to, tryNumber, cause] of transitions) {
-    const instance = state.instances[index];
-    if (!instance || mapIndex !== -1) {
-      say(`names a task instance that does not exist: ${index}.${mapIndex}`);
+function applyTransitions(state: Replay, transitions: Transition[], applying: Applying): void {
+  const { byHand, endsEarly, say, expands } = applying;
+  const seen = new Set<string>();
+  const removed = new Map<string, ReplayedInstance>();
+  for (const [taskIndex, mapIndex, to, tryNumber, cause] of transitions) {
+    const key = instanceKey({ taskIndex, mapIndex });
+    const instance = state.instances.get(key);
+    if (seen.has(key)) say(`changes task ${key} twice`);
+    seen.add(key);
+    if (!instance) {
+      // Instances take the place of the row that stood for them, as settled as it was
+      const stoodFor = state.instances.get(`${taskIndex}`) ?? removed.get(`${taskIndex}`);
+      const isMade = mapIndex >= 0 ? byHand || to === stoodFor?.state : byHand;
+      if (!isMade) say(`names a task instance that does not exist: ${taskIndex}.${mapIndex}`);
+      state.instances.set(key, { taskIndex, mapIndex, state: to, tryNumber });
       continue;
     }
-    if (seen.has(index)) say(`changes task ${index} twice`);
-    seen.add(index);
     const from = instance.state;
-    const allowed = endsEarly ? mayEndEarly(from, to) : byHand ? BY_HAND.includes(to) : MOVES[from]?.includes(to);
-    if (!allowed) say(`moves task ${index} from ${from} to ${to}${byHand ? ' by hand' : ''}`);
+    const allowed = endsEarly
+      ? mayEndEarly(from, to)
+      : byHand
+        ? BY_HAND.includes(to)
+        : MOVES[from]?.includes(to) || isExpansion(from, to, mapIndex, expands(taskIndex));
+    if (!allowed) say(`moves task ${key} from ${from} to ${to}${byHand ? ' by hand' : ''}`);
     const undone = undoes(from, to, byHand);
     const expectedTry = instance.tryNumber + (to === 'running' ? 1 : undone ? -1 : 0);
-    if (tryNumber !== expectedTry) say(`gives task ${index} try ${tryNumber} where ${expectedTry} was due`);
-    if ((from === 'running' || from === 'deferred') && !undone && to !== 'deferred') {
-      state.ended.push({
-        taskIndex: index,
-        tryNumber,
-        outcome: endOf(to),
-        ...(byHand ? {} : { cause }),
-      });
-    }
-    state.instances[index] = { state: to, tryNumber };
+    if (tryNumber !== expectedTry) say(`gives task ${key} try ${tryNumber} where ${expectedTry} was due`);
+    if ((from === 'running' || from === 'deferred') && !undone && to !== 'deferred')
+      state.ended.push({ key, tryNumber, outcome: endOf(to), ...(byHand ? {} : { cause }) });
+    if (to === 'removed') {
+      state.instances.delete(key);
+      removed.set(key, instance);
+    } else state.instances.set(key, { ...instance, state: to, tryNumber });
   }
 }
 
@@ -132,52 +156,53 @@ const undoes = (from: TaskState, to: TaskState, byHand: boolean): boolean =>
   (from === 'running' && (to === 'queued' || to === 'up_for_reschedule')) ||
   (from === 'deferred' && to === 'scheduled' && !byHand);
 
+/** The row that stands for a mapped unit gives way to instances, or is ended by the engine itself. */
+const isExpansion = (from: TaskState, to: TaskState, mapIndex: number, expands: boolean): boolean =>
+  mapIndex === -1 &&
+  (['none', 'scheduled', 'skipped', 'upstream_failed'].includes(from) && to === 'removed'
+    ? true
+    : from === 'scheduled' && expands && to === 'running');
+
 /** How task_try records a try that left `running` for this state. */
 const endOf = (to: TaskState): TaskState =>
-  to === 'up_for_retry' ? 'failed' : to === 'none' || to === 'scheduled' ? 'cancelled' : to;
+  to === 'up_for_retry' ? 'failed' : to === 'none' || to === 'scheduled' || to === 'removed' ? 'cancelled' : to;
 
 interface Step {
-  transition: Transition;
-  before: ReplayedInstance[];
+  spec: RunRecord['spec'];
+  rules: ReturnType<typeof flowRules>;
+  counted: readonly ReplayedInstance[];
+  before: ReadonlyMap<string, ReplayedInstance>;
   byHand: boolean;
   say: Say;
 }
 
 /** No task starts, and none is settled, before its rule says so by what is recorded. */
-function checkReadiness(
-  spec: DagSpec,
-  counted: readonly ReplayedInstance[],
-  { transition, before, byHand, say }: Step,
-): void {
-  const [index, , to] = transition;
-  const task = spec.tasks[index];
-  const wasNone = before[index]?.state === 'none';
-  if (!task || to === 'cancelled' || to === 'none' || (byHand ? to !== 'scheduled' : !wasNone)) return;
-  const verdict = verdictOf(spec, task, counted);
+function checkReadiness(step: Step, [taskIndex, mapIndex, to, , cause]: Transition): void {
+  const { spec, rules, counted, before, byHand, say } = step;
+  const key = instanceKey({ taskIndex, mapIndex });
+  const task = spec.tasks[taskIndex];
+  const wasNone = before.get(key)?.state === 'none';
+  const isQuiet = to === 'cancelled' || to === 'none' || to === 'removed';
+  if (!task || isQuiet || (byHand ? to !== 'scheduled' : !wasNone)) return;
+  // What a branch chose is not in the spec
+  if (to === 'skipped' && cause === 'left_aside' && task.upstream.length > 0) return;
+  const verdict = rules.verdict(counted, { taskIndex, mapIndex, state: 'none' });
   const starts = to === 'scheduled' || to === 'queued' || to === 'running' || to === 'success';
-  if ((starts ? 'ready' : to) !== verdict) {
-    say(`${starts ? 'starts' : 'settles'} task ${index} (${task.triggerRule}) as ${to} where its rule says ${verdict}`);
-  }
-  if (to === 'success' && task.kind !== 'empty') say(`task ${index} succeeds without having run`);
-  if (starts && !byHand && task.kind === 'empty' && to !== 'success') say(`empty task ${index} is ${to}`);
+  if ((starts ? 'ready' : to) !== verdict)
+    say(`${starts ? 'starts' : 'settles'} task ${key} (${task.triggerRule}) as ${to} where its rule says ${verdict}`);
+  if (to === 'success' && task.kind !== 'empty') say(`task ${key} succeeds without having run`);
+  if (starts && !byHand && task.kind === 'empty' && to !== 'success') say(`empty task ${key} is ${to}`);
 }
 
-export function verdictOf(spec: DagSpec, task: TaskSpec, instances: readonly ReplayedInstance[]) {
-  const indexOf = new Map(spec.tasks.map((one, i) => [one.taskId, i]));
-  const upstreams = task.upstream.map((id) => instances[indexOf.get(id) ?? -1]?.state ?? 'none');
-  return airflowVerdict(task.triggerRule, countStates(upstreams));
-}
-
-export function failedLeaves(spec: DagSpec, instances: readonly ReplayedInstance[]): number {
-  const parents = new Set(spec.tasks.flatMap((task) => task.upstream));
-  const isFailure = (state: TaskState | undefined) =>
-    state === 'failed' || state === 'upstream_failed' || state === 'cancelled';
-  return spec.tasks.filter((task, i) => !parents.has(task.taskId) && isFailure(instances[i]?.state)).length;
+export function failedLeaves(spec: RunRecord['spec'], instances: Iterable<ReplayedInstance>): number {
+  const rules = flowRules(spec);
+  const isFailure = (state: TaskState) => state === 'failed' || state === 'upstream_failed' || state === 'cancelled';
+  return [...instances].filter(({ taskIndex, state }) => rules.isLeaf(taskIndex) && isFailure(state)).length;
 }
 
 function applyRunState(state: Replay, { body, at }: EventRow, byHand: boolean, say: Say): void {
   const to = body.run;
-  const allDone = state.instances.every((instance) => isFinishedTaskState(instance.state));
+  const allDone = [...state.instances.values()].every((instance) => isFinishedTaskState(instance.state));
   if (to !== undefined) {
     const allowed = byHand
       ? to !== 'cancelled' && (to !== 'running' || state.run === 'running')

@@ -26,6 +26,8 @@ export interface RunRecord {
   waiting: Place[];
   timers: (Place & { due: number })[];
   waits: (Place & { dispatch_id: string })[];
+  /** Choices on record. */
+  branches: number;
   held: HeldRow[];
   /** Params and conf of the run. */
   values: { params: { [key: string]: Json }; conf: { [key: string]: Json } };
@@ -106,7 +108,8 @@ select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'rema
   ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers,
   ${list(`task_index, map_index, 0 as rank, '' as queue, dispatch_id`, `trigger_wait where run_id = r.id and kind <> 'cancel_child'`, 'task_index, map_index')} as waits,
   ${list('gate, task_index, map_index, slots', 'held_slot where run_id = r.id', 'task_index, map_index, gate')} as held,
-  json_build_object('conf', coalesce(r.conf, '{}'), 'params', coalesce(v.param_defaults, '{}') || coalesce(r.conf, '{}')) as values
+  json_build_object('conf', coalesce(r.conf, '{}'), 'params', coalesce(v.param_defaults, '{}') || coalesce(r.conf, '{}')) as values,
+  (select count(*)::int from xcom where run_id = r.id and key = 'millrace.branch') as branches
 from dag_run r join dag d on d.id = r.dag_id join dag_version v on v.id = r.version_id
 where $1::bigint[] is null or r.id = any($1::bigint[]) order by r.id`;
 

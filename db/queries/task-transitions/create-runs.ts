@@ -75,7 +75,7 @@ select set_config('millrace.start', coalesce(array_agg(id), '{}')::text, true) f
 
 /**
  * Starts what LOCK_QUEUED_RUNS chose. The entry tasks are queued, held for admission, or (empty tasks) succeed at once: those come back
- * as rows, to be counted into their children. A run that ended and was cleared starts again with what is held back.
+ * as rows, to be counted into their children. So do mapped ones, to be made into their instances. A run that ended and was cleared starts again with what is held back.
  * $1 most runs to start, again: limits, of which none is ever reached, make the planner expect few rows (see AS_FEW)
  */
 export const START_RUNS: Statement = {
@@ -89,8 +89,9 @@ with k as materialized (
     lateral (select task_count, run_timeout from dag_version where id = r.version_id) v),
 clk as materialized (select clock_timestamp() ts),
 p as materialized (
-  select k.id as run_id, v.task_index, k.map_index, v.instant, v.queue, v.rank, k.task_count <= k.max_active_tasks and v.gate_set = 1 as direct from k,
-    lateral (select task_index, instant, queue, rank, gate_set from dag_version_task v where v.version_id = k.version_id and v.entry) v
+  select k.id as run_id, v.task_index, k.map_index, v.instant, v.expands, v.queue, v.rank,
+    k.task_count <= k.max_active_tasks and v.gate_set = 1 and not v.expands as direct from k,
+    lateral (select task_index, instant, expands, queue, rank, gate_set from dag_version_task v where v.version_id = k.version_id and v.entry) v
   limit $1::bigint * 1000000),
 u as (
   update task_instance t set
@@ -98,7 +99,7 @@ u as (
     queued_at = case when not p.instant then clk.ts end, ended_at = case when p.instant then clk.ts end,
     deadline_at = case when not p.instant then clk.ts + interval '${REVIEW_SECONDS} s' end
   from p, clk where t.run_id = p.run_id and t.task_index = p.task_index and t.map_index = p.map_index and t.state = 'none'
-  returning t.run_id, t.task_index, t.map_index, t.state, t.try_number, p.queue, p.rank),
+  returning t.run_id, t.task_index, t.map_index, t.state, t.try_number, p.queue, p.rank, p.expands),
 s as (
   update dag_run r set started_at = coalesce(r.started_at, clk.ts), timeout_at = clk.ts + g.run_timeout * interval '1 second', end_reason = null, event_seq = r.event_seq + 1,
     active = r.active + g.queued, remaining = r.remaining - g.done,
@@ -116,11 +117,12 @@ y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select queue, rank, run_id, task_index, map_index from u where state = 'queued' order by run_id, task_index returning queue),
 w as (
-  insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from u where state = 'scheduled'),
+  insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from u
+  where state = 'scheduled' and not expands),
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
   union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
-select id as run_id, dag_id, version_id, null::int as task_index, state::text as state, (select count(*) from notify) as notified from s
-union all select run_id, null, null, task_index, state::text, 0 from u where state <> 'queued'
-union all select id, null, null, -1, 'scheduled', 0 from k where again`,
+select id as run_id, dag_id, version_id, null::int as task_index, state::text as state, false as expands, (select count(*) from notify) as notified from s
+union all select run_id, null, null, task_index, state::text, expands, 0 from u where state <> 'queued'
+union all select id, null, null, -1, 'scheduled', false, 0 from k where again`,
 };

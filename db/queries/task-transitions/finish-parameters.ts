@@ -28,7 +28,20 @@ const ROW_TYPES = {
   expired: 'bool',
   xcoms: 'jsonb',
 } as const;
-const EDGE_TYPES = { child: 'int', mode: 'int', rank: 'int', queue: 'text', rule: 'int', leaf: 'bool' } as const;
+const EDGE_TYPES = {
+  child: 'int',
+  mode: 'int',
+  rank: 'int',
+  queue: 'text',
+  rule: 'int',
+  leaf: 'bool',
+  /** Which instances of the child: SCOPE in special-edges.ts. */
+  scope: 'int',
+  /** Whether the end is counted, or the child only looked at. */
+  counts: 'bool',
+  /** Into a teardown, from a task that is not its setup. */
+  other: 'bool',
+} as const;
 
 export type RowColumn = keyof typeof ROW_TYPES;
 export type EdgeColumn = keyof typeof EDGE_TYPES;
@@ -44,12 +57,13 @@ export const rowColumns = ({ plain, xcoms, extra }: FinishParts): RowColumn[] =>
   ...(xcoms ? (['xcoms'] as const) : []),
   ...(extra ? (['extra'] as const) : []),
 ];
-export const edgeColumns = ({ plain, ready, waiting }: FinishParts): EdgeColumn[] => [
+export const edgeColumns = ({ plain, special, ready, waiting }: FinishParts): EdgeColumn[] => [
   'child',
   'mode',
   ...(ready || waiting ? (['rank'] as const) : []),
   ...(ready ? (['queue'] as const) : []),
   ...(plain ? [] : (['rule', 'leaf'] as const)),
+  ...(special ? (['scope', 'counts', 'other'] as const) : []),
 ];
 
 /** `f` with columns `run_id, …, n`: a row each, numbered from 1. */

@@ -1,4 +1,4 @@
-import { decideSql } from '#db/engine/trigger-rules.ts';
+import { decideSql, ruleCode, TEARDOWN_RULE } from '#db/engine/trigger-rules.ts';
 import { edgeSource, rowSource } from './finish-parameters.ts';
 import { LEASE_END } from './keep-alive.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
@@ -13,6 +13,12 @@ export const CHILD_MODE = {
   handOver: 2,
   /** `empty`: succeeds at once. */
   instant: 3,
+  /** The engine makes its instances: scheduled, but nowhere in line. */
+  expand: 4,
+  /** Skipped, whatever its rule says: a branch left it aside. */
+  skip: 5,
+  /** Taken as if an upstream had failed, whatever its rule says. */
+  fail: 6,
 } as const;
 
 /** `kind` of a result row. */
@@ -22,6 +28,8 @@ export const FINISH_ROW = { accepted: 0, changed: 1, runEnded: 2 } as const;
 export interface FinishParts {
   /** Nothing but first successes, whose children all wait for the success of all: no rule needs to be asked, no end to be told apart. */
   plain: boolean;
+  /** Some edges lead to one of many instances, look at a child without counting, or settle it whatever its rule says. Not with `plain`. */
+  special: boolean;
   xcoms: boolean;
   retries: boolean;
   /** Among them are some on top of the tasks' own. */
@@ -122,10 +130,12 @@ o as materialized (
     case when c.state = 'none' and c.up_success + d.success = c.up_total then ${NEXT_STATE} end::task_state as next
   from d, lateral (select t.state, t.up_success, t.up_total from task_instance t where ${CHILD_KEY}) c),`;
 
-const COUNT_ENDS = (parts: FinishParts): string => `
+const SETTLED = `
 settled as (
-  select run_id, state, lo, hi, worker_id from u where is_over
-  union all select run_id, outcome, lo, hi, worker_id from f where dispatch_id is null),
+  select run_id, map_index, state, lo, hi, worker_id from u where is_over
+  union all select run_id, map_index, outcome, lo, hi, worker_id from f where dispatch_id is null),`;
+
+const COUNT_ENDS = (parts: FinishParts): string => `${SETTLED}
 d as materialized (
   select s.run_id, x.child, -1 as map_index, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
     count(*) filter (where s.state = 'success')::int as success, count(*) filter (where s.state in ('failed', 'cancelled'))::int as failed,
@@ -137,6 +147,33 @@ o as materialized (
     case when c.verdict <> 'ready' then c.verdict when c.verdict = 'ready' then ${NEXT_STATE} end::task_state as next
   from d, lateral (
     select v.*, case when v.state = 'none' then ${decideSql} end as verdict from (
+      select t.state, d.rule, t.up_total as total, t.up_success + d.success as success, t.up_failed + d.failed as failed,
+        t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
+      from task_instance t where ${CHILD_KEY}) v) c),`;
+
+/**
+ * As COUNT_ENDS, for edges of every kind. A task of a mapped group whose instances are still to be made (its one row has map index -1)
+ * never becomes ready; a mapped task that does is made into its instances by the engine, in this transaction.
+ */
+const COUNT_SPECIAL_ENDS = (parts: FinishParts): string => `${SETTLED}
+d as materialized (
+  select s.run_id, x.child, m.map_index, x.rule, max(x.mode) as mode, bool_or(x.leaf) as leaf, bool_or(x.scope > 0 and x.mode <> ${CHILD_MODE.expand}) as in_group,
+    max(case when x.mode = ${CHILD_MODE.handOver} then s.worker_id end) as worker_id,
+    count(*) filter (where x.counts and not x.other and s.state = 'success')::int as success,
+    count(*) filter (where x.counts and not x.other and (s.state in ('failed', 'cancelled')
+      or s.state = 'upstream_failed' and x.rule = ${ruleCode(TEARDOWN_RULE)}))::int as failed,
+    count(*) filter (where x.counts and (x.other or s.state = 'upstream_failed' and x.rule <> ${ruleCode(TEARDOWN_RULE)}))::int as upstream_failed,
+    count(*) filter (where x.counts and not x.other and s.state = 'skipped')::int as skipped${PLACE_OF_CHILD(parts)}
+  from settled s, lateral ${edgeSource(parts, 's')}, lateral (
+    select case x.scope when 1 then s.map_index else -1 end as map_index where x.scope < 2
+    union all select t.map_index from task_instance t where x.scope = 2 and t.run_id = s.run_id and t.task_index = x.child) m
+  group by s.run_id, x.child, m.map_index, x.rule),
+o as materialized (
+  select d.run_id, d.child, d.map_index, d.leaf, d.worker_id, d.mode, c.success, c.failed, c.upstream_failed, c.skipped${PLACE(parts, 'd')},
+    case when c.verdict <> 'ready' then c.verdict when c.verdict = 'ready' and not (d.in_group and d.map_index = -1) then ${NEXT_STATE} end::task_state as next
+  from d, lateral (
+    select v.*, case when v.state = 'none' then
+        case d.mode when ${CHILD_MODE.skip} then 'skipped' when ${CHILD_MODE.fail} then 'upstream_failed' else ${decideSql} end end as verdict from (
       select t.state, d.rule, t.up_total as total, t.up_success + d.success as success, t.up_failed + d.failed as failed,
         t.up_upstream_failed + d.upstream_failed as upstream_failed, t.up_skipped + d.skipped as skipped
       from task_instance t where ${CHILD_KEY}) v) c),`;
@@ -155,13 +192,17 @@ c as (
     deadline_at = case when o.next = 'running' then clk.ts + interval '${LEASE_SECONDS} s'
       when o.next in ('queued', 'scheduled') then clk.ts + interval '${REVIEW_SECONDS} s' else t.deadline_at end
   from o, clk where t.run_id = o.run_id and t.task_index = o.child and t.map_index = o.map_index
-  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf${PLACE(parts, 'o')}),`;
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, t.worker_id, o.next, o.leaf${part(parts.special, ', o.mode')}${PLACE(parts, 'o')}),`;
 
-const MOVE_RUNS_ON = `
+/** Why a child was settled without its rule being asked. */
+const FORCED_CAUSE = `case mode when ${CHILD_MODE.skip} then 'left_aside' when ${CHILD_MODE.fail} then 'setup_failed' end`;
+
+const MOVE_RUNS_ON = ({ special }: FinishParts): string => `
 s as (
   update dag_run r set remaining = r.remaining - g.done, active = r.active + g.started, failed_leaves = r.failed_leaves + g.failed_leaves,
     event_seq = r.event_seq + 1,
-    state = case when r.remaining > g.done then r.state when r.failed_leaves + g.failed_leaves > 0 then 'failed' else 'success' end,
+    state = case when r.remaining > g.done then r.state when r.end_as is not null then r.end_as
+      when r.failed_leaves + g.failed_leaves > 0 then 'failed' else 'success' end,
     ended_at = case when r.remaining = g.done then (select ts from clk) end
   from (
     select run_id, sum(done)::int as done, sum(started)::int as started, sum(failed_leaf)::int as failed_leaves, json_agg(t) as t
@@ -170,7 +211,7 @@ s as (
         json_build_array(task_index, map_index, state, try_number, cause) as t from u
       union all
       select run_id, (next in ('success', 'skipped', 'upstream_failed'))::int, (next in ('queued', 'running'))::int,
-        (leaf and next = 'upstream_failed')::int, json_build_array(task_index, map_index, next, try_number) from c where next is not null
+        (leaf and next = 'upstream_failed')::int, json_build_array(task_index, map_index, next, try_number${part(special, `, ${FORCED_CAUSE}`)}) from c where next is not null
     ) z group by run_id) g
   where r.id = g.run_id
   returning r.id, r.dag_id, r.version_id, r.event_seq, r.state, r.remaining, g.t),
@@ -184,10 +225,10 @@ y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select queue, rank, run_id, task_index, map_index from c where next = 'queued' returning queue),`;
 
-const HOLD_WAITING = `
+const HOLD_WAITING = ({ special }: FinishParts): string => `
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index)
-  select run_id, rank, task_index, map_index from c where next = 'scheduled'),`;
+  select run_id, rank, task_index, map_index from c where next = 'scheduled'${part(special, ` and not (mode = ${CHILD_MODE.expand} and map_index = -1)`)}),`;
 
 const NOTIFY = ({ ready, retries }: FinishParts): string => `
 notify as materialized (
@@ -210,11 +251,11 @@ const finishText = (parts: FinishParts): string =>
     part(parts.xcoms, STORE_XCOMS),
     part(parts.retries, SET_TIMERS),
     part(parts.extra, COUNT_EXTRA),
-    parts.plain ? COUNT_SUCCESSES(parts) : COUNT_ENDS(parts),
+    parts.plain ? COUNT_SUCCESSES(parts) : parts.special ? COUNT_SPECIAL_ENDS(parts) : COUNT_ENDS(parts),
     MOVE_CHILDREN_ON(parts),
-    MOVE_RUNS_ON,
+    MOVE_RUNS_ON(parts),
     part(parts.ready, QUEUE_READY),
-    part(parts.waiting, HOLD_WAITING),
+    part(parts.waiting, HOLD_WAITING(parts)),
     NOTIFY(parts),
     RESULT_ROWS,
   ].join('');

@@ -8,7 +8,7 @@ export const REVIEW_TASKS: Statement = {
   name: 'review_tasks',
   text: `
 with t as materialized (
-  select t.run_id, t.task_index, t.map_index, t.state, t.deadline_at, p.queue, p.rank from dag_run r, task_instance t, lateral ${taskOf('t', 'queue, rank')} p
+  select t.run_id, t.task_index, t.map_index, t.state, t.deadline_at, p.queue, p.rank, p.expands from dag_run r, task_instance t, lateral ${taskOf('t', 'queue, rank, expands')} p
   where r.id = any($1::bigint[]) and r.state = 'running' and t.run_id = r.id and t.state in ('queued', 'scheduled', 'up_for_retry', 'up_for_reschedule')
     and t.deadline_at < clock_timestamp()),
 u as (
@@ -19,7 +19,8 @@ y as (
   where state = 'queued' and not exists (select from ready_task y where y.run_id = t.run_id and y.task_index = t.task_index and y.map_index = t.map_index)
   returning queue),
 w as (
-  insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from t where state = 'scheduled'
+  insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from t
+  where state = 'scheduled' and not (expands and map_index = -1)
     and not exists (select from waiting_task w where w.run_id = t.run_id and w.task_index = t.task_index and w.map_index = t.map_index)
   returning 1),
 m as (

@@ -110,6 +110,7 @@ const finishOf = (row: Claimed, dag: CompiledDag, workerId: number): FinishRow =
   evidence: null,
   logBytes: 0,
   xcoms: null,
+  branch: null,
   dag,
 });
 

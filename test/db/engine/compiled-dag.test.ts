@@ -18,7 +18,7 @@ describe('a compiled DAG', () => {
     ]);
     expect(Object.fromEntries(children)).toEqual({ a: ['b', 'c'], b: ['d'], c: ['d'], d: [], lonely: [] });
     expect(dag.upstreams.map((list) => [...list])).toEqual([[2, 3], [], [1], [1], []]);
-    expect([...dag.leaf]).toEqual([1, 0, 0, 0, 1]);
+    expect([...dag.flow.leaf]).toEqual([1, 0, 0, 0, 1]);
   });
 
   it('says of every task what the spec says', () => {
@@ -32,7 +32,7 @@ describe('a compiled DAG', () => {
           expect(children).toEqual(childrenOf(task.taskId));
           expect(dag.indexOf.get(task.taskId)).toBe(i);
           expect([...(dag.upstreams[i] ?? [])].map((up) => tasks[up]!.taskId)).toEqual(task.upstream);
-          expect(dag.leaf[i] === 1).toBe(children.length === 0);
+          expect(dag.flow.leaf[i] === 1).toBe(children.length === 0);
           expect(dag.instant[i] === 1).toBe(task.kind === 'empty');
           expect(dag.rules[i]).toBe(ruleCode(task.triggerRule));
         });

@@ -1,57 +1,65 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileDag } from '../../../db/engine/compiled-dag.ts';
-import { countUpstreams, editRun, selectTasks, totalsOf, type Instance } from '../../../db/engine/edit-run.ts';
+import { compileDag, type CompiledDag } from '../../../db/engine/compiled-dag.ts';
+import { editRun, keyOf, totalsOf, type EditAction, type Instance } from '../../../db/engine/edit-run.ts';
+import { selectInstances } from '../../../db/engine/select-instances.ts';
 import type { DagSpec } from '../../../sdk/dag-spec.ts';
 import { isFinishedTaskState, type TaskState } from '../../../sdk/states.ts';
 import { checkRuns } from '../../helpers/check-runs.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine, dagOf, reportOf } from '../../helpers/engine.ts';
+import { flowRules } from '../../helpers/flow-rules.ts';
 import { randomDag } from '../../helpers/random-dag.ts';
 
 const compile = (spec: DagSpec) => compileDag({ versionId: 1, dagId: 1, dagName: 'd', bundleHash: null, spec });
 const untouched = (spec: Pick<DagSpec, 'tasks'>): Instance[] =>
-  spec.tasks.map((task) => ({
+  spec.tasks.map((task, taskIndex) => ({
+    taskIndex,
+    mapIndex: -1,
     state: 'none',
     tryNumber: 0,
     maxTries: 1,
     counts: { total: task.upstream.length, success: 0, failed: 0, upstreamFailed: 0, skipped: 0 },
   }));
-const none: ReadonlySet<number> = new Set();
+/** Tasks of a DAG without mapped ones, by their index. */
+const edit = (dag: CompiledDag, before: readonly Instance[], tasks: readonly number[], action: EditAction) =>
+  editRun({ dag, before, targets: new Set(tasks.map((taskIndex) => keyOf({ taskIndex, mapIndex: -1 }))), action });
 const states = (instances: readonly Instance[]) => instances.map(({ state }) => state);
 
 describe('a person’s hand on a run', () => {
   const spec = dagOf('d', { a: [], b: ['a'], c: ['b'], side: [], end: { upstream: ['c', 'side'], kind: 'empty' } });
   const dag = compile(spec);
-  const fresh = editRun(dag, untouched(spec), none, 'clear').instances;
+  const fresh = edit(dag, untouched(spec), [], 'clear').instances;
 
   it('finds the entry tasks ready', () => {
     expect(states(fresh)).toEqual(['scheduled', 'none', 'none', 'scheduled', 'none']);
   });
 
   it('marks a task, and what follows goes on, empty tasks to their end', () => {
-    const marked = editRun(dag, fresh, new Set([2, 3]), 'success');
+    const marked = edit(dag, fresh, [2, 3], 'success');
     expect(states(marked.instances)).toEqual(['scheduled', 'none', 'success', 'success', 'success']);
     expect(marked.totals).toEqual({ remaining: 2, active: 0, failedLeaves: 0 });
   });
 
   it('fails a task, and what depends on it', () => {
-    const { instances, totals } = editRun(dag, fresh, new Set([0]), 'failed');
+    const { instances, totals } = edit(dag, fresh, [0], 'failed');
     expect(states(instances)).toEqual(['failed', 'upstream_failed', 'upstream_failed', 'scheduled', 'upstream_failed']);
     expect(totals.failedLeaves).toBe(1);
   });
 
   it('clears with fresh retries, and leaves what is not cleared as it is', () => {
-    const failed = editRun(dag, fresh, new Set([0]), 'failed').instances.map((one) => ({ ...one, tryNumber: 3 }));
-    const { instances, changed } = editRun(dag, failed, new Set([0, 1]), 'clear');
+    const failed = edit(dag, fresh, [0], 'failed').instances.map((one) => ({ ...one, tryNumber: 3 }));
+    const { instances, changed } = edit(dag, failed, [0, 1], 'clear');
     expect(states(instances)).toEqual(['scheduled', 'none', 'upstream_failed', 'scheduled', 'upstream_failed']);
     expect(instances[0]?.maxTries).toBe(4);
-    expect(changed).toEqual([0, 1, 2]);
+    expect(changed.map(({ taskIndex }) => taskIndex)).toEqual([0, 1, 2]);
   });
 
   it('selects up- and downstream of what is named, not sideways', () => {
-    expect([...selectTasks(dag, [1], { upstream: true, downstream: true })].sort()).toEqual([0, 1, 2, 4]);
-    expect([...selectTasks(dag, [1], { upstream: false, downstream: false })]).toEqual([1]);
+    const select = (upstream: boolean, downstream: boolean) =>
+      [...selectInstances(dag, fresh, { tasks: [1], mapIndexes: null, upstream, downstream }, 'clear')].sort();
+    expect(select(true, true)).toEqual(['0:-1', '1:-1', '2:-1', '4:-1']);
+    expect(select(false, false)).toEqual(['1:-1']);
   });
 });
 
@@ -98,7 +106,7 @@ describe('the incremental path', () => {
         async (spec, how, handOver) => {
           const { runId, queue, full } = await start(spec);
           const dag = compile(full);
-          let expected = editRun(dag, untouched(full), none, 'clear').instances;
+          let expected = edit(dag, untouched(full), [], 'clear').instances;
           const claim = (limit: number) => engine.claim({ workerId: worker, queues: [queue], limit });
           const open = await claim(20);
           for (let next = open.shift(); next; next = open.shift()) {
@@ -109,7 +117,7 @@ describe('the incremental path', () => {
               claim: { queues: [queue], limit: handOver },
             });
             open.push(...dispatches, ...(await claim(20)));
-            expected = editRun(dag, expected, new Set([index]), how[index]!).instances;
+            expected = edit(dag, expected, [index], how[index]!).instances;
             const rows = await rowsOf(runId);
             expect(rows.map((row) => ready(row.state))).toEqual(states(expected));
             expect(rows.map((row) => row.counts)).toEqual(
@@ -142,13 +150,9 @@ describe('the incremental path', () => {
             open = (await engine.report({ workerId: worker, reports, claim: { queues: [queue], limit: 20 } }))
               .dispatches;
             const rows = await rowsOf(runId);
-            const instances = rows.map(({ state }, i) => ({ ...untouched(full)[i]!, state }));
-            expect(rows.map((row) => row.counts)).toEqual(
-              instances.map((_, i) => {
-                const c = countUpstreams(dag, instances, i);
-                return [c.total, c.success, c.failed, c.upstreamFailed, c.skipped];
-              }),
-            );
+            const rules = flowRules(full);
+            const known = rows.map(({ state }, taskIndex) => ({ taskIndex, mapIndex: -1, state }));
+            expect(rows.map((row) => row.counts)).toEqual(known.map((one) => rules.counts(known, one)));
           }
           await checkRuns(database, { runIds: [runId], finished: true });
         },

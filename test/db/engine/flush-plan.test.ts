@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileDag, type CompiledDag } from '../../../db/engine/compiled-dag.ts';
 import { edgeColumns, rowColumns } from '../../../db/queries/task-transitions/finish-parameters.ts';
-import { planFinish, settledRow, withoutConflicts, type FinishRow, type Slots } from '../../../db/engine/flush-plan.ts';
+import { withoutConflicts } from '../../../db/engine/flush-conflicts.ts';
+import { planFinish, settledRow, type FinishRow, type Slots } from '../../../db/engine/flush-plan.ts';
 import { CHILD_MODE } from '../../../db/queries/task-transitions/finish-tasks.ts';
 import type { DagSpec } from '../../../sdk/dag-spec.ts';
 import type { TaskState } from '../../../sdk/states.ts';
@@ -18,7 +19,11 @@ const finished = (
   task: number | string,
   more: Partial<FinishRow> = {},
 ): FinishRow => ({
-  ...settledRow(dag, runId, typeof task === 'string' ? dag.indexOf.get(task)! : task, 'success'),
+  ...settledRow(
+    dag,
+    { runId, taskIndex: typeof task === 'string' ? dag.indexOf.get(task)! : task, mapIndex: -1 },
+    'success',
+  ),
   uuid: '11111111-1111-4111-8111-111111111111',
   workerId: 1,
   ...more,
@@ -142,6 +147,7 @@ describe('a plan', () => {
     expect(children(plan)).toEqual([[]]);
     expect(plan.parts).toEqual({
       plain: false,
+      special: false,
       xcoms: false,
       retries: true,
       extra: false,

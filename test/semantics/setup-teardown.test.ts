@@ -1,0 +1,96 @@
+/** What is made ready before work and cleaned up after it. Semantics: Airflow's setup and teardown tasks. */
+import { describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../helpers/database.ts';
+import { createSemantics } from '../helpers/semantics.ts';
+
+const { run, deploy, start, work, engine, given } = await createSemantics(await createTestDatabase());
+
+const teardown = { setups: ['up'], failsRun: false };
+const tasks = {
+  up: { setup: true },
+  work: ['up'],
+  down: { upstream: ['work', 'up'], teardown },
+};
+
+describe('a teardown', () => {
+  it('runs after the work', async () => {
+    expect(await run(tasks)).toEqual({ run: 'success', up: 'success', work: 'success', down: 'success' });
+  });
+
+  it('runs though the work failed, and the run fails', async () => {
+    expect(await run(tasks, { work: 'failed' })).toEqual({
+      run: 'failed',
+      up: 'success',
+      work: 'failed',
+      down: 'success',
+    });
+  });
+
+  it('runs though the work was skipped', async () => {
+    expect(await run(tasks, { work: 'skipped' })).toMatchObject({ run: 'success', down: 'success' });
+  });
+
+  it('does not run when its setup failed', async () => {
+    expect(await run(tasks, { up: 'failed' })).toEqual({
+      run: 'failed',
+      up: 'failed',
+      work: 'upstream_failed',
+      down: 'upstream_failed',
+    });
+  });
+
+  it('is skipped when its setup was', async () => {
+    expect(await run(tasks, { up: 'skipped' })).toMatchObject({ run: 'success', work: 'skipped', down: 'skipped' });
+  });
+
+  it('does not fail the run when it fails', async () => {
+    expect(await run(tasks, { down: 'failed' })).toMatchObject({ run: 'success', down: 'failed' });
+  });
+
+  it('fails the run when it is told to', async () => {
+    const strict = { ...tasks, down: { upstream: ['work', 'up'], teardown: { ...teardown, failsRun: true } } };
+    expect(await run(strict, { down: 'failed' })).toMatchObject({ run: 'failed', down: 'failed' });
+  });
+
+  it('of two setups runs when one of them succeeded', async () => {
+    const two = {
+      one: { setup: true },
+      two: { setup: true },
+      work: ['one', 'two'],
+      down: { upstream: ['work', 'one', 'two'], teardown: { setups: ['one', 'two'], failsRun: false } },
+    };
+    expect(await run(two, { two: 'failed' })).toMatchObject({ work: 'upstream_failed', down: 'success' });
+  });
+
+  it('waits for all of its work', async () => {
+    const wide = { ...tasks, more: ['up'], down: { upstream: ['work', 'more', 'up'], teardown } };
+    const states = await run(wide, { more: 'failed' });
+    expect(states).toMatchObject({ run: 'failed', work: 'success', more: 'failed', down: 'success' });
+  });
+});
+
+describe('a setup', () => {
+  it('that failed stops all between it and its teardown, whatever their rules', async () => {
+    const deep = {
+      up: { setup: true },
+      first: ['up'],
+      second: { upstream: ['first'], triggerRule: 'all_done' },
+      down: { upstream: ['second', 'up'], teardown },
+    };
+    expect(await run(deep, { up: 'failed' })).toMatchObject({ first: 'upstream_failed', second: 'upstream_failed' });
+  });
+
+  it('does not concern what comes after its teardown', async () => {
+    const after = { ...tasks, report: { upstream: ['work'], triggerRule: 'all_done' } };
+    expect(await run(after, { up: 'failed' })).toMatchObject({ work: 'upstream_failed', report: 'success' });
+  });
+
+  it('is cleared with the work that needs it, and so is its teardown', async () => {
+    const dag = await deploy(tasks);
+    const runId = await start(dag);
+    await work(runId, { work: 'failed' });
+    await engine.editTasks({ runId, action: 'clear', taskIds: ['work'], actor: 'ann' });
+    expect(await work(runId)).toEqual({ run: 'success', up: 'success', work: 'success', down: 'success' });
+    expect(['up', 'work', 'down'].map((task) => given(task).tryNumber)).toEqual([2, 2, 2]);
+  });
+});
