@@ -93,9 +93,9 @@ it('any flow comes to what its rules say, whatever happens on the way', async ()
       await checkRuns(database, { runIds: [runId], finished: true });
       expect(engine.errors).toEqual([]);
     }),
-    { numRuns: 120 },
+    { numRuns: 60 },
   );
-});
+}, 180_000);
 
 function reportFor(
   dispatch: Dispatch,
