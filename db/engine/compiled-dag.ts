@@ -65,7 +65,7 @@ export function compileDag(row: VersionRow): CompiledDag {
   const { tasks } = row.spec;
   const n = tasks.length;
   const graph = readGraph(tasks);
-  const { indexOf, offsets, children, upstreams } = graph;
+  const { indexOf, offsets, upstreams } = graph;
   const instant = Uint8Array.from(tasks, (task) => Number(task.kind === 'empty'));
   const gates = gatesOf(row.spec);
   const anyChild = (i: number, test: (child: number) => boolean) => Number(graph.childrenOf(i).some(test));

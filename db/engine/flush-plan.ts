@@ -131,8 +131,7 @@ function cascades(row: FinishRow): boolean {
   return hasChildren && (row.outcome !== 'success' || row.dag.cascadesOnSuccess[row.taskIndex] === 1);
 }
 
-const BOOLEAN_COLUMNS = ['leaf', 'counts', 'other'] as const;
-type BooleanColumn = (typeof BOOLEAN_COLUMNS)[number];
+type BooleanColumn = 'leaf' | 'counts' | 'other';
 type Edges = { [column in Exclude<EdgeColumn, BooleanColumn | 'queue'>]: number[] } & {
   [column in BooleanColumn]: boolean[];
 } & { queue: string[] };
