@@ -163,6 +163,7 @@ create table dag_run (
   triggered_by text,
   idempotency_key text,
   conf jsonb,
+  end_as run_state,
   timeout_at timestamp(3) with time zone,
   end_reason text,
   concurrency_key text,
@@ -205,6 +206,7 @@ create table dag_version_task (
   leaf boolean not null,
   queue text not null,
   rank integer not null,
+  expands boolean not null default false,
   gate_set integer not null default 1,
   constraint dag_version_task_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id) ON DELETE CASCADE,
   constraint dag_version_task_pkey PRIMARY KEY (version_id, task_index)
@@ -290,6 +292,15 @@ create table login_link (
   constraint login_link_user_id_fkey FOREIGN KEY (user_id) REFERENCES app_user(id) ON DELETE CASCADE,
   constraint login_link_pkey PRIMARY KEY (token_hash)
 );
+
+create table map_item (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  value jsonb not null,
+  name text,
+  constraint map_item_pkey PRIMARY KEY (run_id, task_index, map_index)
+) partition by RANGE (run_id);
 
 create table pool (
   name text not null,

@@ -115,6 +115,7 @@ export interface DagRun {
   conf: Json | null;
   created_at: Generated<Timestamp>;
   dag_id: number;
+  end_as: RunState | null;
   end_reason: string | null;
   ended_at: Timestamp | null;
   event_seq: Generated<number>;
@@ -154,6 +155,7 @@ export interface DagVersion {
 
 export interface DagVersionTask {
   entry: boolean;
+  expands: Generated<boolean>;
   gate_set: Generated<number>;
   instant: boolean;
   leaf: boolean;
@@ -226,6 +228,14 @@ export interface LoginLink {
   token_hash: string;
   used_at: Timestamp | null;
   user_id: number;
+}
+
+export interface MapItem {
+  map_index: number;
+  name: string | null;
+  run_id: number;
+  task_index: number;
+  value: Json;
 }
 
 export interface Pool {
@@ -425,6 +435,7 @@ export interface DB {
   lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;
+  map_item: MapItem;
   pool: Pool;
   rate_bucket: RateBucket;
   ready_task: ReadyTask;
