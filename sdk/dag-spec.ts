@@ -3,6 +3,7 @@ import type { MapSpec } from './map-spec.ts';
 import type { HttpFields, SqlFields } from './operator-spec.ts';
 import type { Json } from './protocol.ts';
 import type { RetryRule } from './retry-rules.ts';
+import type { ApprovalFields, SensorFields, TriggerDagFields } from './waiting-spec.ts';
 
 export const TRIGGER_RULES = [
   'all_success',
@@ -184,6 +185,9 @@ export interface MapTaskSpec extends TaskSpecBase {
 }
 export interface HttpTaskSpec extends TaskSpecBase, HttpFields {}
 export interface SqlTaskSpec extends TaskSpecBase, SqlFields {}
+export interface SensorTaskSpec extends TaskSpecBase, SensorFields {}
+export interface TriggerDagTaskSpec extends TaskSpecBase, TriggerDagFields {}
+export interface ApprovalTaskSpec extends TaskSpecBase, ApprovalFields {}
 export type TaskSpec =
   | EmptyTaskSpec
   | BashTaskSpec
@@ -194,7 +198,10 @@ export type TaskSpec =
   | LatestOnlyTaskSpec
   | HttpTaskSpec
   | SqlTaskSpec
-  | MapTaskSpec;
+  | MapTaskSpec
+  | SensorTaskSpec
+  | TriggerDagTaskSpec
+  | ApprovalTaskSpec;
 export type TaskKind = TaskSpec['kind'];
 
 export type TimeSchedule =

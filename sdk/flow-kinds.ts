@@ -19,6 +19,8 @@ import {
   type Report,
 } from './spec-fields.ts';
 
+import { settledByService, systemQueue } from './system-queue.ts';
+
 type Choice = BranchTaskSpec['choose'][number];
 const MOST_CHOICES = 1000;
 
@@ -76,7 +78,8 @@ export const FLOW_KINDS: { [Kind in 'branch' | 'short_circuit' | 'latest_only' |
   },
   latest_only: {
     summary: 'Skips its direct downstream when a later run of the schedule is due already.',
-    fields: {},
+    fields: { queue: systemQueue },
+    check: settledByService,
     unmappable: DECIDES,
   },
   map: {

@@ -67,14 +67,14 @@ export interface Dispatch {
   secrets: string[];
   /** Why a secret that is there could not be read, by `variable <key>` or `connection <id>`. */
   unreadable: { [what: string]: string };
-  /** Sensors: since when this task instance has looked, over tries and reschedules, and how often before. Null: other tasks. */
-  waiting: { since: string; pokes: number } | null;
   /** The arguments of a mapped instance, also of the mapped group it stands in; null: it is none. */
   mapItem: { [name: string]: Json } | null;
   /** Template of the instance's name for people, over its arguments; null: none. */
   mapName: string | null;
   /** Ids of the tasks that wait for it directly; only where it decides about them (`branch`, `short_circuit`). */
   downstream: string[];
+  /** Tasks that wait: seconds since this instance's first start, over tries and reschedules, and how often it has looked. Null: others. */
+  waiting: { elapsed: number; pokes: number } | null;
   /** Bearer token for this dispatch alone; null unless its claim asked for tokens. */
   token: string | null;
 }
@@ -95,8 +95,8 @@ export interface Deferral {
   spec: { [key: string]: Json };
   /** The first look; null: now. */
   dueAt: string | null;
-  /** Null: it may wait for ever. */
-  timeoutAt: string | null;
+  /** From now; null: it may wait for ever. */
+  timeoutSeconds: number | null;
   /** An event of this name calls for a look before its time. */
   watchKey: string | null;
 }

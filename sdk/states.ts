@@ -72,6 +72,12 @@ export const TASK_CAUSES = [
   'map_empty',
   'map_invalid',
   'marked',
+  'wait_timeout',
+  'poke_failed',
+  'awaited_failed',
+  'run_exists',
+  'not_found',
+  'rejected',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];
 

@@ -25,6 +25,7 @@ import {
   type Field,
   type Fields,
 } from './spec-fields.ts';
+import { WAITING_KINDS } from './waiting-kinds.ts';
 
 /** `'extract'` stands for `{ task: 'extract', key: 'return_value' }`. */
 const input: Field<TaskInput> = {
@@ -125,6 +126,7 @@ const KINDS: { [Kind in TaskKind]: KindOf } = {
   ...FLOW_KINDS,
   http: { summary: 'A request to an HTTP service.', fields: HTTP_FIELDS, check: checkHttp },
   sql: { summary: 'Statements for a database.', fields: SQL_FIELDS, check: checkSql },
+  ...WAITING_KINDS,
 };
 
 export const KIND_NAMES: string[] = Object.keys(KINDS);

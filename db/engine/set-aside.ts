@@ -53,7 +53,7 @@ function waitColumns(deferred: { row: Extract<AsideRow, { how: 'deferred' }> }[]
     waits.map((wait) => wait.kind),
     waits.map((wait) => JSON.stringify(wait.spec)),
     waits.map((wait) => wait.dueAt),
-    waits.map((wait) => wait.timeoutAt),
+    waits.map((wait) => wait.timeoutSeconds),
     waits.map((wait) => wait.watchKey),
   ];
 }

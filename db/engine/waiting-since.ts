@@ -9,7 +9,7 @@ import type { ClaimedTask } from './work-items.ts';
  * max_tries - retries.
  */
 const LOAD = `
-select f.n::int as n, least(t.started_at, p.first_started_at, y.started_at) as since, coalesce(p.pokes, 0) as pokes
+select f.n::int as n, extract(epoch from clock_timestamp() - least(t.started_at, p.first_started_at, y.started_at))::float8 as elapsed, coalesce(p.pokes, 0) as pokes
 from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) with ordinality f(run_id, task_index, map_index, retries, n)
 join task_instance t using (run_id, task_index, map_index)
 left join task_poke p using (run_id, task_index, map_index)
@@ -29,7 +29,7 @@ export async function loadWaiting(
     return spec && WAITING_KINDS.has(spec.kind) ? [{ task, retries: spec.retries }] : [];
   });
   if (sensors.length === 0) return found;
-  const { rows } = await pool.query<{ n: number; since: Date | null; pokes: number }>({
+  const { rows } = await pool.query<{ n: number; elapsed: number | null; pokes: number }>({
     name: 'load_waiting',
     text: LOAD,
     values: [
@@ -39,9 +39,9 @@ export async function loadWaiting(
       sensors.map(({ retries }) => retries),
     ],
   });
-  for (const { n, since, pokes } of rows) {
+  for (const { n, elapsed, pokes } of rows) {
     const sensor = sensors[n - 1];
-    if (sensor) found.set(sensor.task, { since: (since ?? new Date()).toISOString(), pokes });
+    if (sensor) found.set(sensor.task, { elapsed: Math.max(0, elapsed ?? 0), pokes });
   }
   return found;
 }

@@ -1,6 +1,7 @@
 import type { HttpFields, SqlFields } from '#sdk/operator-spec.ts';
 import type { ConnectionValue, Dispatch, Json } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
+import type { SensorTarget } from '#sdk/waiting-spec.ts';
 
 /** An http task with its address, headers and body put together. Header names are in lower case. */
 export interface HttpLaunch extends Omit<HttpFields, 'connection' | 'url' | 'path' | 'query' | 'json' | 'form'> {
@@ -22,7 +23,8 @@ export type Launch =
   | { how: 'shell'; command: string; env: { [name: string]: string }; skipOnExitCode: number | null }
   | { how: 'python'; callable: string | null; source: string | null; kwargs: { [name: string]: Json } }
   | { how: 'node' }
-  | { how: 'operator'; operator: HttpLaunch | SqlLaunch };
+  | { how: 'operator'; operator: HttpLaunch | SqlLaunch }
+  | { how: 'look'; target: SensorTarget; connections: { [id: string]: ConnectionValue } };
 
 /** Renders one templated field; the field's name is for the error. */
 export type Render = (field: string, template: string) => string;

@@ -9,6 +9,7 @@ import { preparePython } from './python.ts';
 import { renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
 import { prepareSql } from './sql.ts';
 import { templateContext } from './template-context.ts';
+import { prepareSensor } from './sensor.ts';
 import { prepareTypeScript } from './typescript.ts';
 
 /** Characters of an instance's name. */
@@ -25,6 +26,9 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   map: inService,
   http: prepareHttp,
   sql: prepareSql,
+  sensor: prepareSensor,
+  trigger_dag: inService,
+  approval: inService,
 };
 
 /** Throws a TemplateError whose message names the field. */
@@ -39,8 +43,8 @@ export function renderMapName(dispatch: Dispatch): string | null {
   return createRender(dispatch, { ...dispatch.mapItem })('map.name', dispatch.mapName).slice(0, MOST_NAME);
 }
 
-/** `names` come before the context's own. */
-function createRender(dispatch: Dispatch, names?: TemplateContext): Render {
+/** Renders fields of the dispatch's task. `names` come before the context's own. */
+export function createRender(dispatch: Dispatch, names?: TemplateContext): Render {
   let context: TemplateContext | undefined;
   return (field, template) => {
     if (!template.includes('{')) return template;

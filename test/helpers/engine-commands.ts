@@ -260,7 +260,7 @@ const defer = fc.tuple(n, n, fc.constantFrom(1, 1, 3)).map(([at, which, times]) 
       const able = live(model).filter(({ dispatch }) => isSystemQueue(dispatch.task.queue));
       if (able.length === 0) return;
       const known = pick(able, which);
-      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, watchKey: null };
+      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutSeconds: null, watchKey: null };
       const sent = Array.from({ length: times }, (_, i) =>
         pick(real.engines, at + i).report({
           workerId: null,

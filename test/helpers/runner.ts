@@ -81,6 +81,17 @@ const OF_KIND = {
     load: null,
     unload: null,
   },
+  sensor: {
+    mode: 'poke',
+    pokeInterval: 0.05,
+    pokeBackoff: 1,
+    maxWait: 3600,
+    timeout: 604_800,
+    softFail: false,
+    pokeError: 'fail',
+  },
+  trigger_dag: {},
+  approval: {},
 };
 
 export interface DispatchExtras {

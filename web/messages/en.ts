@@ -38,6 +38,12 @@ export const en = {
     result_invalid: 'Result invalid',
     skipped_by_task: 'Skipped by the task',
     marked: 'Marked by a person',
+    wait_timeout: 'Waited too long',
+    poke_failed: 'The look failed',
+    awaited_failed: 'What was awaited failed',
+    run_exists: 'The run exists already',
+    not_found: 'Not found',
+    rejected: 'Rejected',
   } as Record<string, string>,
   signIn: {
     title: 'Sign in to Millrace',

@@ -8,21 +8,21 @@ export const DEFERRED_REVIEW_SECONDS = 6 * REVIEW_SECONDS;
 
 /**
  * Running instances begin to wait: the dispatch stays current, the lease and the place among the active ones end. Runs locked.
- * $1 run $2 task $3 map $4 dispatch $5 kind $6 spec $7 due (null: now) $8 timeout $9 watch key. Rows: n.
+ * $1 run $2 task $3 map $4 dispatch $5 kind $6 spec $7 due (null: now) $8 seconds until it is over $9 watch key. Rows: n.
  */
 export const DEFER_TASKS: Statement = {
   name: 'defer_tasks',
   text: `
 with f as materialized (
-  select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $8::timestamptz[], $9::text[])
-    with ordinality f(run_id, task_index, map_index, dispatch_id, kind, spec, due_at, timeout_at, watch_key, n) ${AS_FEW}),
+  select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::timestamptz[], $8::float8[], $9::text[])
+    with ordinality f(run_id, task_index, map_index, dispatch_id, kind, spec, due_at, seconds, watch_key, n) ${AS_FEW}),
 clk as materialized (select clock_timestamp() ts),
 u as (
-  update task_instance t set state = 'deferred', deadline_at = least(f.timeout_at, clk.ts + interval '${DEFERRED_REVIEW_SECONDS} s')
+  update task_instance t set state = 'deferred', deadline_at = least(clk.ts + f.seconds * interval '1 second', clk.ts + interval '${DEFERRED_REVIEW_SECONDS} s')
   from f, clk
   where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
-  returning f.n, t.run_id, t.task_index, t.map_index, t.try_number, t.dispatch_id, f.kind, f.spec, coalesce(f.due_at, clk.ts) as due_at,
-    f.timeout_at, f.watch_key),
+  returning f.n, t.run_id, t.task_index, t.map_index, t.try_number, t.dispatch_id, f.kind, f.spec, least(coalesce(f.due_at, clk.ts), clk.ts + f.seconds * interval '1 second') as due_at,
+    clk.ts + f.seconds * interval '1 second' as timeout_at, f.watch_key),
 w as (
   insert into trigger_wait (run_id, task_index, map_index, dispatch_id, kind, spec, due_at, timeout_at, watch_key)
   select run_id, task_index, map_index, dispatch_id, kind, spec, due_at, timeout_at, watch_key from u on conflict do nothing),

@@ -1,6 +1,8 @@
+import { hostname } from 'node:os';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openScheduler, openVault } from './engine.ts';
 import { runRole } from './role.ts';
+import { openTriggerer } from './triggerer.ts';
 
 export const runScheduler = (): Promise<void> =>
   runRole('scheduler', async (context) => {
@@ -11,6 +13,8 @@ export const runScheduler = (): Promise<void> =>
     const vault = openVault(context.config.secretKey!, context);
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await openScheduler(core, context);
+    // No steady name: there may be several on this machine
+    await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
     await listener.start();
     context.log.info('the scheduler runs');
   });

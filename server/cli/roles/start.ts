@@ -16,6 +16,7 @@ import { openEngine, openScheduler, openVault, type Core } from './engine.ts';
 import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
+import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
 
 /** Everything in one process. */
@@ -40,6 +41,7 @@ export const runStart = (): Promise<void> =>
     await listener.start();
     const address = await (await http).openHttp(core, secretKey, context);
     await openScheduler(core, context);
+    await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
     await openLocalWorker(core, context);
     await welcome(core.db, address, context);
     openDagsFolder(core.db, context);

@@ -99,7 +99,7 @@ const report =
     (await engine.report({ workerId: worker, reports: [reportOf({ dispatchId }, outcome, more)] })).answers[0] ===
     'ACCEPTED';
 
-const DEFER = { defer: { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, watchKey: null } };
+const DEFER = { defer: { kind: 'test', spec: {}, dueAt: null, timeoutSeconds: null, watchKey: null } };
 
 const key = ({ runId }: Scene) => ({ runId, taskIndex: TASK, mapIndex: -1 });
 
