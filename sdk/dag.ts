@@ -13,6 +13,7 @@ import type {
   TaskOptions,
   TaskRef,
 } from './task-types.ts';
+import { createWaitingTasks } from './waiting-tasks.ts';
 
 type Fields = { [key: string]: unknown };
 
@@ -102,7 +103,8 @@ function createBuilder(dagId: string) {
     http: withInputs('http'),
     sql: withInputs('sql'),
   };
-  return { builder: { task, ...kinds, empty }, tasks, handlers };
+  const waiting = createWaitingTasks(add, handlers);
+  return { builder: { task, ...kinds, empty, ...waiting }, tasks, handlers };
 }
 
 function createRef(taskId: string, key: string): TaskRef<never> {

@@ -1,6 +1,6 @@
 /** What DAG authors import. */
 export { dag } from './dag.ts';
-export { failTask, skipTask } from './run-task.ts';
+export { done, failTask, skipTask } from './run-task.ts';
 export { TRIGGER_RULES } from './dag-spec.ts';
 export type { DagSpec, TaskSpec, TriggerRule } from './dag-spec.ts';
 export type { Json, RunContext } from './protocol.ts';

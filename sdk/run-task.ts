@@ -1,6 +1,7 @@
 /** How a runner calls a task of a bundled DAG file. Reads plain data only: the bundle carries its own copy of the SDK. */
 import { join } from 'node:path';
 import { connectionOf, variableOf } from './named-values.ts';
+import type { Look } from './poke.ts';
 import type { Dispatch, Json } from './protocol.ts';
 import type { Dag, TaskContext, TaskHandler } from './task-types.ts';
 
@@ -45,15 +46,27 @@ export function handlerOf(module: object, dagId: string, taskId: string): { dag:
 
 /** Runs the task's function and resolves to its return value as JSON. Throws what the function threw; see failureOf. */
 export async function runTypeScriptTask(module: object, dispatch: Dispatch, host: TaskHost): Promise<Json> {
+  return toJson(await callTask(module, dispatch, host), `task '${dispatch.taskId}' returned`);
+}
+
+/** Asks a sensor's function once. Throws what the function threw. */
+export async function lookWithTypeScript(module: object, dispatch: Dispatch, host: TaskHost): Promise<Look> {
+  const value = await callTask(module, dispatch, host);
+  if (value === false || value === null || value === undefined) return { found: false };
+  if (value === true) return { found: true, value: null };
+  const found = typeof value === 'object' && 'millraceDone' in value ? (value as Done).value : value;
+  return { found: true, value: toJson(found, `sensor '${dispatch.taskId}' found`) };
+}
+
+async function callTask(module: object, dispatch: Dispatch, host: TaskHost): Promise<unknown> {
   const { dag, handler } = handlerOf(module, dispatch.dagId, dispatch.taskId);
   const params = await parseParams(dag, dispatch);
-  const value = await handler({
+  return handler({
     ...inputsOf(dispatch),
     params,
     conf: dispatch.run.conf,
     ctx: contextOf(dispatch, host),
   });
-  return toJson(value, `task '${dispatch.taskId}' returned`);
 }
 
 function inputsOf(dispatch: Dispatch): { [name: string]: Json } {
@@ -131,6 +144,15 @@ export function skipTask(reason: string): never {
 export function failTask(reason: string): never {
   throw tagged(new Error(reason), 'fail');
 }
+
+/** A plain property, since the class differs between copies of the SDK. */
+export interface Done<T = unknown> {
+  readonly millraceDone: 1;
+  readonly value: T;
+}
+
+/** A sensor has found what it looks for; `value` is its result. */
+export const done = <T = null>(value: T = null as T): Done<T> => ({ millraceDone: 1, value });
 
 /** Reads what a task threw. */
 export function failureOf(error: unknown): TaskFailure {

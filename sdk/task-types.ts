@@ -2,6 +2,7 @@
 import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
 import type { HttpOptions, SqlOptions } from './operator-types.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
+import type { WaitingBuilder } from './waiting-types.ts';
 import type { RetryAction } from './retry-rules.ts';
 import type { TaskCause } from './states.ts';
 
@@ -171,7 +172,7 @@ export type PythonOptions = TaskOptions & {
   );
 
 /** The `task`, `bash`, … that the build function of `dag()` is given. */
-export interface DagBuilder<Params> {
+export interface DagBuilder<Params> extends WaitingBuilder<Params> {
   /** A TypeScript function. `inputs` are other tasks, by the name of the argument that gets their result. */
   task<Out>(taskId: string, run: (args: TaskArgs<{}, Params, {}>) => Out): TaskRef<JsonOf<Awaited<Out>>>;
   task<In extends Inputs, Out>(

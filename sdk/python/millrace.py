@@ -1,4 +1,4 @@
-"""What Python tasks import: how a task ends itself as skipped or as failed for good."""
+"""What Python tasks import: how a task ends itself as skipped or as failed for good, and what a sensor found."""
 
 
 class Skip(Exception):
@@ -17,3 +17,11 @@ def skip(reason="Skipped by the task."):
 def fail(reason):
     """Ends the task as failed, whatever retries it has left."""
     raise Fail(reason)
+
+
+class PokeResult:
+    """What a sensor's function may return instead of True or False: whether it found what it looks for, and its result."""
+
+    def __init__(self, done, value=None):
+        self.done = bool(done)
+        self.value = value

@@ -12,6 +12,7 @@ import traceback
 # By name: what a task does to these modules must not reach its own report.
 from json import dumps
 
+from look_until_found import look_until_found
 from millrace import Fail, Skip
 from task_context import MissingValue, task_context
 
@@ -108,14 +109,20 @@ def outcome_of(request):
         pushed[str(key)] = to_json(value, "task '%s' pushed as '%s'" % (request["taskId"], key))
 
     try:
-        value = call(request, task_context(request, push), request["kwargs"])
+        end = {"outcome": "success"}
+        if request["poke"]:
+            end, value = look_until_found(
+                request["poke"], lambda: call(request, task_context(request, push), request["kwargs"])
+            )
+        else:
+            value = call(request, task_context(request, push), request["kwargs"])
         if request["kind"] == "short_circuit":
             value = bool(value)
         elif request["kind"] == "branch" and isinstance(value, (set, frozenset)):
             value = sorted(value)
         if value is not None:
             pushed["return_value"] = to_json(value, "task '%s' returned" % request["taskId"])
-        return {"outcome": "success"}, pushed, None
+        return end, pushed, None
     except Skip as error:
         return {"outcome": "skipped", "message": str(error) or "Skipped by the task."}, pushed, None
     except InvalidResult as error:

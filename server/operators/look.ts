@@ -13,6 +13,8 @@ export async function lookOutside(
   signal: AbortSignal,
 ): Promise<Look> {
   try {
+    if (target.time !== undefined)
+      return Date.parse(target.time) <= Date.now() ? { found: true, value: target.time } : { found: false };
     if (target.http) return await lookHttp(target.http, connections, signal);
     if (target.sql) return await lookSql(target.sql, connections);
     if (target.file) return await lookFile(target.file);

@@ -13,7 +13,10 @@ export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch
     const { callable, source } = python;
     return { how: 'python', callable, source, kwargs: { ...inputsOf(dispatch), ...args } };
   }
-  return { how: 'look', target: renderTarget(task, render), connections: dispatch.connections };
+  const target = renderTarget(task, render);
+  const time = timeOf(target, dispatch);
+  if (time) target.time = time.toISOString();
+  return { how: 'look', target, connections: dispatch.connections };
 };
 
 /** Ids of connections, states and method names are no templates: nothing in them looks like one. */

@@ -37,8 +37,10 @@ export type FromSupervisor =
 
 /** How the code of a task says it ended: the result of a Python process or of a node child. */
 export interface TaskResult {
-  outcome: 'success' | 'failed' | 'skipped';
+  outcome: 'success' | 'failed' | 'skipped' | 'rescheduled';
   cause?: TaskCause;
+  /** With `rescheduled`: seconds until the next look. */
+  afterSeconds?: number;
   message?: string;
   /** Class of the error. */
   name?: string;

@@ -1,6 +1,9 @@
 import type { Dispatch, Json } from '#sdk/protocol.ts';
-import { failureOf, runTypeScriptTask, type TaskHost } from '#sdk/run-task.ts';
+import type { SensorTaskSpec } from '#sdk/dag-spec.ts';
+import type { Look } from '#sdk/poke.ts';
+import { failureOf, lookWithTypeScript, runTypeScriptTask, type TaskHost } from '#sdk/run-task.ts';
 import type { TaskResult } from './messages.ts';
+import { repeatLook } from './repeat-look.ts';
 
 export type Results = { [key: string]: Json };
 
@@ -12,6 +15,7 @@ export async function resultOf(
 ): Promise<TaskResult> {
   const xcoms: Results = {};
   const xcomPush = (key: string, value: Json) => void (xcoms[key] = value);
+  if (dispatch.task.kind === 'sensor') return lookUntilFound(module, dispatch, { ...host, xcomPush }, xcoms);
   try {
     const value = await runTypeScriptTask(module, dispatch, { ...host, xcomPush });
     if (value !== null) xcoms['return_value'] = value;
@@ -30,6 +34,32 @@ export function failedResult(error: unknown, xcoms: Results): TaskResult {
     result.stack = ownStack(error);
   }
   return result;
+}
+
+/** Asks a sensor's function until it finds what it looks for, or says when to ask again. */
+async function lookUntilFound(module: object, dispatch: Dispatch, host: TaskHost, xcoms: Results): Promise<TaskResult> {
+  const rules = dispatch.task as SensorTaskSpec;
+  let failure: TaskResult | null = null;
+  const look = async (): Promise<Look> => {
+    try {
+      return await lookWithTypeScript(module, dispatch, host);
+    } catch (error) {
+      failure = failedResult(error, xcoms);
+      // It has said by itself how it ends
+      if (failure.outcome === 'skipped' || failure.retryable === false) throw error;
+      console.error(failure.stack ?? failure.message);
+      return { failed: failure.message ?? 'The look failed.' };
+    }
+  };
+  const waiting = dispatch.waiting ?? { elapsed: 0, pokes: 0 };
+  try {
+    const end = await repeatLook({ rules, waiting, seed: dispatch.dispatchId, signal: host.signal, look });
+    if (end.outcome === 'failed' && end.cause === 'poke_failed' && failure) return failure;
+    if (end.outcome === 'success' && end.xcoms) Object.assign(xcoms, end.xcoms);
+    return { ...end, ...(Object.keys(xcoms).length > 0 && { xcoms }) };
+  } catch (error) {
+    return failedResult(error, xcoms);
+  }
 }
 
 /** Its name, its class, and what that inherits from. */

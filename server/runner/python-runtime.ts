@@ -206,7 +206,17 @@ function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: 
     connections,
     unreadable,
   };
-  return { op: 'run', id, ...about, callable, source, kwargs, env: taskVariables(task), cwd, bundleDir, memoryLimit };
+  const poke = pokeOf(dispatch);
+  const env = taskVariables(task);
+  return { op: 'run', id, ...about, callable, source, kwargs, poke, env, cwd, bundleDir, memoryLimit };
+}
+
+/** How often and how long a sensor's function is asked; null: it is no sensor. */
+function pokeOf({ task, waiting }: SupervisedTask['dispatch']) {
+  if (task.kind !== 'sensor') return null;
+  const { mode, pokeInterval: interval, pokeBackoff: backoff, maxWait, timeout, softFail, pokeError: error } = task;
+  const timeLeft = timeout - (waiting?.elapsed ?? 0);
+  return { mode, interval, backoff, maxWait, timeout, softFail, error, timeLeft, pokes: waiting?.pokes ?? 0 };
 }
 
 const noPython = (command: string): Ending => ({

@@ -75,6 +75,8 @@ export function decideReport(over: Over): Verdict {
   return said(result, ending.code, evidence, problem === null);
 }
 
+const CAUSES = { success: 'ok', rescheduled: 'ok', skipped: 'skipped_by_task', failed: 'exception' } as const;
+
 function said(
   result: TaskResult,
   exitCode: number | null,
@@ -83,10 +85,9 @@ function said(
 ): Verdict {
   const verdict: Verdict = {
     outcome: result.outcome,
-    cause:
-      result.cause ??
-      (result.outcome === 'success' ? 'ok' : result.outcome === 'skipped' ? 'skipped_by_task' : 'exception'),
+    cause: result.cause ?? CAUSES[result.outcome],
   };
+  if (result.outcome === 'rescheduled') verdict.afterSeconds = result.afterSeconds ?? 0;
   if (result.message !== undefined)
     verdict.message = shorten(result.name ? `${result.name}: ${result.message}` : result.message);
   if (exitCode !== null) verdict.exitCode = exitCode;

@@ -4,6 +4,7 @@ import type { Dispatch, Json } from '#sdk/protocol.ts';
 import { prepareLaunch } from '../operators/prepare-launch.ts';
 import { TemplateError } from '../operators/render-template.ts';
 import { createShellRuntime } from './child-process.ts';
+import { createLookRuntime } from './look-runtime.ts';
 import { createMemoryWatch } from './memory-watch.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
 import { createNodeRuntime } from './node-runtime.ts';
@@ -33,7 +34,8 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
   const python = createPythonRuntime(deps);
   const node = createNodeRuntime(deps);
   const operator = createOperatorRuntime(deps);
-  const runtimes = [shell, python, node, operator];
+  const look = createLookRuntime();
+  const runtimes = [shell, python, node, operator, look];
   const warm = setTimeout(python.warm, PYTHON_WARM_MS);
 
   let toSweep = new Set<string>();
@@ -56,6 +58,7 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
     else if (prepared.how === 'python') python.start(task, prepared);
     else if (prepared.how === 'node') node.start(task, prepared);
     else if (prepared.how === 'operator') operator.start(task, prepared);
+    else if (prepared.how === 'look') look.start(task, prepared);
     else task.end(nothingToDo(prepared.result));
   };
 
