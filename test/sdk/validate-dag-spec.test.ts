@@ -169,7 +169,7 @@ describe('mistakes', () => {
     [
       'an unknown kind',
       task({ kind: 'bsh' }),
-      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript, branch, short_circuit, latest_only, http, sql.",
+      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript, branch, short_circuit, latest_only, http, sql, sensor, trigger_dag, approval.",
     ],
     ['a missing field', task({ kind: 'bash' }), "tasks[0].command: 'command' is missing."],
     [
