@@ -23,7 +23,10 @@ export interface NextRun {
 export function nextRun(timing: Timing, last: Date, now: Date): NextRun | null {
   return slottedRun(timing, (slots, start) => {
     const next = slots.after(Math.max(last.getTime(), start - 1));
-    return timing.catchup ? next : newestOr(next, newestSlot(timing, slots, now.getTime()));
+    const due = next !== null && timing.dataIntervals ? slots.after(next) : next;
+    // Looking back costs more than looking ahead, and most often nothing was missed
+    if (timing.catchup || due === null || due > now.getTime()) return next;
+    return newestOr(next, newestSlot(timing, slots, now.getTime()));
   });
 }
 
@@ -62,18 +65,33 @@ function newestSlot(timing: Timing, slots: Slots, now: number): number | null {
   return timing.dataIntervals && newest !== null ? slots.atOrBefore(newest - 1) : newest;
 }
 
+/** What a run that somebody asks for at `at` covers: the newest interval that is complete then, or that instant. */
+export function intervalOfManualRun(timing: Timing, at: Date): { start: Date; end: Date } {
+  const slots = timing.dataIntervals ? timetableSlots(timing) : null;
+  const end = slots?.atOrBefore(at.getTime()) ?? null;
+  const start = end === null ? null : (slots?.atOrBefore(end - 1) ?? null);
+  return start === null || end === null ? { start: at, end: at } : { start: new Date(start), end: new Date(end) };
+}
+
 type Choice = (slots: Slots, start: number) => number | null;
 
 function slottedRun(timing: Timing, choose: Choice): NextRun | null {
-  const schedule = timeScheduleOf(timing.schedule);
-  if (!schedule || schedule.kind === 'once' || schedule.kind === 'continuous') return null;
-  const start = timing.startDate === null ? null : Date.parse(timing.startDate);
-  const slots = slotsOf(schedule, timing.timezone, start);
-  const slot = choose(slots, start ?? -Infinity);
+  const slots = timetableSlots(timing);
+  if (!slots) return null;
+  const slot = choose(slots, startOf(timing) ?? -Infinity);
   if (slot === null || isAfterEnd(timing, slot)) return null;
   const end = timing.dataIntervals ? slots.after(slot) : slot;
   return end === null ? null : runOf(end, slot, slot, end);
 }
+
+/** Null: nothing but the end of a run, an asset or a person asks for runs. */
+function timetableSlots(timing: Timing): Slots | null {
+  const schedule = timeScheduleOf(timing.schedule);
+  if (!schedule || schedule.kind === 'once' || schedule.kind === 'continuous') return null;
+  return slotsOf(schedule, timing.timezone, startOf(timing));
+}
+
+const startOf = (timing: Timing): number | null => (timing.startDate === null ? null : Date.parse(timing.startDate));
 
 const runOf = (runAt: number, logicalDate: number, intervalStart: number, intervalEnd: number): NextRun => ({
   runAt: new Date(runAt),
@@ -86,13 +104,13 @@ const isAfterEnd = (timing: Timing, logicalDate: number): boolean =>
   timing.endDate !== null && logicalDate > Date.parse(timing.endDate);
 
 function onceRun(timing: Timing, now: Date): NextRun | null {
-  const at = timing.startDate === null ? now.getTime() : Date.parse(timing.startDate);
+  const at = startOf(timing) ?? now.getTime();
   return isAfterEnd(timing, at) ? null : runOf(at, at, at, at);
 }
 
 /** Covers the time since the run before, or since startDate. */
 function continuousRun(timing: Timing, last: Date | null, now: Date): NextRun | null {
-  const start = timing.startDate === null ? null : Date.parse(timing.startDate);
+  const start = startOf(timing);
   const at = Math.max(now.getTime(), start ?? -Infinity, (last?.getTime() ?? -Infinity) + 1);
   return isAfterEnd(timing, at) ? null : runOf(at, at, last?.getTime() ?? start ?? at, at);
 }

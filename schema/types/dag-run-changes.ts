@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { findDagRuns, type DagRunRow } from '#db/queries/dag-runs.ts';
+import { intervalOfManualRun } from '#sdk/timetable.ts';
 import { builder } from '../builder.ts';
 import { checkConf, type Conf } from '../check-conf.ts';
 import { actorOf, type Context } from '../context.ts';
@@ -40,14 +41,15 @@ async function trigger(ctx: Context, input: TriggerInput): Promise<DagRunRow> {
   const issues = checkConf(dag, conf);
   if (issues.length > 0) throw new ValidationError(issues);
   const logicalDate = input.logicalDate === undefined ? new Date() : input.logicalDate;
+  const interval = logicalDate && intervalOfManualRun(dag.timetable, logicalDate);
   const [created] = await ctx.engine.createRuns([
     {
       dagId: row.id,
       versionId,
       kind: 'manual',
       logicalDate,
-      intervalStart: logicalDate,
-      intervalEnd: logicalDate,
+      intervalStart: interval?.start ?? null,
+      intervalEnd: interval?.end ?? null,
       conf: conf as Conf,
       triggeredBy: actorOf(ctx),
       idempotencyKey: input.idempotencyKey ?? null,

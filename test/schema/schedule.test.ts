@@ -103,6 +103,22 @@ describe('schedulePreview', () => {
   });
 });
 
+it('a triggered run of a DAG with data intervals covers the newest complete one', async () => {
+  const options = { schedule: { kind: 'interval', seconds: 3600 } as const, dataIntervals: true };
+  await app.engine.deploy(dagOf('manual', { a: [] }, options));
+  const { data } = await app.graphql(
+    `mutation { triggerDagRun(input: { dagId: "manual", logicalDate: "2026-03-01T05:20:00Z" }) {
+      ... on MutationTriggerDagRunSuccess { data { logicalDate dataIntervalStart dataIntervalEnd } } } }`,
+    {},
+    await app.token('editor'),
+  );
+  expect(data.triggerDagRun.data).toEqual({
+    logicalDate: '2026-03-01T05:20:00.000Z',
+    dataIntervalStart: '2026-03-01T04:00:00.000Z',
+    dataIntervalEnd: '2026-03-01T05:00:00.000Z',
+  });
+});
+
 it('a DAG and its runs say which rules they follow and why they ended', async () => {
   const { dagId } = await app.engine.deploy(
     dagOf('ruled', { a: [] }, { overlap: 'skip', maxConsecutiveFailedRuns: 3, dagrunTimeout: 90, failFast: true }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TimeSchedule } from '#sdk/dag-spec.ts';
-import { nextRun, resumeRuns, upcomingRuns, type Timing } from '#sdk/timetable.ts';
+import { intervalOfManualRun, nextRun, resumeRuns, upcomingRuns, type Timing } from '#sdk/timetable.ts';
 
 const cron = (expression: string, timezone = 'UTC', more: Partial<Timing> = {}): Timing => ({
   schedule: { kind: 'cron', expressions: [expression] },
@@ -167,6 +167,12 @@ describe('data intervals', () => {
     const ending = { ...timing, endDate: '2026-01-05T00:00:00.000Z' };
     expect(nextRun(ending, day(4), now)).toEqual(covering(5, 6));
     expect(nextRun(ending, day(5), now)).toBeNull();
+  });
+  test('a run that a person asks for covers the newest complete interval', () => {
+    expect(intervalOfManualRun(timing, now)).toEqual({ start: day(4), end: day(5) });
+    expect(intervalOfManualRun(timing, day(5))).toEqual({ start: day(4), end: day(5) });
+    expect(intervalOfManualRun({ ...timing, dataIntervals: false }, now)).toEqual({ start: now, end: now });
+    expect(intervalOfManualRun({ ...timing, schedule: null }, now)).toEqual({ start: now, end: now });
   });
   test('a day is 23 or 25 hours long when clocks change', () => {
     const berlin = cron('@daily', 'Europe/Berlin', { dataIntervals: true });
