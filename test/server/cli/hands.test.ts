@@ -121,6 +121,30 @@ describe('the commands of a person’s hands', { timeout: 90_000 }, () => {
       stderr: expect.stringContaining('Did you mean trigger?'),
     });
   });
+
+  it('next shows when a DAG runs', async () => {
+    const file = join(root, 'nightly.yaml');
+    writeFileSync(
+      file,
+      `dagId: nightly\nschedule: '@yearly'\nstartDate: '2100-01-01'\ndataIntervals: true\ntasks: [{ taskId: a, kind: empty }]\n`,
+    );
+    expect(await millrace('deploy', file)).toMatchObject({ code: 0 });
+    const [first, second, ...others] = JSON.parse((await millrace('next', 'nightly', '-n', '2', '--json')).stdout);
+    expect(others).toEqual([]);
+    expect([first.logicalDate, first.runAt, second.logicalDate]).toEqual(
+      [2100, 2101, 2101].map((year) => `${year}-01-01T00:00:00.000Z`),
+    );
+    expect((await millrace('next', 'nightly', '-n', '1')).stdout).toMatch(/^RUNS AT +LOGICAL DATE[^]*2100-01-01T00/);
+    expect(await millrace('next', 'sales')).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'No run of "sales" is foreseen: its schedule is none (UTC).\n',
+    });
+    expect(await millrace('next', 'nowhere')).toMatchObject({
+      code: 1,
+      stderr: 'There is no DAG "nowhere"; "millrace dags" lists them.\n',
+    });
+  });
 });
 
 async function stateOf(runId: string): Promise<string | undefined> {
