@@ -93,6 +93,9 @@ export const poolGate = (pool: string): string => `pool:${pool}`;
 /** Where those wait whom the pool can never let pass as it is: it does not exist, or has too few slots. */
 export const closedPoolGate = (pool: string): string => `nopool:${pool}`;
 
+/** All places where tasks wait for the pool. */
+export const poolGates = (pool: string): string[] => [poolGate(pool), closedPoolGate(pool)];
+
 export const usesKeys = (set: GateSet): boolean =>
   set.some((need) => (need.kind === 'key' || need.kind === 'rate') && need.key.length > 0);
 

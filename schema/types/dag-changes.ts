@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { deleteDag, deployDag, setDagPaused } from '#db/queries/dag.ts';
 import { findDags, type DagRow } from '#db/queries/dags.ts';
+import { poolWarnings } from '#db/queries/pools.ts';
 import { recordAudit } from '#db/queries/audit.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { builder } from '../builder.ts';
@@ -28,7 +29,14 @@ const DeployDagInput = builder.inputType('DeployDagInput', {
   }),
 });
 
-const DeployedDag = builder.objectRef<{ dag: DagRow; versionId: number; created: boolean }>('DeployedDag').implement({
+interface Deployment {
+  dag: DagRow;
+  versionId: number;
+  created: boolean;
+  warnings: string[];
+}
+
+const DeployedDag = builder.objectRef<Deployment>('DeployedDag').implement({
   description: 'What a deployment made.',
   authScopes: { read: true },
   fields: (t) => ({
@@ -39,6 +47,9 @@ const DeployedDag = builder.objectRef<{ dag: DagRow; versionId: number; created:
       resolve: ({ versionId }) => String(versionId),
     }),
     created: t.exposeBoolean('created', { description: 'False: this very content had been deployed before.' }),
+    warnings: t.exposeStringList('warnings', {
+      description: 'What will make its tasks wait as things are, such as a pool that does not exist.',
+    }),
   }),
 });
 
@@ -64,7 +75,7 @@ async function deploy(ctx: Context, input: DeployInput) {
   const { dagId, versionId, created } = await deployDag(ctx.db, request);
   const [dag] = await findDags(ctx.db, [dagId]);
   if (!dag) throw new Error(`DAG ${checked.spec.dagId} was deleted while it was deployed.`);
-  return { dag, versionId, created };
+  return { dag, versionId, created, warnings: await poolWarnings(ctx.db, checked.spec) };
 }
 
 async function unpack(ctx: Context, text: string): Promise<{ hash: string; archive: Buffer }> {

@@ -10,6 +10,7 @@ import { addImportCommand } from './commands/import.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addNextCommand } from './commands/next.ts';
+import { addPoolCommand } from './commands/pool.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
 import { addSecretsCommand } from './commands/secrets.ts';
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addLogsCommand(program);
   addVariableCommand(program);
   addConnectionCommand(program);
+  addPoolCommand(program);
   addSecretsCommand(program);
   addCancelCommand(program);
   addEditCommands(program);

@@ -25,6 +25,7 @@ const DEPLOY = /* GraphQL */ `
       ... on MutationDeployDagSuccess {
         data {
           created
+          warnings
           dag {
             dagId
           }
@@ -39,6 +40,7 @@ const DEPLOY = /* GraphQL */ `
 
 interface Deployed {
   created: boolean;
+  warnings: string[];
   dag: { dagId: string };
   version: { number: number };
 }
@@ -68,9 +70,10 @@ async function deploy(client: ApiClient, path: string, json: boolean): Promise<v
   for (const file of files) {
     const name = relative(process.cwd(), file);
     try {
-      for (const { dag, version, created } of await deployFile(client, file, isOutside(name) ? file : name)) {
+      for (const { dag, version, created, warnings } of await deployFile(client, file, isOutside(name) ? file : name)) {
         deployed.push({ dag: dag.dagId, version: version.number, created, file: name });
         if (!json) printLine(`${dag.dagId} version ${version.number}${created ? '' : ' (unchanged)'}`);
+        for (const warning of warnings) printNote(`${dag.dagId}: ${warning}`);
       }
     } catch (error) {
       failures++;

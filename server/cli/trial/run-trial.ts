@@ -1,5 +1,6 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { deployDag } from '#db/queries/dag.ts';
+import { createPool } from '#db/queries/pools.ts';
 import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import { resolveParams } from '#sdk/params.ts';
@@ -176,6 +177,10 @@ function sourcePaths(bundles: string, file: string): (text: string) => string {
 async function startRun({ db, engine }: Core, { dag, others, trial, conf, logicalDate }: Prepared): Promise<number> {
   const deploy = (spec: DagSpec, { bundle }: LoadedDag) => deployDag(db, { spec, bundle, actor: 'test' });
   for (const other of others) await deploy({ ...other.spec, schedule: null, pausedOnCreation: false }, other);
+  // What a service limits is not what a trial is about
+  const pools = new Set([trial, ...others].flatMap(({ spec }) => spec.tasks.flatMap((task) => task.pool ?? [])));
+  for (const name of pools)
+    await createPool(db, { name, slots: 1_000_000, includeDeferred: false, description: null }, 'test');
   const { dagId, versionId } = await deploy(trial.spec, dag);
   const date = { logicalDate, intervalStart: logicalDate, intervalEnd: logicalDate };
   const [created] = await engine.createRuns([{ dagId, versionId, kind: 'manual', ...date, conf, triggeredBy: 'test' }]);
