@@ -13,6 +13,7 @@ import { createConnections } from './connections.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
 import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
+import { endSuperseded } from './end-superseded.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
@@ -60,7 +61,7 @@ export interface Engine {
   reviewRuns(runIds: number[]): Promise<void>;
   /** Who waits at these gates may pass, as far as there is room: a pool has grown, a rate has a token again. */
   wakeGates(gates: string[]): Promise<void>;
-  /** Gives back what nobody holds any more, and wakes gates that nobody came to. */
+  /** The net under all limits: gives back what nobody holds any more, wakes gates that nobody came to, ends runs that have no place. */
   reviewGates(): Promise<void>;
   /** A worker that comes back under its name has lost what it ran before: those tries end at once. */
   registerWorker(info: WorkerInfo): Promise<number>;
@@ -90,7 +91,14 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
   const connections = createConnections(url, size);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions, vault);
-  const commit = createGroupCommit({ connections, versions, follow: (left) => admittance.follow(left), onError });
+  const settleKeys = (dagIds: number[] | null) => endSuperseded(db, dagIds, end);
+  const commit = createGroupCommit({
+    connections,
+    versions,
+    follow: (left) => admittance.follow(left),
+    settleKeys,
+    onError,
+  });
   const admittance = createAdmittance({ pool, versions, submit: (item) => commit.submit(item) });
   const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
 
@@ -170,7 +178,10 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
       );
     },
     wakeGates: (gates) => admittance.wake(gates),
-    reviewGates: () => admittance.review(),
+    async reviewGates() {
+      await admittance.review();
+      await settleKeys(null);
+    },
     async registerWorker(info) {
       const { workerId, replaced } = await registerWorker(db, info);
       await reports.endLost(await findTasksOf(pool, replaced));

@@ -1,4 +1,4 @@
-/** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then task instances; each by id. */
+/** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then gates, then task instances; each in an order of its own. */
 import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
 import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
@@ -28,6 +28,8 @@ export interface Flushed {
   startable: number[];
   /** What admission has left to do. */
   admittable: FollowUp | null;
+  /** DAGs whose new runs may take the place of others. */
+  contested: number[];
 }
 
 /** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
@@ -52,6 +54,7 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
     later: finishes.later,
     startable: [...new Set([...ended, ...started.more])],
     admittable: changes.admittable,
+    contested: started.contested,
   };
 }
 

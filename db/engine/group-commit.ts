@@ -28,10 +28,18 @@ interface GroupCommitDeps {
   versions: Versions;
   /** What a flush has left to admit. */
   follow(admittable: FollowUp): Promise<void>;
+  /** New runs of these DAGs may take the place of others. */
+  settleKeys(dagIds: number[]): Promise<void>;
   onError(error: unknown): void;
 }
 
-export function createGroupCommit({ connections, versions, follow, onError }: GroupCommitDeps): GroupCommit {
+export function createGroupCommit({
+  connections,
+  versions,
+  follow,
+  settleKeys,
+  onError,
+}: GroupCommitDeps): GroupCommit {
   let queue: WorkItem[] = [];
   const claimers = new Set<LocalClaimer>();
   const flights = new Set<Promise<void>>();
@@ -85,10 +93,13 @@ export function createGroupCommit({ connections, versions, follow, onError }: Gr
 
   const fly = async (batch: Batch, attempt = 1): Promise<void> => {
     try {
-      const { later, startable, admittable } = await connections.use((client) => runFlush(client, batch, versions));
+      const { later, startable, admittable, contested } = await connections.use((client) =>
+        runFlush(client, batch, versions),
+      );
       queue.unshift(...later);
       if (startable.length > 0) startRuns(startable);
-      if (admittable && admittable.gates.size + admittable.runs.size > 0) track(follow(admittable).catch(onError));
+      if (admittable && admittable.gates.size + admittable.runs.size > 0) track(aside(follow(admittable)));
+      if (contested.length > 0) track(aside(settleKeys(contested)));
     } catch (error) {
       if (isTransient(error) && attempt < MOST_ATTEMPTS) {
         await retryPause(attempt);
@@ -97,6 +108,10 @@ export function createGroupCommit({ connections, versions, follow, onError }: Gr
       await fail(batch, error);
     }
   };
+
+  /** What a flush leaves to others; what is not done when the engine stops, the scheduler's review does. */
+  const aside = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => (stopping ? undefined : onError(error)));
 
   /** One poisoned item must not take its neighbours along: they are tried one by one. */
   const fail = async (batch: Batch, error: unknown) => {

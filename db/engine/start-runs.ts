@@ -24,6 +24,8 @@ export interface Started {
   admit: number[];
   /** DAGs that may have more to start. */
   more: number[];
+  /** DAGs whose new runs may take the place of others, or find theirs taken. */
+  contested: number[];
   /** To be called after the commit. */
   answer(): void;
 }
@@ -40,18 +42,20 @@ export async function createAndStart(tx: Transaction, batch: Batch, versions: Ve
   const results = await created;
   return {
     ...started,
+    contested: [...new Set(results?.contested ?? [])],
     answer() {
       let next = 0;
-      for (const item of creates) item.resolve(item.runs.map(() => results?.[next++] ?? { runId: 0, created: false }));
+      for (const item of creates)
+        item.resolve(item.runs.map(() => results?.runs[next++] ?? { runId: 0, created: false }));
       for (const item of starts) item.resolve();
     },
   };
 }
 
-async function insertRuns(tx: Transaction, items: CreateItem[]): Promise<CreatedRun[]> {
+async function insertRuns(tx: Transaction, items: CreateItem[]): Promise<{ runs: CreatedRun[]; contested: number[] }> {
   const runs = items.flatMap((item) => item.runs);
   const column = <T>(pick: (run: NewRun) => T) => runs.map(pick);
-  const rows = await tx.send<{ n: number; id: number; created: boolean }>(CREATE_RUNS, [
+  const rows = await tx.send<{ n: number; id: number; created: boolean; cancels: boolean }>(CREATE_RUNS, [
     column((run) => run.dagId),
     column((run) => run.versionId ?? null),
     column((run) => run.kind),
@@ -76,7 +80,10 @@ async function insertRuns(tx: Transaction, items: CreateItem[]): Promise<Created
     for (const { i } of refused) created[i] = undefined;
     for (const row of found) created[refused[row.n - 1]?.i ?? -1] = { runId: row.id, created: false };
   }
-  return runs.map((_, i) => created[i] ?? { runId: 0, created: false });
+  return {
+    runs: runs.map((_, i) => created[i] ?? { runId: 0, created: false }),
+    contested: rows.flatMap((row) => (row.created && row.cancels ? (runs[row.n - 1]?.dagId ?? []) : [])),
+  };
 }
 
 interface StartRow {
@@ -88,7 +95,11 @@ interface StartRow {
   expands: boolean;
 }
 
-async function startRuns(tx: Transaction, dagIds: number[], versions: Versions): Promise<Omit<Started, 'answer'>> {
+async function startRuns(
+  tx: Transaction,
+  dagIds: number[],
+  versions: Versions,
+): Promise<Omit<Started, 'answer' | 'contested'>> {
   if (dagIds.length === 0) return { settled: [], unexpanded: [], admit: [], more: [] };
   void tx.send(LOCK_DAGS, [dagIds]);
   void tx.send(LOCK_QUEUED_RUNS, [dagIds, MOST_STARTS]);

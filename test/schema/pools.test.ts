@@ -19,7 +19,7 @@ const FIELDS = 'name slots includeDeferred description queued running deferred o
 async function mutate(name: string, input: object, fields = FIELDS, token = editor) {
   const type = `${name[0]!.toUpperCase()}${name.slice(1)}`;
   const result = await app.graphql(
-    `mutation ($input: ${type}Input!) { ${name}(input: $input) { __typename ... on Error { message } ... on ConflictError { code }
+    `mutation ($input: ${type}Input!) { ${name}(input: $input) { __typename ... on Error { message } ${name === 'createPool' ? '... on ConflictError { code }' : ''}
       ... on Mutation${type}Success { data { ${fields} } } } }`,
     { input },
     token,

@@ -1,5 +1,12 @@
 import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
+/** The values of a run `q` at the paths that its version `v` names, as JSON; short, for it is in an index. Params are as in paramDefaults. */
+const CONCURRENCY_KEY = `(
+      select case when length(key) > 200 then left(key, 100) || '…' || encode(sha256(convert_to(key, 'UTF8')), 'hex') else key end from (
+        select coalesce(jsonb_agg(jsonb_build_object('params', v.param_defaults || coalesce(q.conf, '{}'), 'conf', coalesce(q.conf, '{}'))
+          #> array(select jsonb_array_elements_text(path)) order by at), '[]')::text as key
+        from jsonb_array_elements(v.concurrency_key) with ordinality p(path, at)) k)`;
+
 /**
  * Queued runs with their task instances, in an order that is the same for all: who creates the same runs at once waits, and not in a
  * circle. A run that exists already (same key, logical date or idempotency key) is left alone.
@@ -9,17 +16,18 @@ export const CREATE_RUNS: Statement = {
   name: 'create_runs',
   text: `
 with q as materialized (
-  select q.*, v.task_count, next_run_id() as id, v.max_active_tasks, v.id as version
+  select q.*, v.task_count, next_run_id() as id, v.max_active_tasks, v.id as version, v.key, c.cancels
   from (select * from unnest($1::bigint[], $2::bigint[], $3::run_kind[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::jsonb[],
     $9::text[], $10::text[]) with ordinality
     q(dag_id, version_id, kind, run_key, logical_date, interval_start, interval_end, conf, triggered_by, idempotency_key, n) ${AS_FEW}) q,
-    lateral (select coalesce(q.version_id, d.version_id) as id from dag d where d.id = q.dag_id) c,
-    lateral (select v.id, v.task_count, v.max_active_tasks from dag_version v where v.id = c.id) v),
+    lateral (select coalesce(q.version_id, d.version_id) as id, coalesce(d.concurrency_strategy like 'cancel%', false) as cancels from dag d where d.id = q.dag_id) c,
+    lateral (select v.id, v.task_count, v.max_active_tasks, case when v.concurrency_key is not null then ${CONCURRENCY_KEY} end as key
+      from dag_version v where v.id = c.id) v),
 r as (
   insert into dag_run (id, dag_id, version_id, state, kind, remaining, max_active_tasks, run_key, logical_date, interval_start, interval_end,
-    conf, triggered_by, idempotency_key, event_seq)
+    conf, triggered_by, idempotency_key, concurrency_key, event_seq)
   select id, dag_id, version, 'queued', kind, task_count, max_active_tasks, coalesce(run_key, kind || '__' || id), logical_date, interval_start,
-    interval_end, conf, triggered_by, idempotency_key, 1 from q order by dag_id, logical_date, run_key, n
+    interval_end, conf, triggered_by, idempotency_key, key, 1 from q order by dag_id, logical_date, run_key, n
   on conflict do nothing returning id, dag_id, version_id, triggered_by),
 t as (
   insert into task_instance (run_id, task_index, state, up_total, max_tries)
@@ -30,7 +38,7 @@ e as (
   select id, 1, json_strip_nulls(json_build_object('run', 'queued', 'by', triggered_by)) from r),
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from r limit 1) x union all select pg_notify('millrace_schedule', '') from (select from r limit 1) x)
-select q.n::int as n, q.id, case when q.id in (select id from r) then true else false end as created, (select count(*) from notify) from q`,
+select q.n::int as n, q.id, case when q.id in (select id from r) then true else false end as created, q.cancels, (select count(*) from notify) from q`,
 };
 
 /** The runs that stood in the way of new ones. $1 dag $2 run key $3 logical date (scheduled runs) $4 idempotency key. Rows: n, id. */
@@ -56,8 +64,24 @@ export const LOCK_DAGS: Statement = {
 };
 
 /**
- * Chooses queued runs, oldest first, as far as max_active_runs lets them start, and locks them; a paused DAG starts none. The DAGs are
- * locked. START_RUNS, next in the transaction, reads the choice from a setting, and rows as they are under the locks.
+ * Queued runs of the DAG `d` that its limit for each key lets start, in their order. A run that takes the place of others stands for all
+ * that are older; in turn means first those keys of which least is under way, and of these the one that started last the longest ago.
+ */
+const RUNS_BY_KEY = `
+      select q.id from (
+        select id, concurrency_key as key, case d.concurrency_strategy when 'cancel_in_progress' then -id else id end as age,
+          row_number() over (partition by concurrency_key order by case d.concurrency_strategy when 'cancel_in_progress' then -id else id end) as n
+        from dag_run where dag_id = d.id and state = 'queued') q,
+      lateral (select count(*)::int as busy from dag_run r where r.dag_id = d.id and r.concurrency_key = q.key and r.state = 'running') b
+      where q.key is null or (q.n <= d.concurrency_limit and q.n + b.busy <= d.concurrency_limit)
+      order by case d.concurrency_strategy when 'round_robin' then q.n + b.busy end,
+        case d.concurrency_strategy when 'round_robin' then (
+          select started_at from dag_run r where r.dag_id = d.id and r.concurrency_key = q.key and r.started_at is not null
+          order by r.started_at desc limit 1) end nulls first, q.age`;
+
+/**
+ * Chooses queued runs, oldest first, as far as max_active_runs lets them start, and locks them; a paused DAG starts none. Where runs
+ * have keys, as many of each as its limit allows, in the order of the DAG's strategy. The DAGs are locked. START_RUNS, next in the transaction, reads the choice from a setting, and rows as they are under the locks.
  * $1 dags $2 most runs to start
  */
 export const LOCK_QUEUED_RUNS: Statement = {
@@ -68,7 +92,13 @@ with k as materialized (
     lateral (select least($2, d.max_active_runs - (select count(*)::int from (
       select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
     lateral (select id from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0) for update) r
-  where d.id = any($1::bigint[]) and not d.paused
+  where d.id = any($1::bigint[]) and not d.paused and d.concurrency_limit is null
+  union all
+  select r.id from dag d,
+    lateral (select least($2, d.max_active_runs - (select count(*)::int from (
+      select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
+    lateral (select id from dag_run where id = any(array(${RUNS_BY_KEY} limit greatest(m.room, 0))) order by id for update) r
+  where d.id = any($1::bigint[]) and not d.paused and d.concurrency_limit is not null
   limit $2)
 select set_config('millrace.start', coalesce(array_agg(id), '{}')::text, true) from k`,
 };
