@@ -24,7 +24,15 @@ export interface Viewer {
 /** The part of the engine that the API drives. */
 export type ApiEngine = Pick<
   Engine,
-  'createRuns' | 'registerWorker' | 'claim' | 'report' | 'heartbeat' | 'cancelRun' | 'editTasks' | 'wakeGates' | 'versions'
+  | 'createRuns'
+  | 'registerWorker'
+  | 'claim'
+  | 'report'
+  | 'heartbeat'
+  | 'cancelRun'
+  | 'editTasks'
+  | 'wakeGates'
+  | 'versions'
 >;
 
 export interface Access {
