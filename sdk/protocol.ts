@@ -31,6 +31,14 @@ export interface RunContext {
   triggeredBy: string | null;
 }
 
+/** The newest successful run of the DAG before a run. */
+export interface PreviousSuccess {
+  dataIntervalStart: string | null;
+  dataIntervalEnd: string | null;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
 /** A connection with its secrets, as a task gets it. */
 export interface ConnectionValue {
   id: string;
@@ -59,6 +67,8 @@ export interface Dispatch {
   task: TaskSpec;
   run: RunContext;
   xcoms: XComValue[];
+  /** Null: there is none, or the task does not ask for it. */
+  previousSuccess: PreviousSuccess | null;
   /** Those that the task refers to and that are there, by key. */
   variables: { [key: string]: string };
   /** Those that the task refers to and that are there, by id. */

@@ -38,6 +38,8 @@ export interface CompiledDag extends DagGraph {
   xcomSources: readonly (Int32Array | null)[];
   /** Variables and connections that a dispatch of this task carries; null: none. */
   values: readonly (ValueReferences | null)[];
+  /** The task's templates or code speak of the run before. */
+  asksPrevious: Uint8Array;
   maxActiveTasks: number;
   failFast: boolean;
   /** Per task: its place in line. Lower goes first. */
@@ -77,6 +79,7 @@ export function compileDag(row: VersionRow): CompiledDag {
     return {
       xcoms: xcomSources(task, text, upstreams[i] ?? new Int32Array(), indexOf),
       values: valueReferences(task, text),
+      previous: /\bprev_(data_interval|start_date|end_date)/.test(text),
     };
   });
   return {
@@ -100,6 +103,7 @@ export function compileDag(row: VersionRow): CompiledDag {
     ),
     xcomSources: reads.map(({ xcoms }) => xcoms),
     values: reads.map(({ values }) => values),
+    asksPrevious: Uint8Array.from(reads, ({ previous }) => Number(previous)),
     maxActiveTasks: row.spec.maxActiveTasks,
     failFast: row.spec.failFast,
     ranks: ranksOf(tasks),

@@ -8,6 +8,7 @@ import type { CompiledDag } from './compiled-dag.ts';
 import { formatDispatchId } from './dispatch-id.ts';
 import { loadValues, type DispatchValues } from './dispatch-values.ts';
 import { loadMapItems, mapOf } from './map-items.ts';
+import { loadPreviousSuccess } from './previous-success.ts';
 import { paramDefaults } from './param-defaults.ts';
 import type { Versions } from './versions.ts';
 import { loadWaiting } from './waiting-since.ts';
@@ -58,11 +59,13 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
       await versions.load(claimed.map((task) => task.versionId));
       const referencesOf = ({ versionId, taskIndex }: ClaimedTask) =>
         versions.get(versionId)?.values[taskIndex] ?? null;
-      const [xcoms, valuesOf, waits, items] = await Promise.all([
+      const asks = ({ versionId, taskIndex }: ClaimedTask) => versions.get(versionId)?.asksPrevious[taskIndex] === 1;
+      const [xcoms, valuesOf, waits, items, previous] = await Promise.all([
         loadXComs(pool, versions, claimed),
         loadValues(pool, vault, claimed.map(referencesOf)),
         loadWaiting(pool, versions, claimed),
         loadMapItems(pool, versions, claimed),
+        loadPreviousSuccess(pool, [...new Set(claimed.filter(asks).map((task) => task.runId))]),
         loadRuns(claimed),
       ]);
       return claimed.flatMap((task) => {
@@ -73,6 +76,7 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
           ...valuesOf(referencesOf(task)),
           waiting: waits.get(task) ?? null,
           mapItem: items.get(task) ?? null,
+          previousSuccess: (asks(task) && previous.get(task.runId)) || null,
         };
         const dispatch = dag && run && toDispatch(task, dag, run, read);
         versions.pin(task.runId, task.versionId);
@@ -86,7 +90,7 @@ function toDispatch(
   claimed: ClaimedTask,
   dag: CompiledDag,
   run: RunContext,
-  read: DispatchValues & Pick<Dispatch, 'xcoms' | 'waiting' | 'mapItem'>,
+  read: DispatchValues & Pick<Dispatch, 'xcoms' | 'waiting' | 'mapItem' | 'previousSuccess'>,
 ): Dispatch | null {
   const task = dag.tasks[claimed.taskIndex];
   if (!task) return null;

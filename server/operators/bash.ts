@@ -1,6 +1,6 @@
 import type { Json } from '#sdk/protocol.ts';
 import type { Prepare } from './launch.ts';
-import { inputsOf } from './template-context.ts';
+import { inputsOf } from './inputs.ts';
 
 const asVariable = (value: Json): string =>
   value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);

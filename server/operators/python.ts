@@ -1,7 +1,7 @@
 import type { PythonTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
-import { resultsOf } from './template-context.ts';
+import { resultsOf } from './inputs.ts';
 
 /** Every string of a JSON value is a template. */
 export function renderAll(render: Render, field: string, value: Json): Json {

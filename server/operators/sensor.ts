@@ -3,7 +3,7 @@ import type { SensorTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { SensorTarget } from '#sdk/waiting-spec.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
-import { inputsOf } from './template-context.ts';
+import { inputsOf } from './inputs.ts';
 
 export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch => {
   if (task.for.typescript) return { how: 'node' };

@@ -1,89 +1,124 @@
-import type { Dispatch, Json, XComValue } from '#sdk/protocol.ts';
+import type { Dispatch } from '#sdk/protocol.ts';
+import { DateTime } from './jinja/date-time.ts';
+import { MACROS } from './jinja/macros.ts';
+import { fromJson, Record, type Value } from './jinja/values.ts';
 import type { TemplateContext } from './render-template.ts';
+import { inputsOf } from './inputs.ts';
+import { connectionsOf, variablesOf, xcomPull } from './template-values.ts';
 
-/** The result of a task, or the list of a mapped task's results; null where there is none. */
-export function findXCom(xcoms: XComValue[], taskId: string, key: string): Json {
-  const found = xcoms.filter((xcom) => xcom.taskId === taskId && xcom.key === key);
-  if (found.some((xcom) => xcom.mapIndex >= 0))
-    return found.sort((a, b) => a.mapIndex - b.mapIndex).map((xcom) => xcom.value);
-  return found[0]?.value ?? null;
-}
+type Names = { readonly [name: string]: () => Value | undefined };
+const date = (iso: string | null | undefined): Value => (iso == null ? null : DateTime.fromIso(iso));
 
-/** Arguments of a mapped instance, and results of other tasks that are arguments of this one. */
-export const inputsOf = (dispatch: Dispatch): { [name: string]: Json } => ({
-  ...dispatch.mapItem,
-  ...resultsOf(dispatch),
-});
-
-/** Results of other tasks that are arguments of this one. */
-export function resultsOf(dispatch: Dispatch): { [name: string]: Json } {
-  const inputs = Object.entries(dispatch.task.inputs).map(([name, { task, key, list }]) => {
-    const value = findXCom(dispatch.xcoms, task, key);
-    return [name, list && value === null ? [] : value] as const;
-  });
-  return Object.fromEntries(inputs);
-}
-
-const isoUtc = (time: string) => new Date(time).toISOString();
-/** As Python prints it: `2026-01-02T03:04:05+00:00`. */
-const timestamp = (time: string) => isoUtc(time).replace(/(\.000)?Z$/, '+00:00');
-const digits = (time: string) => isoUtc(time).slice(0, 19).replace(/[-:]/g, '');
-
-/** The names of a template. Those that need a logical date are missing where the run has none. */
-export function templateContext(dispatch: Dispatch): TemplateContext {
-  const { run } = dispatch;
+/** Those that need a logical date are missing where the run has none. */
+function dateNames({ run }: Dispatch): Names {
   const { logicalDate } = run;
-  const time = (value: string | null) => (value === null ? null : timestamp(value));
-  const ti = {
-    dag_id: dispatch.dagId,
-    task_id: dispatch.taskId,
-    run_id: run.runKey,
-    try_number: dispatch.tryNumber,
-    map_index: dispatch.mapIndex,
-    xcom_pull: (...args: unknown[]) => xcomPull(dispatch.xcoms, args),
-  };
-  const dates = {
-    logical_date: time(logicalDate),
-    data_interval_start: time(run.dataIntervalStart),
-    data_interval_end: time(run.dataIntervalEnd),
-  };
+  if (logicalDate === null) return {};
+  const format = (code: string) => () => DateTime.fromIso(logicalDate).format(code);
+  const iso = () => DateTime.fromIso(logicalDate).iso();
   return {
-    ...dates,
-    ...(logicalDate !== null && {
-      ds: isoUtc(logicalDate).slice(0, 10),
-      ds_nodash: digits(logicalDate).slice(0, 8),
-      ts: timestamp(logicalDate),
-      ts_nodash: digits(logicalDate),
-    }),
-    params: run.params,
-    var: { value: dispatch.variables },
-    conn: dispatch.connections,
-    conf: run.conf,
-    inputs: inputsOf(dispatch),
-    map_item: dispatch.mapItem,
-    map_index: dispatch.mapIndex,
-    run_id: run.runKey,
-    dag_id: dispatch.dagId,
-    task_id: dispatch.taskId,
-    dag: { dag_id: dispatch.dagId },
-    task: { task_id: dispatch.taskId },
-    dag_run: { ...dates, run_id: run.runKey, run_type: run.kind, conf: run.conf, start_date: time(run.startedAt) },
-    ti,
-    task_instance: ti,
+    ds: format('%Y-%m-%d'),
+    ds_nodash: format('%Y%m%d'),
+    ts: iso,
+    ts_nodash: format('%Y%m%dT%H%M%S'),
+    ts_nodash_with_tz: () => iso().replace(/[-:]/g, ''),
   };
 }
 
-/** `ti.xcom_pull('task')`, `ti.xcom_pull(task_ids=['a', 'b'], key='rows')`. */
-function xcomPull(xcoms: XComValue[], args: unknown[]): Json {
-  const last = args.at(-1);
-  const named = (typeof last === 'object' && last !== null && !Array.isArray(last) ? last : {}) as {
-    [name: string]: unknown;
+function recordsOf(dispatch: Dispatch): Names {
+  const { run, task } = dispatch;
+  const times = {
+    logical_date: () => date(run.logicalDate),
+    data_interval_start: () => date(run.dataIntervalStart),
+    data_interval_end: () => date(run.dataIntervalEnd),
   };
-  const positional = last === named ? args.slice(0, -1) : args;
-  const taskIds = positional[0] ?? named['task_ids'];
-  const key = positional[1] ?? named['key'] ?? 'return_value';
-  if (typeof key !== 'string') throw new Error('key of ti.xcom_pull must be a string');
-  if (typeof taskIds === 'string') return findXCom(xcoms, taskIds, key);
-  if (Array.isArray(taskIds)) return taskIds.map((taskId) => findXCom(xcoms, String(taskId), key));
-  throw new Error("ti.xcom_pull needs the id of a task: ti.xcom_pull('extract')");
+  const dag = () => new Record('DAG', { dag_id: () => dispatch.dagId }, `<DAG: ${dispatch.dagId}>`);
+  const taskOf = () =>
+    new Record(
+      'Task',
+      {
+        task_id: () => task.taskId,
+        dag_id: () => dispatch.dagId,
+        kind: () => task.kind,
+        owner: () => task.owner,
+        queue: () => task.queue,
+        retries: () => task.retries,
+        upstream_task_ids: () => [...task.upstream],
+        doc_md: () => task.docs,
+      },
+      `<Task: ${task.taskId}>`,
+    );
+  const dagRun = () =>
+    new Record(
+      'DagRun',
+      {
+        ...times,
+        dag_id: () => dispatch.dagId,
+        run_id: () => run.runKey,
+        run_type: () => run.kind,
+        conf: () => fromJson(run.conf),
+        start_date: () => date(run.startedAt),
+        triggering_user_name: () => run.triggeredBy,
+      },
+      `<DagRun ${dispatch.dagId} ${run.runKey}>`,
+    );
+  const ti = () =>
+    new Record(
+      'TaskInstance',
+      {
+        dag_id: () => dispatch.dagId,
+        task_id: () => dispatch.taskId,
+        run_id: () => run.runKey,
+        try_number: () => dispatch.tryNumber,
+        max_tries: () => dispatch.maxTries,
+        map_index: () => dispatch.mapIndex,
+        dag_run: dagRun,
+        task: taskOf,
+        xcom_pull: () => xcomPull(dispatch.xcoms),
+      },
+      `<TaskInstance: ${dispatch.dagId}.${dispatch.taskId} ${run.runKey}>`,
+    );
+  return { ...times, dag, task: taskOf, dag_run: dagRun, ti, task_instance: ti };
+}
+
+function valuesOf(dispatch: Dispatch): Names {
+  const { run, previousSuccess: previous } = dispatch;
+  return {
+    params: () => fromJson(run.params),
+    conf: () => fromJson(run.conf),
+    inputs: () => fromJson(inputsOf(dispatch)),
+    run_id: () => run.runKey,
+    dag_id: () => dispatch.dagId,
+    task_id: () => dispatch.taskId,
+    map_item: () => fromJson(dispatch.mapItem),
+    map_index: () => dispatch.mapIndex,
+    try_number: () => dispatch.tryNumber,
+    start_date: () => date(run.startedAt),
+    test_mode: () => false,
+    prev_data_interval_start_success: () => date(previous?.dataIntervalStart),
+    prev_data_interval_end_success: () => date(previous?.dataIntervalEnd),
+    prev_start_date_success: () => date(previous?.startedAt),
+    prev_end_date_success: () => date(previous?.endedAt),
+    macros: () => MACROS,
+    var: () => variablesOf(dispatch),
+    conn: () => connectionsOf(dispatch),
+  };
+}
+
+/** The names of a template. Each is made when a template asks for it, and once. */
+export function templateContext(dispatch: Dispatch): TemplateContext {
+  const dates = dateNames(dispatch);
+  const ds = dates['ds_nodash'];
+  const key = () => `${dispatch.dagId}__${dispatch.taskId}__${ds?.() as string}`;
+  const names: Names = {
+    ...recordsOf(dispatch),
+    ...valuesOf(dispatch),
+    ...dates,
+    ...(ds && { task_instance_key_str: key }),
+  };
+  const made = new Map<string, Value | undefined>();
+  return (name) => {
+    if (!Object.hasOwn(names, name)) return undefined;
+    if (!made.has(name)) made.set(name, names[name]?.());
+    return made.get(name);
+  };
 }

@@ -1,5 +1,5 @@
 /** A warm Node process that runs `http` and `sql` tasks, one after another: no code of a DAG, no credentials but those of its task. */
-import { findXCom } from '../operators/template-context.ts';
+import { findXCom } from '../operators/inputs.ts';
 import type { NodeWork, TaskResult } from './messages.ts';
 import type { ChildChannel } from './node-child-channel.ts';
 import { startNodeChild } from './node-child-main.ts';
@@ -37,7 +37,7 @@ function hostOf({ dispatch, bundleDir }: NodeWork, signal: AbortSignal, channel:
     say: (line) => channel.print(dispatch.dispatchId, 'o', `${line}\n`),
     input(name) {
       const input = dispatch.task.inputs[name];
-      return input ? findXCom(dispatch.xcoms, input.task, input.key) : null;
+      return input ? (findXCom(dispatch.xcoms, input.task, input.key) ?? null) : null;
     },
   };
 }

@@ -97,6 +97,7 @@ const OF_KIND = {
 export interface DispatchExtras {
   run?: Partial<RunContext>;
   xcoms?: XComValue[];
+  previousSuccess?: Dispatch['previousSuccess'];
   variables?: Dispatch['variables'];
   connections?: Dispatch['connections'];
   secrets?: string[];
@@ -111,6 +112,7 @@ export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Disp
   const {
     run,
     xcoms = [],
+    previousSuccess = null,
     variables = {},
     connections = {},
     secrets = [],
@@ -144,6 +146,7 @@ export function makeDispatch(task: TaskInput, extras: DispatchExtras = {}): Disp
       ...run,
     },
     xcoms,
+    previousSuccess,
     variables,
     connections,
     secrets,

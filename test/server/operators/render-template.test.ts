@@ -47,8 +47,8 @@ describe('templates', () => {
     ['{{ params.nope }}', "'params.nope' is undefined"],
     ['{{ params["nope"] }}', `'params["nope"]' is undefined`],
     ["{{ ti.xcom_pull('nobody').path }}", "'ti.xcom_pull(…).path' is undefined"],
-    ['{{ broken', 'Unexpected end of input'],
-    ["{{ range.constructor('return process')() }}", 'not a function'],
+    ['{{ broken', 'unexpected end of template'],
+    ["{{ range.constructor('return process')() }}", "has no 'constructor'"],
     ['{{ ti.xcom_pull.constructor }}', 'is undefined'],
     ['{{ conf.__proto__ }}', 'is undefined'],
     ['{{ range(100000) }}', 'more than 10000'],
@@ -59,7 +59,7 @@ describe('templates', () => {
   it('ends a template that loops for too long', () => {
     const started = performance.now();
     const loop = '{% for i in range(9999) %}{% for j in range(9999) %}{% set k = i * j %}{% endfor %}{% endfor %}';
-    expect(() => render(loop)).toThrow('250 ms');
+    expect(() => render(loop)).toThrow('200000 steps');
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 
