@@ -1,9 +1,10 @@
-import type { Dispatch } from '#sdk/protocol.ts';
+import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 import { prepareBash } from './bash.ts';
 import { inService, prepareBranch, prepareShortCircuit } from './decision.ts';
 import { prepareEmpty } from './empty.ts';
 import { prepareHttp } from './http.ts';
+import { fromJson } from './jinja/values.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { preparePython } from './python.ts';
 import { renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
@@ -44,11 +45,11 @@ export function renderMapName(dispatch: Dispatch): string | null {
 }
 
 /** Renders fields of the dispatch's task. `names` come before the context's own. */
-export function createRender(dispatch: Dispatch, names?: TemplateContext): Render {
+export function createRender(dispatch: Dispatch, names: { [name: string]: Json } = {}): Render {
   let context: TemplateContext | undefined;
   return (field, template) => {
     if (!template.includes('{')) return template;
-    context ??= { ...templateContext(dispatch), ...names };
+    context ??= withNames(names, templateContext(dispatch));
     try {
       return renderTemplate(template, context);
     } catch (cause) {
@@ -60,6 +61,11 @@ export function createRender(dispatch: Dispatch, names?: TemplateContext): Rende
     }
   };
 }
+
+const withNames =
+  (names: { [name: string]: Json }, context: TemplateContext): TemplateContext =>
+  (name) =>
+    Object.hasOwn(names, name) ? fromJson(names[name] ?? null) : context(name);
 
 const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
