@@ -156,7 +156,7 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     async cancelRun(runId, actor) {
       const reason = `The run was cancelled by ${actor}`;
       const result = await end({ runId, as: 'cancelled', rest: 'cancelled', actor, cause: 'cancelled', reason });
-      return result === 'ended' ? 'cancelled' : result;
+      return result === 'not_found' || result === 'finished' ? result : 'cancelled';
     },
     async editTasks(request) {
       const edited = await editTasks(pool, versions, request);

@@ -51,7 +51,7 @@ export async function failFast(db: Db, engine: RulesEngine, failures: readonly F
   await engine.versions.loadRuns(failures.map((task) => task.runId));
   const wanted = failures.filter((task) => engine.versions.ofRun(task.runId)?.failFast);
   if (wanted.length === 0) return;
-  for (const { runId, taskIndex } of await stillFailed(db, wanted)) {
+  for (const { runId, taskIndex, mapIndex } of await stillFailed(db, wanted)) {
     const taskId = engine.versions.ofRun(runId)?.tasks[taskIndex]?.taskId;
     await engine.endRun({
       runId,
@@ -59,6 +59,7 @@ export async function failFast(db: Db, engine: RulesEngine, failures: readonly F
       rest: 'skipped',
       actor: 'scheduler',
       cause: 'fail_fast',
+      provided: { failed: { taskIndex, mapIndex } },
       reason: `Task '${taskId}' failed, and failFast ends the run.`,
     });
   }

@@ -14,6 +14,7 @@ export async function timeOutRuns(db: Db, engine: Pick<Engine, 'endRun'>): Promi
       rest: 'skipped',
       actor: 'scheduler',
       cause: 'run_timeout',
+      provided: 'overdue',
       reason: `The run took longer than its dagrunTimeout of ${seconds} s.`,
     });
   }

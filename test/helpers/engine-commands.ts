@@ -219,10 +219,12 @@ const review = n.map((at) =>
   command(`review at engine ${at % 2}`, (_, real) => pick(real.engines, at).reviewRuns([...real.runIds])),
 );
 
-const cancel = fc.tuple(n, n).map(([at, which]) =>
-  command(`cancel run ${which} at engine ${at % 2}`, async (model, real) => {
+const TIMED_OUT = { as: 'failed', rest: 'skipped', actor: 'model', cause: 'run_timeout', reason: 'Too long.' } as const;
+const end = fc.tuple(n, n, fc.boolean()).map(([at, which, timedOut]) =>
+  command(`${timedOut ? 'time out' : 'cancel'} run ${which} at engine ${at % 2}`, async (model, real) => {
     const runId = pick(real.runIds, which);
-    await pick(real.engines, at).cancelRun(runId, 'model');
+    const engine = pick(real.engines, at);
+    await (timedOut ? engine.endRun({ ...TIMED_OUT, runId }) : engine.cancelRun(runId, 'model'));
     goneWhere(model, (known) => known.dispatch.run.runId === String(runId));
   }),
 );
@@ -302,7 +304,7 @@ const WEIGHTED: [number, fc.Arbitrary<EngineCommand>][] = [
   [5, expire],
   [8, wake],
   [1, review],
-  [1, cancel],
+  [1, end],
   [4, edit],
   [1, comeBack],
 ];

@@ -206,7 +206,7 @@ function applyRunState(state: Replay, { body, at }: EventRow, byHand: boolean, s
   if (to !== undefined) {
     const allowed = byHand
       ? to !== 'cancelled' && (to !== 'running' || state.run === 'running')
-      : RUN_MOVES[state.run].includes(to);
+      : RUN_MOVES[state.run].includes(to) || (state.endedEarly && state.run === 'queued' && to === 'failed');
     if (!allowed) say(`moves the run from ${state.run} to ${to}${byHand ? ' by hand' : ''}`);
     if (to !== state.run) state.runStates.push({ at, state: to });
     state.run = to;

@@ -125,6 +125,9 @@ it('a DAG and its runs say which rules they follow and why they ended', async ()
   );
   const [made] = await app.engine.createRuns([{ dagId, kind: 'manual' }]);
   const end = { as: 'failed', rest: 'skipped', actor: 'test', cause: 'run_timeout', reason: 'Too long.' } as const;
+  const early = [{ provided: 'overdue' }, { provided: { failed: { taskIndex: 0, mapIndex: -1 } } }] as const;
+  for (const provided of early)
+    expect(await app.engine.endRun({ ...end, ...provided, runId: made!.runId })).toBe('changed');
   expect(await app.engine.endRun({ ...end, runId: made!.runId })).toBe('ended');
   expect(await app.engine.endRun({ ...end, runId: made!.runId })).toBe('finished');
   expect(await app.engine.endRun({ ...end, runId: 1 })).toBe('not_found');

@@ -14,9 +14,12 @@ export interface EndRunRequest {
   cause: TaskCause;
   /** One sentence, for people. */
   reason: string;
+  /** Only if this is still so when the run is locked: a person may have cleared it meanwhile. */
+  provided?: 'overdue' | { failed: { taskIndex: number; mapIndex: number } };
 }
 
-export type EndRunResult = 'ended' | 'not_found' | 'finished';
+/** `changed`: what was provided is not so any more. */
+export type EndRunResult = 'ended' | 'not_found' | 'finished' | 'changed';
 
 /**
  * Ends one locked run: what runs is fenced, nothing more starts. What deferred tasks wait for ends with them, but for the runs that they
@@ -64,9 +67,10 @@ export async function endRun(pool: pg.Pool, request: EndRunRequest): Promise<End
     const { rows } = await client.query<{ state: string }>(`select state from dag_run where id = $1`, [runId]);
     const state = rows[0]?.state;
     const live = state === 'queued' || state === 'running';
-    if (live) await client.query({ ...END_RUN, values: [runId, as, rest, actor, cause, reason] });
+    const holds = live && (await isStillSo(client, request));
+    if (holds) await client.query({ ...END_RUN, values: [runId, as, rest, actor, cause, reason] });
     await client.query('commit');
-    if (live) return 'ended';
+    if (live) return holds ? 'ended' : 'changed';
     return state === undefined ? 'not_found' : 'finished';
   } catch (error) {
     // Fails where the connection has: what broke first is what to tell
@@ -75,4 +79,19 @@ export async function endRun(pool: pg.Pool, request: EndRunRequest): Promise<End
   } finally {
     client.release();
   }
+}
+
+async function isStillSo(client: pg.PoolClient, { runId, provided }: EndRunRequest): Promise<boolean> {
+  if (provided === undefined) return true;
+  const { rowCount } =
+    provided === 'overdue'
+      ? await client.query(
+          `select from dag_run where id = $1 and state = 'running' and timeout_at <= clock_timestamp()`,
+          [runId],
+        )
+      : await client.query(
+          `select from task_instance where run_id = $1 and task_index = $2 and map_index = $3 and state = 'failed'`,
+          [runId, provided.failed.taskIndex, provided.failed.mapIndex],
+        );
+  return rowCount === 1;
 }
