@@ -1,6 +1,7 @@
 /** The fields of a DAG beside its tasks, and its limits. */
 import { OVERLAPS } from './dag-spec.ts';
 import { concurrency } from './limit-fields.ts';
+import { dagNotify, deadlines } from './notify.ts';
 import { scheduleSchema } from './read-schedule.ts';
 import {
   boolean,
@@ -72,4 +73,6 @@ export const DAG_FIELDS: Fields = {
   concurrency,
   params,
   pausedOnCreation: boolean.or(false),
+  notify: dagNotify,
+  deadline: deadlines,
 };

@@ -1,6 +1,7 @@
 /** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
 import type { MapSpec } from './map-spec.ts';
 import type { HttpFields, SqlFields } from './operator-spec.ts';
+import type { Deadline, NotifyRule, TaskNotifyRule } from './notify.ts';
 import type { Json } from './protocol.ts';
 import type { RetryRule } from './retry-rules.ts';
 import type { ApprovalFields, SensorFields, TriggerDagFields } from './waiting-spec.ts';
@@ -65,6 +66,8 @@ export interface TaskSpecBase {
   retryRules: RetryRule[];
   /** Further tries after failures of the infrastructure; they do not count as `retries`. */
   infraRetries: number;
+  /** Who is told about this task. */
+  notify: TaskNotifyRule[];
   /** Seconds a try may run; null: no limit. */
   executionTimeout: number | null;
   queue: string;
@@ -267,6 +270,10 @@ export interface DagSpec {
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;
   groups: GroupSpec[];
+  /** Who is told about runs and tasks. */
+  notify: NotifyRule[];
+  /** By when a run must have ended. */
+  deadline: Deadline[];
   tasks: TaskSpec[];
 }
 

@@ -2,6 +2,7 @@
 import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
 import { TRIGGER_RULES, WEIGHT_RULES, type TaskInput, type TaskKind } from './dag-spec.ts';
 import { concurrencyKey, rateLimit } from './limit-fields.ts';
+import { taskNotify } from './notify.ts';
 import { retryRules } from './retry-rules.ts';
 import { FLOW_KINDS } from './flow-kinds.ts';
 import { groupId } from './group-fields.ts';
@@ -91,6 +92,7 @@ const BASE: Fields = {
   ...common,
   owner,
   docs: text(65_536).or(null),
+  notify: taskNotify,
   inputs: record(NAME_PATTERN, input),
   variables: textList(id, 100),
   connections: textList(id, 100),

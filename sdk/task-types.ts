@@ -1,6 +1,7 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
 import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
 import type { HttpOptions, SqlOptions } from './operator-types.ts';
+import type { DagNotifyOptions, DeadlineOptions, NotifyOptions } from './notify-options.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 import type { WaitingBuilder } from './waiting-types.ts';
 import type { RetryAction } from './retry-rules.ts';
@@ -141,6 +142,8 @@ export interface TaskDefaults {
   memoryLimit?: Bytes | null;
 }
 export interface TaskOptions extends TaskDefaults {
+  /** Who is told about this task. */
+  notify?: NotifyOptions | readonly NotifyOptions[];
   /** Tasks to wait for without reading their results. */
   after?: TaskRef | readonly TaskRef[];
   triggerRule?: TriggerRule;
@@ -268,6 +271,10 @@ export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends 
   /** `z.object({ … })`. */
   params?: Schema;
   pausedOnCreation?: boolean;
+  /** Who is told about runs, or with `tasks` about these tasks. */
+  notify?: DagNotifyOptions | readonly DagNotifyOptions[];
+  /** By when a run must have ended. */
+  deadline?: DeadlineOptions | readonly DeadlineOptions[];
   /** Files that tasks read: relative to the DAG file (`*` allowed), or inside a package (`pkg/data/x.csv`). */
   files?: readonly string[];
 }

@@ -3,6 +3,7 @@ import { checkGraph } from './check-graph.ts';
 import type { DagSpec, TaskSpec } from './dag-spec.ts';
 import { DAG_FIELDS, MAX_SPEC_LENGTH, MAX_TASKS } from './dag-fields.ts';
 import { didYouMean } from './near-match.ts';
+import { checkNotifiedTasks, type NotifyRule } from './notify.ts';
 import { paramsSchemaIssues } from './params.ts';
 import { readPresets } from './presets.ts';
 import type { Json } from './protocol.ts';
@@ -44,6 +45,7 @@ export function validateDagSpec(input: unknown): ValidatedSpec {
   readParams(fields, timing.schedule !== null, report);
   const read = readTasks(tasks, presets, groups, report);
   if (read) checkGraph(read, groups, report);
+  if (read) checkNotifiedTasks(fields['notify'] as NotifyRule[], read, report);
   if (read && fields['failFast'] === true) checkFailFast(read, report);
   if (issues.length > 0) return result();
   const spec = {

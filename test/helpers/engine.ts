@@ -37,6 +37,8 @@ export function dagOf(
     params: null,
     pausedOnCreation: false,
     groups: [],
+    notify: [],
+    deadline: [],
     ...options,
     tasks: Object.entries(tasks).map(([taskId, value]) =>
       taskOf(taskId, Array.isArray(value) ? { upstream: value } : value),
@@ -55,6 +57,7 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     maxRetryDelay: null,
     retryRules: [],
     infraRetries: 0,
+    notify: [],
     executionTimeout: null,
     queue: 'default',
     priority: 1,

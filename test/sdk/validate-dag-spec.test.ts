@@ -43,6 +43,8 @@ test('what is left out gets its default', () => {
     params: null,
     pausedOnCreation: false,
     groups: [],
+    notify: [],
+    deadline: [],
     tasks: [
       {
         taskId: 'a',
@@ -55,6 +57,7 @@ test('what is left out gets its default', () => {
         maxRetryDelay: null,
         retryRules: [],
         infraRetries: 3,
+        notify: [],
         executionTimeout: null,
         queue: 'default',
         priority: 1,
