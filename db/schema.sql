@@ -212,6 +212,26 @@ create table dag_version_task (
   constraint dag_version_task_pkey PRIMARY KEY (version_id, task_index)
 );
 
+create table deadline (
+  id bigint not null generated always as identity,
+  run_id bigint not null,
+  dag_id bigint not null,
+  version_id bigint not null,
+  kind text not null,
+  rule text not null,
+  task_index integer not null default '-1'::integer,
+  map_index integer not null default '-1'::integer,
+  try_number smallint not null default 0,
+  due_at timestamp(3) with time zone not null,
+  state text not null default 'pending'::text,
+  settled_at timestamp(3) with time zone,
+  constraint deadline_kind_check CHECK ((kind = ANY (ARRAY['deadline'::text, 'slow'::text]))),
+  constraint deadline_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'met'::text, 'missed'::text]))),
+  constraint deadline_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint deadline_pkey PRIMARY KEY (id),
+  constraint deadline_run_id_rule_task_index_map_index_try_number_key UNIQUE (run_id, rule, task_index, map_index, try_number)
+);
+
 create table event (
   run_id bigint not null,
   xid xid8 not null default pg_current_xact_id(),
@@ -301,6 +321,33 @@ create table map_item (
   name text,
   constraint map_item_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
+
+create table notification (
+  id bigint not null generated always as identity,
+  event text not null,
+  state text not null default 'pending'::text,
+  dag_id bigint,
+  run_id bigint,
+  run_seq integer not null default 0,
+  version_id bigint,
+  rule text not null,
+  target integer not null default 0,
+  task_index integer not null default '-1'::integer,
+  map_index integer not null default '-1'::integer,
+  try_number smallint not null default 0,
+  connection text,
+  destination jsonb not null,
+  subject text,
+  body text,
+  due_at timestamp with time zone not null default clock_timestamp(),
+  attempts integer not null default 0,
+  last_error text,
+  created_at timestamp(3) with time zone not null default clock_timestamp(),
+  ended_at timestamp(3) with time zone,
+  constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text]))),
+  constraint notification_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint notification_pkey PRIMARY KEY (id)
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02);
 
 create table pool (
   name text not null,
@@ -530,11 +577,25 @@ CREATE INDEX dag_run_running ON public.dag_run USING btree (dag_id, id) WHERE (s
 
 CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((timeout_at IS NOT NULL) AND (state = 'running'::run_state));
 
+CREATE INDEX deadline_dag ON public.deadline USING btree (dag_id);
+
+CREATE INDEX deadline_due ON public.deadline USING btree (due_at) WHERE (state = 'pending'::text);
+
 CREATE INDEX event_xid ON ONLY public.event USING btree (xid);
 
 CREATE INDEX event_dag_xid_idx ON public.event_dag USING btree (xid);
 
 CREATE INDEX held_slot_gate ON public.held_slot USING btree (gate) INCLUDE (slots);
+
+CREATE INDEX notification_dag ON public.notification USING btree (dag_id, id);
+
+CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX notification_ended ON public.notification USING btree (ended_at) WHERE (state <> 'pending'::text);
+
+CREATE UNIQUE INDEX notification_once ON public.notification USING btree (run_id, rule, target, task_index, map_index, try_number, run_seq) WHERE (run_id IS NOT NULL);
+
+CREATE INDEX notification_state ON public.notification USING btree (state, id);
 
 CREATE INDEX ready_task_run ON public.ready_task USING btree (run_id, task_index, map_index);
 

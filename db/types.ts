@@ -168,6 +168,21 @@ export interface DagVersionTask {
   version_id: number;
 }
 
+export interface Deadline {
+  dag_id: number;
+  due_at: Timestamp;
+  id: Generated<number>;
+  kind: string;
+  map_index: Generated<number>;
+  rule: string;
+  run_id: number;
+  settled_at: Timestamp | null;
+  state: Generated<string>;
+  task_index: Generated<number>;
+  try_number: Generated<number>;
+  version_id: number;
+}
+
 export interface Event {
   at: Generated<Timestamp>;
   body: Json;
@@ -236,6 +251,30 @@ export interface MapItem {
   run_id: number;
   task_index: number;
   value: Json;
+}
+
+export interface Notification {
+  attempts: Generated<number>;
+  body: string | null;
+  connection: string | null;
+  created_at: Generated<Timestamp>;
+  dag_id: number | null;
+  destination: Json;
+  due_at: Generated<Timestamp>;
+  ended_at: Timestamp | null;
+  event: string;
+  id: Generated<number>;
+  last_error: string | null;
+  map_index: Generated<number>;
+  rule: string;
+  run_id: number | null;
+  run_seq: Generated<number>;
+  state: Generated<string>;
+  subject: string | null;
+  target: Generated<number>;
+  task_index: Generated<number>;
+  try_number: Generated<number>;
+  version_id: number | null;
 }
 
 export interface Pool {
@@ -427,6 +466,7 @@ export interface DB {
   dag_run: DagRun;
   dag_version: DagVersion;
   dag_version_task: DagVersionTask;
+  deadline: Deadline;
   event: Event;
   event_consumer: EventConsumer;
   gate_timer: GateTimer;
@@ -436,6 +476,7 @@ export interface DB {
   log_chunk: LogChunk;
   login_link: LoginLink;
   map_item: MapItem;
+  notification: Notification;
   pool: Pool;
   rate_bucket: RateBucket;
   ready_task: ReadyTask;

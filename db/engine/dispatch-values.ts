@@ -82,7 +82,8 @@ function openVariable({ key, value, sealed }: StoredVariable, vault: Vault | nul
   return { value: secret, secrets: [secret] };
 }
 
-function openConnection({ sealed, ...row }: StoredConnection, vault: Vault | null): Opened<ConnectionValue> {
+/** With its secrets, and what of it nobody may read. */
+export function openConnection({ sealed, ...row }: StoredConnection, vault: Vault | null): Opened<ConnectionValue> {
   if (sealed === null) return { value: { ...row, password: null }, secrets: [] };
   const secrets = JSON.parse(openSealed(sealed, connectionPlace(row.id), vault)) as ConnectionSecrets;
   return {

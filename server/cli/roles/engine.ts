@@ -3,6 +3,7 @@ import { createEngine, type Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import { createVault, type Vault } from '#db/vault.ts';
 import { startProcessBeat } from '../../process-beat.ts';
+import { startNotifications } from '../../notifications/start-notifications.ts';
 import { startScheduler } from '../../scheduler/scheduler.ts';
 import { version } from '../version.ts';
 import type { RoleContext } from './role.ts';
@@ -39,4 +40,11 @@ export async function openScheduler({ db, pool, engine, listener }: Core, contex
   const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass of a scheduler loop failed');
   const scheduler = startScheduler({ db, pool, engine, listener, log, onError });
   shutdown.add('scheduler', () => scheduler.stop());
+}
+
+/** `publicUrl`: where people reach the page; what is sent to them has no links without it. */
+export function openNotifications(core: Core, { log, shutdown }: RoleContext, publicUrl: string | null): void {
+  const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass of a notification loop failed');
+  const notifications = startNotifications({ ...core, log, onError, publicUrl });
+  shutdown.add('notifications', () => notifications.stop());
 }

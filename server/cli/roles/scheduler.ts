@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
-import { openEngine, openScheduler, openVault } from './engine.ts';
+import { openEngine, openNotifications, openScheduler, openVault } from './engine.ts';
 import { runRole } from './role.ts';
 import { openTriggerer } from './triggerer.ts';
 
@@ -15,6 +15,7 @@ export const runScheduler = (): Promise<void> =>
     await openScheduler(core, context);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
+    openNotifications(core, context, context.config.publicUrl);
     await listener.start();
     context.log.info('the scheduler runs');
   });

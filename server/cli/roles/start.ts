@@ -12,7 +12,7 @@ import { printLine } from '../output.ts';
 import { ensureSecretKey } from '../secret-key.ts';
 import { readServiceFile, removeServiceFile, writeServiceFile } from '../service-file.ts';
 import { checkDatabase, databaseUrl, openDatabase, openListener } from './database.ts';
-import { openEngine, openScheduler, openVault, type Core } from './engine.ts';
+import { openEngine, openNotifications, openScheduler, openVault, type Core } from './engine.ts';
 import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
@@ -42,6 +42,7 @@ export const runStart = (): Promise<void> =>
     const address = await (await http).openHttp(core, secretKey, context);
     await openScheduler(core, context);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
+    openNotifications(core, context, config.publicUrl ?? reachable(address));
     await openLocalWorker(core, context);
     await welcome(core.db, address, context);
     openDagsFolder(core.db, context);
