@@ -66,7 +66,6 @@ export interface TaskSpecBase {
   retryRules: RetryRule[];
   /** Further tries after failures of the infrastructure; they do not count as `retries`. */
   infraRetries: number;
-  /** Who is told about this task. */
   notify: TaskNotifyRule[];
   /** Seconds a try may run; null: no limit. */
   executionTimeout: number | null;
@@ -270,9 +269,7 @@ export interface DagSpec {
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;
   groups: GroupSpec[];
-  /** Who is told about runs and tasks. */
   notify: NotifyRule[];
-  /** By when a run must have ended. */
   deadline: Deadline[];
   tasks: TaskSpec[];
 }
