@@ -4,6 +4,7 @@ import './errors.ts';
 import './types/viewer.ts';
 import './types/access.ts';
 import './types/api-token.ts';
+import './types/approval.ts';
 import './types/connection.ts';
 import './types/dag.ts';
 import './types/dag-changes.ts';

@@ -69,3 +69,13 @@ export async function findRun(db: Db, runId: number): Promise<FoundRun | null> {
     .executeTakeFirst();
   return row ? { runId: row.id, runKey: row.run_key, state: row.state, idempotencyKey: row.idempotency_key } : null;
 }
+
+/** No later run of its schedule is there, and none is due. */
+export async function isLatestRun(db: Db, runId: number): Promise<boolean> {
+  const { rows } = await sql<{ is_latest: boolean }>`
+    select r.logical_date is null or (
+      not exists (select from dag_run l where l.dag_id = r.dag_id and l.logical_date > r.logical_date and l.kind = 'scheduled')
+      and not coalesce(d.next_logical_date > r.logical_date and d.next_run_at <= clock_timestamp(), false)) as is_latest
+    from dag_run r join dag d on d.id = r.dag_id where r.id = ${runId}`.execute(db);
+  return rows[0]?.is_latest ?? true;
+}

@@ -4,6 +4,7 @@ import type { Dispatch } from '#sdk/protocol.ts';
 import { TemplateError } from '../operators/render-template.ts';
 import type { RunnerEvent, SupervisorClient } from '../runner/supervisor-client.ts';
 import { settleApproval } from './settle-approval.ts';
+import { settleLatestOnly } from './settle-latest-only.ts';
 import { settleSensor } from './settle-sensor.ts';
 import { settleTriggerDag } from './settle-trigger-dag.ts';
 import { failed, type Settle, type SettleDeps, type Settled } from './triggerer-deps.ts';
@@ -12,6 +13,7 @@ const KINDS: { [kind: string]: Settle<never> } = {
   sensor: settleSensor,
   trigger_dag: settleTriggerDag,
   approval: settleApproval,
+  latest_only: settleLatestOnly,
 };
 
 export interface SettlerDeps extends SettleDeps {
