@@ -1,6 +1,7 @@
 // Generated from schema/schema.graphql by `npm run generate`; do not edit.
 export const keylessTypes = [
   'AppendedLogs',
+  'Approval',
   'ClaimedTasks',
   'ConflictError',
   'CreatedApiToken',
@@ -29,6 +30,7 @@ export const keylessTypes = [
   'MutationCreateApiTokenSuccess',
   'MutationCreateConnectionSuccess',
   'MutationCreatePoolSuccess',
+  'MutationDecideApprovalSuccess',
   'MutationDeleteConnectionSuccess',
   'MutationDeleteDagSuccess',
   'MutationDeletePoolSuccess',
@@ -48,6 +50,8 @@ export const keylessTypes = [
   'Pool',
   'QueryApiTokensConnection',
   'QueryApiTokensConnectionEdge',
+  'QueryApprovalsConnection',
+  'QueryApprovalsConnectionEdge',
   'QueryConnectionsConnection',
   'QueryConnectionsConnectionEdge',
   'QueryDagRunsConnection',
