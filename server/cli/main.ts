@@ -7,6 +7,7 @@ import { addDagsCommand } from './commands/dags.ts';
 import { addDeployCommand } from './commands/deploy.ts';
 import { addEditCommands } from './commands/edit-tasks.ts';
 import { addImportCommand } from './commands/import.ts';
+import { addInitCommand } from './commands/init.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addNextCommand } from './commands/next.ts';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
     .version(version())
     .showHelpAfterError('(millrace --help lists the commands)');
   addRoleCommands(program);
+  addInitCommand(program);
   addTestCommand(program);
   addValidateCommand(program);
   addDeployCommand(program);
