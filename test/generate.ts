@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '#db/embedded.ts';
 import { migrate } from '#db/migrate.ts';
+import { cliPage } from './helpers/cli-page.ts';
 import { configurationPage } from './helpers/configuration-page.ts';
 import { dumpSchema } from './helpers/dump-schema.ts';
 
@@ -38,6 +39,7 @@ async function generateDatabaseFiles(): Promise<void> {
 
 await generateDatabaseFiles();
 await writeFile(join(root, 'docs/configuration.md'), configurationPage(MARK));
+await writeFile(join(root, 'docs/cli.md'), cliPage(MARK));
 // Every part adds its own generator here, if the file is there.
 for (const script of ['schema/print-schema.ts', 'sdk/print-dag-spec-schema.ts', 'web/graphql/generate.ts'])
   if (existsSync(join(root, script))) run(process.execPath, ['--import', 'tsx', script]);

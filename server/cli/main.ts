@@ -3,6 +3,7 @@ import { ConfigError } from '../config.ts';
 import { CommandError } from './command-error.ts';
 import { addConnectionCommand } from './commands/connection.ts';
 import { addCancelCommand } from './commands/cancel.ts';
+import { addCompletionCommands } from './commands/completion.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDeployCommand } from './commands/deploy.ts';
 import { addEditCommands } from './commands/edit-tasks.ts';
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addCancelCommand(program);
   addEditCommands(program);
   addTokenCommand(program);
+  addCompletionCommands(program);
   return program;
 }
 
