@@ -20,7 +20,10 @@ const REMARKS: { [command: string]: string } = { test: TEST };
 export function cliPage(mark: string): string {
   const program = createProgram();
   const sections = leavesOf(program).sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-  const list = sections.map((command) => `| [\`${nameOf(command)}\`](#millrace-${nameOf(command).replaceAll(' ', '-')}) | ${command.description()} |`);
+  const list = sections.map(
+    (command) =>
+      `| [\`${nameOf(command)}\`](#millrace-${nameOf(command).replaceAll(' ', '-')}) | ${command.description()} |`,
+  );
   return `<!-- ${mark} -->
 
 # Commands
@@ -35,7 +38,10 @@ ${sections.map(sectionOf).join('\n')}`;
 }
 
 function leavesOf(command: Command): Command[] {
-  const subs = command.createHelp().visibleCommands(command).filter((sub) => sub.name() !== 'help');
+  const subs = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((sub) => sub.name() !== 'help');
   return subs.length === 0 ? [command] : subs.flatMap(leavesOf);
 }
 
@@ -45,7 +51,9 @@ const nameOf = (command: Command): string =>
 function sectionOf(command: Command): string {
   const help = command.createHelp();
   const rows = [
-    ...help.visibleArguments(command).map((argument) => [help.argumentTerm(argument), help.argumentDescription(argument)]),
+    ...help
+      .visibleArguments(command)
+      .map((argument) => [help.argumentTerm(argument), help.argumentDescription(argument)]),
     ...help
       .visibleOptions(command)
       .filter((option) => option.long !== '--help')

@@ -18,6 +18,8 @@ export function addTestCommand(program: Command): void {
       .option('--input <name=json>', 'with --task: a result that the task takes; may be given again', collectInput)
       .option('--conf <json>', 'configuration of the run, overlaid on the params of the DAG', jsonObject)
       .option('--date <date>', 'logical date of the run; now unless given')
+      .option('--variables <file>', 'JSON or YAML with the variables that tasks read')
+      .option('--connections <file>', 'JSON or YAML with the connections that tasks use')
       .option('--try-all', 'retry failed tasks as in production, with its delays; else each task has one try')
       .option('--json', 'print JSON, an object per line'),
     'millrace test dags/etl_daily.ts',

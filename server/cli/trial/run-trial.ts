@@ -14,6 +14,7 @@ import { printNote } from '../output.ts';
 import type { Core } from '../roles/engine.ts';
 import { runRole, type RoleContext } from '../roles/role.ts';
 import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
+import { readValues, storeValues, type TrialValues } from './load-values.ts';
 import { giveResults } from './give-results.ts';
 import { createLiveOutput } from './live-output.ts';
 import { planIssues, planTrial, type Trial } from './plan-trial.ts';
@@ -31,6 +32,8 @@ export interface TrialOptions {
   input?: { [name: string]: Json };
   conf?: { [name: string]: Json };
   date?: string;
+  variables?: string;
+  connections?: string;
   tryAll?: boolean;
   json?: boolean;
 }
@@ -44,6 +47,7 @@ interface Prepared {
   trial: Trial;
   conf: { [name: string]: Json };
   logicalDate: Date;
+  values: TrialValues;
 }
 
 /** Runs a DAG of the file from its first task to its last, on a service that is there for it alone. */
@@ -64,9 +68,8 @@ export const runTrial = (path: string, options: TrialOptions): Promise<void> =>
       await follow(core, context, { prepared, board, output });
     } finally {
       output.close();
-      // A failed run is a result, no failure of the command.
-      await context.shutdown.run('done');
     }
+    await context.shutdown.run('done');
   });
 
 async function prepare(path: string, files: string[], options: TrialOptions): Promise<Prepared> {
@@ -80,7 +83,16 @@ async function prepare(path: string, files: string[], options: TrialOptions): Pr
   checkPlan(trial);
   checkConf(dag.spec, conf);
   const others = dags.filter((other) => other !== dag);
-  return { file: fileOf(dag), dag, others, trial, conf, logicalDate: logicalDateOf(options.date, dag.spec.timezone) };
+  const values = await readValues(options);
+  return {
+    file: fileOf(dag),
+    dag,
+    others,
+    trial,
+    conf,
+    values,
+    logicalDate: logicalDateOf(options.date, dag.spec.timezone),
+  };
 }
 
 function chooseDag(dags: LoadedDag[], dagId: string | undefined, path: string): LoadedDag {
@@ -141,6 +153,7 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   const onError = (error: unknown) => context.log.error({ error }, 'a given result was not taken');
   context.shutdown.add('given results', await giveResults(engine, trial.given, onError));
 
+  await storeValues(core, prepared.values);
   const startedAt = performance.now();
   runId = await startRun(core, prepared);
   const { signal } = context.shutdown;

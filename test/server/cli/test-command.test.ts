@@ -122,6 +122,21 @@ describe('millrace test', { timeout: 90_000 }, () => {
     });
   });
 
+  it('gives tasks the variables and connections of files, and no secret to the log', async () => {
+    writeFileSync(
+      file('values.yaml'),
+      'dagId: values\ntasks:\n  - { taskId: show, kind: bash, command: "echo {{ var.value.region }} {{ conn.mart.host }} {{ conn.mart.password }}" }\n',
+    );
+    writeFileSync(file('variables.json'), '{ "region": "north" }');
+    writeFileSync(file('connections.yaml'), 'mart: postgres://reader:s3cr3t-word@mart.example/sales\n');
+    const args = ['--variables', file('variables.json'), '--connections', file('connections.yaml')];
+    const ended = await test(file('values.yaml'), ...args);
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('show | north mart.example ***') });
+    expect(ended.stdout).not.toContain('s3cr3t-word');
+    writeFileSync(file('connections.yaml'), 'mart: { kind: postgress }\n');
+    expect(await test(file('values.yaml'), ...args)).toMatchObject({ code: 1, stderr: expect.stringMatching(/mart/) });
+  });
+
   it('says what is wrong with the call before anything runs', async () => {
     expect(await test(file('sales.ts'))).toMatchObject({
       code: 1,
