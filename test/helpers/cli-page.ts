@@ -16,6 +16,8 @@ line per change. Variables and connections come from files, in the form that \`v
 /** Below the options of a command. */
 const REMARKS: { [command: string]: string } = { test: TEST };
 
+const EXPLAINED_ABOVE = new Set(['--help', '--url', '--token-file']);
+
 /** docs/cli.md, from the commands themselves. */
 export function cliPage(mark: string): string {
   const program = createProgram();
@@ -56,7 +58,7 @@ function sectionOf(command: Command): string {
       .map((argument) => [help.argumentTerm(argument), help.argumentDescription(argument)]),
     ...help
       .visibleOptions(command)
-      .filter((option) => option.long !== '--help')
+      .filter(({ long }) => !EXPLAINED_ABOVE.has(long ?? ''))
       .map((option) => [help.optionTerm(option), help.optionDescription(option)]),
   ];
   const table = rows.map(([term, about]) => `| \`${term}\` | ${about?.replaceAll('|', '\\|')} |`);

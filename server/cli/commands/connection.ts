@@ -4,6 +4,7 @@ import type { Json } from '#sdk/protocol.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
@@ -125,35 +126,43 @@ interface AddOptions extends ConnectionOptions {
 
 export function addConnectionCommand(program: Command): void {
   const connection = program.command('connection').description('what tasks need to reach databases and services');
-  withConnection(
-    connection
-      .command('add')
-      .description('make a connection, of a URI or of options')
-      .argument('<id>', 'the name that tasks use')
-      .argument('[uri]', 'kind://login:password@host:port/schema?setting=value; - reads it from standard input')
-      .addOption(new Option('--kind <kind>', 'what it leads to').choices(CONNECTION_KINDS))
-      .option('--host <host>', 'name, address or URL')
-      .option('--port <n>', 'when not the usual one', wholeNumber)
-      .option('--schema <name>', 'database or path')
-      .option('--login <name>', 'user')
-      .option('--password-stdin', 'read the password from standard input')
-      .option('--extra <json>', 'further settings; what looks like a secret is stored as one', jsonValue)
-      .option('--description <text>', 'what it is for')
-      .option('--replace', 'also when there is one of this name'),
+  withExamples(
+    withConnection(
+      connection
+        .command('add')
+        .description('make a connection, of a URI or of options')
+        .argument('<id>', 'the name that tasks use')
+        .argument('[uri]', 'kind://login:password@host:port/schema?setting=value; - reads it from standard input')
+        .addOption(new Option('--kind <kind>', 'what it leads to').choices(CONNECTION_KINDS))
+        .option('--host <host>', 'name, address or URL')
+        .option('--port <n>', 'when not the usual one', wholeNumber)
+        .option('--schema <name>', 'database or path')
+        .option('--login <name>', 'user')
+        .option('--password-stdin', 'read the password from standard input')
+        .option('--extra <json>', 'further settings; what looks like a secret is stored as one', jsonValue)
+        .option('--description <text>', 'what it is for')
+        .option('--replace', 'also when there is one of this name'),
+    ),
+    'millrace connection add mart postgres://reader@mart.example/sales --password-stdin < password.txt',
   ).action((id: string, uri: string | undefined, options: AddOptions) =>
     withClient(options, (client) => add(client, id, uri, options)),
   );
-  withConnection(connection.command('list').description('list them, without their secrets')).action(
-    (options: ConnectionOptions) => withClient(options, (client) => list(client, options)),
-  );
-  withConnection(connection.command('delete').description('delete one').argument('<id>', 'its name')).action(
-    (id: string, options: ConnectionOptions) => withClient(options, (client) => remove(client, id)),
-  );
-  withConnection(
-    connection
-      .command('import')
-      .description('make or replace all connections of a file')
-      .argument('<file>', 'JSON or YAML: names with URIs or with fields; - is standard input'),
+  withExamples(
+    withConnection(connection.command('list').description('list them, without their secrets')),
+    'millrace connection list',
+  ).action((options: ConnectionOptions) => withClient(options, (client) => list(client, options)));
+  withExamples(
+    withConnection(connection.command('delete').description('delete one').argument('<id>', 'its name')),
+    'millrace connection delete mart',
+  ).action((id: string, options: ConnectionOptions) => withClient(options, (client) => remove(client, id)));
+  withExamples(
+    withConnection(
+      connection
+        .command('import')
+        .description('make or replace all connections of a file')
+        .argument('<file>', 'JSON or YAML: names with URIs or with fields; - is standard input'),
+    ),
+    'millrace connection import connections.yaml',
   ).action((file: string, options: ConnectionOptions) => withClient(options, (client) => importAll(client, file)));
 }
 

@@ -1,42 +1,61 @@
 import { Option, type Command } from 'commander';
 import type { UserRole } from '#db/queries/users.ts';
 import type { WorkerOptions } from '../roles/worker.ts';
+import { withExamples } from '../examples.ts';
 import { wholeNumber } from './runs.ts';
 
 /** Each role is imported when asked for: `millrace dags` must not load a server. */
 export function addRoleCommands(program: Command): void {
-  program
-    .command('start')
-    .description('everything in one process, with a PostgreSQL of its own unless DATABASE_URL is set')
-    .action(async () => (await import('../roles/start.ts')).runStart());
-  program
-    .command('server')
-    .description('the API and the page')
-    .action(async () => (await import('../roles/server.ts')).runServer());
-  program
-    .command('migrate')
-    .description('bring the database schema up to date')
-    .action(async () => (await import('../roles/migrate.ts')).runMigrate());
-  program
-    .command('scheduler')
-    .description('create due runs, wake retries, end expired leases')
-    .action(async () => (await import('../roles/scheduler.ts')).runScheduler());
-  program
-    .command('worker')
-    .description('run tasks of the service at MILLRACE_URL')
-    .option('--queues <names>', 'queues to serve, with commas between them (MILLRACE_WORKER_QUEUES)', list)
-    .option('--slots <n>', 'tasks at once (MILLRACE_WORKER_SLOTS)', wholeNumber)
-    .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options));
-  program
-    .command('login-link')
-    .description('print a link that signs a person in, once (reads the database: DATABASE_URL, or that of `start`)')
-    .option('--user <name>', 'who; made when not there yet', 'admin')
-    .addOption(
-      new Option('--role <role>', 'role of a new user').choices(['viewer', 'editor', 'admin']).default('admin'),
-    )
-    .action(async (options: { user: string; role: UserRole }) =>
-      (await import('../roles/login-link.ts')).printLoginLink(options),
-    );
+  withExamples(
+    program
+      .command('start')
+      .description('everything in one process, with a PostgreSQL of its own unless DATABASE_URL is set')
+      .action(async () => (await import('../roles/start.ts')).runStart()),
+    'millrace start',
+  );
+  withExamples(
+    program
+      .command('server')
+      .description('the API and the page')
+      .action(async () => (await import('../roles/server.ts')).runServer()),
+    'millrace server',
+  );
+  withExamples(
+    program
+      .command('migrate')
+      .description('bring the database schema up to date')
+      .action(async () => (await import('../roles/migrate.ts')).runMigrate()),
+    'DATABASE_URL=postgres://millrace@db/millrace millrace migrate',
+  );
+  withExamples(
+    program
+      .command('scheduler')
+      .description('create due runs, wake retries, end expired leases')
+      .action(async () => (await import('../roles/scheduler.ts')).runScheduler()),
+    'millrace scheduler',
+  );
+  withExamples(
+    program
+      .command('worker')
+      .description('run tasks of the service at MILLRACE_URL')
+      .option('--queues <names>', 'queues to serve, with commas between them (MILLRACE_WORKER_QUEUES)', list)
+      .option('--slots <n>', 'tasks at once (MILLRACE_WORKER_SLOTS)', wholeNumber)
+      .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options)),
+    'millrace worker --queues default,gpu --slots 8',
+  );
+  withExamples(
+    program
+      .command('login-link')
+      .description('print a link that signs a person in, once (reads the database: DATABASE_URL, or that of `start`)')
+      .option('--user <name>', 'who; made when not there yet', 'admin')
+      .addOption(
+        new Option('--role <role>', 'role of a new user').choices(['viewer', 'editor', 'admin']).default('admin'),
+      )
+      .action(async (options: { user: string; role: UserRole }) =>
+        (await import('../roles/login-link.ts')).printLoginLink(options),
+      ),
+    'millrace login-link --user ada --role editor',
+  );
 }
 
 const list = (text: string): string[] =>

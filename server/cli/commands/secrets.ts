@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { printJson, printNote } from '../output.ts';
 
 const REWRAP = /* GraphQL */ `
@@ -15,9 +16,12 @@ const REWRAP = /* GraphQL */ `
 
 export function addSecretsCommand(program: Command): void {
   const secrets = program.command('secrets').description('what is stored encrypted');
-  withConnection(
+  const command = withConnection(
     secrets.command('rewrap').description('after a change of MILLRACE_SECRET_KEY: put all secrets under the new key'),
-  ).action((options: ConnectionOptions) => withClient(options, (client) => rewrap(client, options)));
+  );
+  withExamples(command, 'millrace secrets rewrap').action((options: ConnectionOptions) =>
+    withClient(options, (client) => rewrap(client, options)),
+  );
 }
 
 async function rewrap(client: ApiClient, { json }: ConnectionOptions): Promise<void> {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
 import { orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote, printTable } from '../output.ts';
 import { readObject, readStdin, variableEntries, type VariableEntry } from '../values-file.ts';
@@ -91,43 +92,63 @@ type KeyedCommand = (key: string, options: ConnectionOptions) => Promise<void>;
 
 export function addVariableCommand(program: Command): void {
   const variable = program.command('variable').description('values that tasks read by their key');
-  withConnection(
-    variable
-      .command('set')
-      .description('make a variable or give it another value')
-      .argument('<key>', 'name of the variable')
-      .argument('[value]', 'its value; read from standard input when it is - or missing, so that nobody sees a secret')
-      .option('--secret', 'never show the value again (the default where the key looks like it)')
-      .option('--open', 'show the value, whatever the key looks like')
-      .option('--description <text>', 'what it is for'),
+  withExamples(
+    withConnection(
+      variable
+        .command('set')
+        .description('make a variable or give it another value')
+        .argument('<key>', 'name of the variable')
+        .argument(
+          '[value]',
+          'its value; read from standard input when it is - or missing, so that nobody sees a secret',
+        )
+        .option('--secret', 'never show the value again (the default where the key looks like it)')
+        .option('--open', 'show the value, whatever the key looks like')
+        .option('--description <text>', 'what it is for'),
+    ),
+    'millrace variable set region north',
+    'millrace variable set api_token --secret < token.txt',
   ).action((key: string, value: string | undefined, options: SetOptions) =>
     withClient(options, (client) => setOne(client, key, value, options)),
   );
   const get: KeyedCommand = (key, options) => withClient(options, (client) => getOne(client, key, options));
-  withConnection(variable.command('get').description('print the value').argument('<key>', 'its name')).action(get);
+  withExamples(
+    withConnection(variable.command('get').description('print the value').argument('<key>', 'its name')),
+    'millrace variable get region',
+  ).action(get);
   const remove: KeyedCommand = (key, options) =>
     withClient(options, async (client) => {
       orFail((await client.request<{ deleteVariable: Outcome<object> }>(DELETE, { input: { key } })).deleteVariable);
       printNote(`${key} is deleted.`);
     });
-  withConnection(variable.command('delete').description('delete it').argument('<key>', 'its name')).action(remove);
-  withConnection(
-    variable.command('list').description('list them').option('--search <text>', 'only those whose key holds it'),
+  withExamples(
+    withConnection(variable.command('delete').description('delete it').argument('<key>', 'its name')),
+    'millrace variable delete region',
+  ).action(remove);
+  withExamples(
+    withConnection(
+      variable.command('list').description('list them').option('--search <text>', 'only those whose key holds it'),
+    ),
+    'millrace variable list --search api',
   ).action((options: ConnectionOptions & { search?: string }) =>
     withClient(options, (client) => listAll(client, options)),
   );
-  withConnection(
-    variable
-      .command('import')
-      .description('set all variables of a file')
-      .argument(
-        '<file>',
-        'JSON or YAML: keys with values, or with { value, description, secret }; - is standard input',
-      ),
+  withExamples(
+    withConnection(
+      variable
+        .command('import')
+        .description('set all variables of a file')
+        .argument(
+          '<file>',
+          'JSON or YAML: keys with values, or with { value, description, secret }; - is standard input',
+        ),
+    ),
+    'millrace variable import variables.json',
   ).action((file: string, options: ConnectionOptions) => withClient(options, (client) => importAll(client, file)));
-  withConnection(variable.command('export').description('print them as JSON, without the secret ones')).action(
-    (options: ConnectionOptions) => withClient(options, exportAll),
-  );
+  withExamples(
+    withConnection(variable.command('export').description('print them as JSON, without the secret ones')),
+    'millrace variable export > variables.json',
+  ).action((options: ConnectionOptions) => withClient(options, exportAll));
 }
 
 async function send(client: ApiClient, input: VariableEntry): Promise<Variable> {
