@@ -46,8 +46,8 @@ export const RunStateEnum = builder.enumType('RunState', {
     queued: 'Waits for room under the limit of active runs.',
     running: 'Has unfinished tasks.',
     success: 'All tasks finished, and no leaf failed.',
-    failed: 'All tasks finished, and a leaf failed.',
-    cancelled: 'Ended by a person.',
+    failed: 'All tasks finished, and a leaf failed; or a rule ended it as failed (see endReason).',
+    cancelled: 'Ended before its tasks were (see endReason).',
   }),
 });
 

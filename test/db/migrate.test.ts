@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from '#db/migrate.ts';
@@ -50,6 +52,22 @@ describe('migrate', () => {
     );
     expect(rows[0]?.partition).toBe(`xcom_${spanOf(new Date()).name}`);
     expect(Number.isSafeInteger(rows[0]?.id)).toBe(true);
+  });
+});
+
+describe('0004_schedules', () => {
+  it('gives stored schedules their present form', async () => {
+    const { pool } = database;
+    const old = { schedule: { kind: 'cron', expression: '@daily' }, tasks: [] };
+    const { rows } = await pool.query<{ id: number }>(
+      `with d as (insert into dag (name, max_active_runs) values ('old', 1) returning id)
+       insert into dag_version (dag_id, number, hash, spec, task_count, max_active_tasks) select id, 1, 'x', $1, 0, 1 from d returning id`,
+      [JSON.stringify(old)],
+    );
+    const file = readFileSync(join(import.meta.dirname, '../../db/migrations/0004_schedules.sql'), 'utf8');
+    await pool.query(file.slice(file.indexOf('update dag_version')));
+    const { rows: after } = await pool.query('select spec from dag_version where id = $1', [rows[0]?.id]);
+    expect(after[0]?.spec).toEqual({ ...old, schedule: { kind: 'cron', expressions: ['@daily'] } });
   });
 });
 

@@ -27,6 +27,8 @@ export const en = {
     output_limit: 'Output limit exceeded',
     timeout: 'Timed out',
     cancelled: 'Cancelled',
+    run_timeout: 'Run took too long',
+    fail_fast: 'Another task failed',
     interrupted: 'Interrupted',
     lease_expired: 'Lease expired',
     worker_lost: 'Worker lost',
