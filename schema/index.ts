@@ -22,6 +22,7 @@ import './types/task-edits.ts';
 import './types/task-instance.ts';
 import './types/secrets.ts';
 import './types/variable.ts';
+import './types/waiting-reason.ts';
 import './types/worker.ts';
 import './types/worker-registration.ts';
 

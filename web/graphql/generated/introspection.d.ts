@@ -1762,6 +1762,15 @@ export type introspection = {
             },
             "args": [],
             "isDeprecated": false
+          },
+          {
+            "name": "waitingReason",
+            "type": {
+              "kind": "OBJECT",
+              "name": "WaitingReason"
+            },
+            "args": [],
+            "isDeprecated": false
           }
         ],
         "interfaces": [
@@ -7247,6 +7256,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "waitingReason",
+            "type": {
+              "kind": "OBJECT",
+              "name": "WaitingReason"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "worker",
             "type": {
               "kind": "OBJECT",
@@ -7929,6 +7947,139 @@ export type introspection = {
               "ofType": {
                 "kind": "ENUM",
                 "name": "Role"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "ENUM",
+        "name": "WaitingKind",
+        "enumValues": [
+          {
+            "name": "ADMISSION",
+            "isDeprecated": false
+          },
+          {
+            "name": "CONCURRENCY_KEY",
+            "isDeprecated": false
+          },
+          {
+            "name": "DAG_PAUSED",
+            "isDeprecated": false
+          },
+          {
+            "name": "DEFERRED",
+            "isDeprecated": false
+          },
+          {
+            "name": "MAX_ACTIVE_RUNS",
+            "isDeprecated": false
+          },
+          {
+            "name": "MAX_ACTIVE_TASKS",
+            "isDeprecated": false
+          },
+          {
+            "name": "MAX_ACTIVE_TASKS_PER_DAG",
+            "isDeprecated": false
+          },
+          {
+            "name": "MAX_ACTIVE_TIS",
+            "isDeprecated": false
+          },
+          {
+            "name": "MAX_ACTIVE_TIS_PER_RUN",
+            "isDeprecated": false
+          },
+          {
+            "name": "NOT_STARTED",
+            "isDeprecated": false
+          },
+          {
+            "name": "NO_WORKER",
+            "isDeprecated": false
+          },
+          {
+            "name": "POOL_FULL",
+            "isDeprecated": false
+          },
+          {
+            "name": "POOL_MISSING",
+            "isDeprecated": false
+          },
+          {
+            "name": "POOL_TOO_SMALL",
+            "isDeprecated": false
+          },
+          {
+            "name": "RATE_LIMIT",
+            "isDeprecated": false
+          },
+          {
+            "name": "RESCHEDULE",
+            "isDeprecated": false
+          },
+          {
+            "name": "RETRY",
+            "isDeprecated": false
+          },
+          {
+            "name": "RUN_QUEUED",
+            "isDeprecated": false
+          },
+          {
+            "name": "STARTING",
+            "isDeprecated": false
+          },
+          {
+            "name": "UPSTREAMS",
+            "isDeprecated": false
+          },
+          {
+            "name": "WORKERS_BUSY",
+            "isDeprecated": false
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
+        "name": "WaitingReason",
+        "fields": [
+          {
+            "name": "details",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "JSON"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "kind",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "ENUM",
+                "name": "WaitingKind"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "message",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "String"
               }
             },
             "args": [],

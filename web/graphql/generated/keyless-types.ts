@@ -75,6 +75,7 @@ export const keylessTypes = [
   'ValidationError',
   'ValidationIssue',
   'Viewer',
+  'WaitingReason',
   'WorkSignal',
   'XCom',
 ] as const;
