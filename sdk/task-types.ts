@@ -1,7 +1,10 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
 import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
+import type { FlowBuilder, ResultOf, Upstream } from './flow-types.ts';
+import type { Each, EachOf } from './lists.ts';
 import type { HttpOptions, SqlOptions } from './operator-types.ts';
 import type { DagNotifyOptions, DeadlineOptions, NotifyOptions } from './notify-options.ts';
+import type { ParamsResult, ParamsSchema } from './params-types.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
 import type { WaitingBuilder } from './waiting-types.ts';
 import type { RetryAction } from './retry-rules.ts';
@@ -40,7 +43,7 @@ type Jsonified<T> = T extends Json | undefined
             : never;
 
 export interface Inputs {
-  [name: string]: TaskRef;
+  [name: string]: TaskRef | Each;
 }
 type OutputOf<Ref> = Ref extends TaskRef<infer Out> ? Out : never;
 
@@ -75,9 +78,21 @@ export interface TaskContext {
   file(name: string): string;
 }
 
-export type TaskArgs<In extends Inputs, Params, Options> = {
-  readonly [Name in keyof In]: MaybeMissing<OutputOf<In[Name]>, Options>;
-} & { readonly params: Params; readonly conf: { readonly [key: string]: Json }; readonly ctx: TaskContext };
+type InputArgs<In, Options> =
+  In extends EachOf<infer Row, infer Fixed>
+    ? Readonly<Row> & InputArgs<Fixed, Options>
+    : {
+        readonly [Name in keyof In]: In[Name] extends Each<infer Item>
+          ? Item
+          : MaybeMissing<OutputOf<In[Name]>, Options>;
+      };
+/** `Item` holds the arguments of the mapped group around. */
+export type TaskArgs<In, Params, Options, Item = {}> = Item &
+  InputArgs<In, Options> & {
+    readonly params: Params;
+    readonly conf: { readonly [key: string]: Json };
+    readonly ctx: TaskContext;
+  };
 
 /** Names that every task function gets, so no input may have them. */
 export type NoReservedNames = { [Name in 'params' | 'conf' | 'ctx']?: never };
@@ -145,7 +160,7 @@ export interface TaskOptions extends TaskDefaults {
   /** Who is told about this task. */
   notify?: NotifyOptions | readonly NotifyOptions[];
   /** Tasks to wait for without reading their results. */
-  after?: TaskRef | readonly TaskRef[];
+  after?: Upstream | readonly Upstream[];
   triggerRule?: TriggerRule;
   owner?: string | null;
   docs?: string | null;
@@ -153,6 +168,12 @@ export interface TaskOptions extends TaskDefaults {
   variables?: readonly string[];
   /** Ids of connections for `ctx.connection(id)`; those in templates need no mention. */
   connections?: readonly string[];
+  /** For people, instead of the id. */
+  displayName?: string | null;
+  /** Most instances of a mapped task; 1024 when not given. */
+  mapLimit?: number;
+  /** Template of an instance's name for people, over its arguments. */
+  mapName?: string;
 }
 export interface BashOptions extends TaskOptions {
   /** Templated. */
@@ -160,36 +181,40 @@ export interface BashOptions extends TaskOptions {
   /** Templated values. */
   env?: { [name: string]: string };
   /** Results of other tasks, given as environment variables: strings as they are, the rest as JSON. */
-  inputs?: Inputs;
+  inputs?: Inputs | EachOf;
   /** The task is skipped when the command exits with it (default 99); null: never. */
   skipOnExitCode?: number | null;
 }
-export type PythonOptions = TaskOptions & {
-  /** Results of other tasks, given as keyword arguments. */
-  inputs?: Inputs;
+export type PythonOptions = TaskOptions &
+  PythonCode & {
+    /** Results of other tasks, given as keyword arguments. */
+    inputs?: Inputs | EachOf;
+  };
+export type PythonCode = {
   /** Further keyword arguments, templated in every string. */
   args?: { [name: string]: Json };
 } & (
-    | { /** `file.py:function`, beside the DAG file. */ callable: string; source?: never }
-    | { /** Inline Python. */ source: string; callable?: never }
-  );
+  | { /** `file.py:function`, beside the DAG file. */ callable: string; source?: never }
+  | { /** Inline Python. */ source: string; callable?: never }
+);
 
 /** The `task`, `bash`, … that the build function of `dag()` is given. */
-export interface DagBuilder<Params> extends WaitingBuilder<Params> {
+export interface DagBuilder<Params, Item = {}> extends FlowBuilder<Params, Item>, WaitingBuilder<Params, Item> {
   /** A TypeScript function. `inputs` are other tasks, by the name of the argument that gets their result. */
-  task<Out>(taskId: string, run: (args: TaskArgs<{}, Params, {}>) => Out): TaskRef<JsonOf<Awaited<Out>>>;
-  task<In extends Inputs, Out>(
+  task<Out>(taskId: string, run: (args: TaskArgs<{}, Params, {}, Item>) => Out): TaskRef<JsonOf<Awaited<Out>>>;
+  task<In extends Inputs | EachOf, Out>(
     taskId: string,
     inputs: In & NoReservedNames,
-    run: (args: TaskArgs<In, Params, {}>) => Out,
-  ): TaskRef<JsonOf<Awaited<Out>>>;
-  task<In extends Inputs, Options extends TaskOptions, Out>(
+    run: (args: TaskArgs<In, Params, {}, Item>) => Out,
+  ): ResultOf<In, Out>;
+  task<In extends Inputs | EachOf, Options extends TaskOptions, Out>(
     taskId: string,
     inputs: In & NoReservedNames,
     options: Options,
-    run: (args: TaskArgs<In, Params, Options>) => Out,
-  ): TaskRef<JsonOf<Awaited<Out>>>;
+    run: (args: TaskArgs<In, Params, Options, Item>) => Out,
+  ): ResultOf<In, Out>;
   /** A shell command; its result is the last line it prints. */
+  bash<In extends Inputs | EachOf>(taskId: string, options: BashOptions & { inputs: In }): ResultOf<In, string>;
   bash(taskId: string, options: BashOptions): TaskRef<string>;
   /** A Python function of a file beside the DAG, or inline source; its result is what it returns. */
   python<Out = Json>(taskId: string, options: PythonOptions): TaskRef<Out>;
@@ -209,24 +234,6 @@ export interface DagBuilder<Params> extends WaitingBuilder<Params> {
   /** Does nothing: a place where edges meet. */
   empty(taskId: string, options?: TaskOptions): TaskRef<null>;
 }
-
-/** A params schema: zod 4, or any library that speaks Standard Schema with JSON Schema. */
-export interface ParamsSchema<Output = unknown> {
-  readonly '~standard': {
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
-    readonly validate: (value: unknown) => ParamsResult | Promise<ParamsResult>;
-    readonly jsonSchema: { readonly input: (options: { target: 'draft-2020-12' }) => Record<string, unknown> };
-  };
-}
-export type ParamsResult =
-  | { readonly value: unknown; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
-export type ParamsOf<Schema> =
-  Schema extends ParamsSchema<infer Output>
-    ? unknown extends Output
-      ? { readonly [key: string]: Json }
-      : Output
-    : never;
 
 /** Assets by name: one, all of a list, `{ all: […] }` or `{ any: […] }`, nested as you like. */
 export type Assets = string | readonly Assets[] | { all: readonly Assets[] } | { any: readonly Assets[] };

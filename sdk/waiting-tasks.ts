@@ -19,7 +19,7 @@ export function createWaitingTasks(add: Add, handlers: { [taskId: string]: TaskH
         `sensor '${taskId}': the last argument must be the function that looks, or leave it out and give 'for'.`,
       );
     const ref = builtIn(taskId, { ...options, for: { typescript: true } } as Options);
-    handlers[taskId] = look;
+    handlers[ref.taskId] = look;
     return ref;
   };
   return { sensor, triggerDag: withEvery('trigger_dag'), approval: withEvery('approval') };

@@ -124,14 +124,14 @@ export interface ApprovalResult {
 
 type Found<Out> = Out extends Done<infer T> ? T : Out extends false | null | undefined | void | true ? null : Out;
 
-export interface WaitingBuilder<Params> {
+export interface WaitingBuilder<Params, Item = {}> {
   /** Waits until something is there. */
   sensor(taskId: string, options: SensorOptions): TaskRef<Json>;
   /** Waits until the function returns something else than false: `done(value)` gives a result. */
   sensor<Out, In extends Inputs = {}>(
     taskId: string,
     options: CustomSensorOptions & { inputs?: In & NoReservedNames },
-    look: (args: TaskArgs<In, Params, {}>) => Out,
+    look: (args: TaskArgs<In, Params, {}, Item>) => Out,
   ): TaskRef<JsonOf<Found<Awaited<Out>>>>;
   /** Starts a run of a DAG; with `wait` it ends when that run does. */
   triggerDag(taskId: string, options: TriggerDagOptions): TaskRef<{ dagId: string; runId: string; runKey: string }>;

@@ -1,6 +1,6 @@
 /** Checked by tsc, never run: what must compile, and what must not. */
 import { z } from 'zod';
-import { dag, type TaskRef } from '#sdk/index.ts';
+import { concat, dag, each, eachOf, label, zip, zipLongest, type TaskRef } from '#sdk/index.ts';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const expectType = <A, B>(_same: Equal<A, B>): void => undefined;
@@ -88,3 +88,101 @@ export const untyped = dag('untyped', {}, ({ task }) => {
 });
 // @ts-expect-error params are a schema, not values
 dag('plain_params', { params: { region: 'eu' } }, () => undefined);
+
+export const mapped = dag(
+  'mapped',
+  { params: z.object({ n: z.number().default(1) }) },
+  ({ task, bash, python, group }) => {
+    const files = task('files', () => ['a.csv', 'b.csv']);
+    const sizes = task('size', { file: each(files) }, ({ file, params }) => {
+      expectType<typeof file, string>(true);
+      return { file, bytes: file.length + params.n };
+    });
+    expectType<typeof sizes, TaskRef<{ file: string; bytes: number }[]>>(true);
+    task('sum', { sizes }, ({ sizes }) => sizes.reduce((sum, { bytes }) => sum + bytes, 0));
+
+    const some = task('some', { file: each(files), n: each([1, 2]) }, { mapName: '{{ file }}' }, ({ file, n }) => {
+      expectType<typeof n, number>(true);
+      return n > 1 ? file : null;
+    });
+    // Instances that returned nothing are not in the list
+    expectType<typeof some, TaskRef<string[]>>(true);
+
+    const rows = task('rows', () => [{ table: 'a', limit: 3 }]);
+    task('row', eachOf(rows, { files }), ({ table, limit, files }) => {
+      expectType<typeof table, string>(true);
+      expectType<typeof limit, number>(true);
+      expectType<typeof files, string[]>(true);
+    });
+    task('pairs', { pair: each(zip(files, [1, 2])) }, ({ pair }) => {
+      expectType<typeof pair, [string, number]>(true);
+    });
+    task('long', { pair: each(zipLongest(null, files, [1, 2])) }, ({ pair: [file, n] }) => [file?.length, n]);
+    task('all', { file: each(concat(files, ['c.csv'])) }, ({ file }) => file.length);
+    const counts = task('counts', () => ({ a: 1, b: 2 }) as { [name: string]: number });
+    task('entries', { entry: each(counts) }, ({ entry: [name, count] }) => name.repeat(count));
+    const lines = bash('lines', { inputs: { FILE: each(files) }, command: 'wc -l < $FILE' });
+    expectType<typeof lines, TaskRef<string[]>>(true);
+    python<number[]>('py', { callable: 'a.py:f', inputs: { file: each(files) } });
+
+    const load = group('load', { map: { region: each(['eu', 'us']) }, retries: 2 }, ({ task }) => {
+      const read = task('read', ({ region }) => {
+        expectType<typeof region, string>(true);
+        return region.length;
+      });
+      // Inside, a result is that of the same copy
+      return { done: task('write', { read }, ({ read, region }) => `${region} ${read.toFixed()}`) };
+    });
+    expectType<typeof load.out.done, TaskRef<string[]>>(true);
+    task('after', { written: load.out.done }, { after: label(load, 'loaded') }, ({ written }) => written.join());
+    group('plain', { after: [load, label(files, 'names')] }, ({ empty }) => empty('start'));
+
+    // @ts-expect-error the items are strings
+    task('wrong_item', { file: each(files) }, ({ file }) => file.toFixed());
+    // @ts-expect-error the list of results has no such field
+    task('wrong_reduce', { sizes }, ({ sizes }) => sizes.map((size) => size.lines));
+    // @ts-expect-error no such column
+    task('wrong_column', eachOf(rows), ({ tabel }) => tabel);
+    // @ts-expect-error ctx is taken
+    task('reserved_axis', { ctx: each(files) }, () => 1);
+    // @ts-expect-error one result is no list
+    task('no_list', { n: each(task('number', () => 1)) }, ({ n }) => n.toFixed());
+    // @ts-expect-error the group has no such argument
+    group('wrong_argument', { map: { region: each(['eu']) } }, ({ task }) => task('a', ({ zone }) => zone));
+    // @ts-expect-error a group maps over lists, not tasks
+    group('no_each', { map: { region: files } }, () => 1);
+  },
+);
+
+export const flow = dag(
+  'flow',
+  {},
+  ({ task, empty, bash, group, branch, shortCircuit, latestOnly, setup, teardown, withSetup }) => {
+    const rows = task('rows', () => 3);
+    const full = empty('full');
+    const delta = group('delta', ({ empty }) => empty('read'));
+    branch('pick', { choices: { full, delta }, inputs: { rows } }, ({ rows }) =>
+      rows.toFixed() ? 'full' : ['delta', 'full'],
+    );
+    branch('none', { choices: { full } }, () => null);
+    branch('python', { choices: [full, delta], callable: 'a.py:f' });
+    branch('template', { choose: [{ when: '{{ params.full }}', then: full }, { then: [delta] }] });
+    const check = shortCircuit('check', { rows }, ({ rows }) => rows > 3);
+    expectType<typeof check, TaskRef<boolean>>(true);
+    shortCircuit('check_late', { rows }, { ignoreTriggerRules: false }, async ({ rows }) => Promise.resolve(rows > 3));
+    shortCircuit('template_check', { condition: '{{ params.full }}' });
+    latestOnly('latest', { after: check });
+    const create = setup(bash('create', { command: 'create' }));
+    teardown(bash('drop', { command: 'drop' }), { setups: create, failsRun: true });
+    withSetup(create, empty('end'), () => empty('between'));
+
+    // @ts-expect-error there is no such choice
+    branch('wrong_choice', { choices: { full } }, () => 'ful');
+    // @ts-expect-error a condition is true or false
+    shortCircuit('wrong_condition', { rows }, ({ rows }) => rows);
+    // @ts-expect-error a choice is a task or a group
+    branch('wrong_kind', { choices: { full: 'full' } }, () => 'full');
+    // @ts-expect-error a setup is a task
+    setup(delta);
+  },
+);
