@@ -456,6 +456,13 @@ create table task_relaunch (
   constraint task_relaunch_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
 
+create table task_rendered (
+  run_id bigint not null,
+  dispatch_id uuid not null,
+  fields jsonb not null,
+  constraint task_rendered_pkey PRIMARY KEY (run_id, dispatch_id)
+) partition by RANGE (run_id);
+
 create table task_timer (
   due_at timestamp with time zone not null,
   run_id bigint not null,

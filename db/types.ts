@@ -369,6 +369,12 @@ export interface TaskRelaunch {
   try_number: number;
 }
 
+export interface TaskRendered {
+  dispatch_id: string;
+  fields: Json;
+  run_id: number;
+}
+
 export interface TaskTimer {
   due_at: Timestamp;
   map_index: Generated<number>;
@@ -487,6 +493,7 @@ export interface DB {
   task_lease: TaskLease;
   task_poke: TaskPoke;
   task_relaunch: TaskRelaunch;
+  task_rendered: TaskRendered;
   task_timer: TaskTimer;
   task_try: TaskTry;
   trigger_wait: TriggerWait;

@@ -88,8 +88,22 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       ...(branch == null ? {} : { branch }),
       ...(skipAll === undefined ? {} : { skipAll }),
       ...(mapName == null ? {} : { mapName: mapName.slice(0, MOST_MAP_NAME) }),
+      ...(fields['rendered'] == null ? {} : { rendered: readRendered(fields['rendered'], where) }),
     };
   });
+}
+
+const MOST_RENDERED = 256 * 1024;
+
+function readRendered(value: unknown, where: string): { [field: string]: string } {
+  const fields = fieldsOf(value, `${where}.rendered`);
+  let length = 0;
+  for (const [field, text] of Object.entries(fields)) {
+    if (typeof text !== 'string') throw badInput(`${where}.rendered: ${field.slice(0, 100)} must be text.`);
+    length += field.length + text.length;
+  }
+  if (length > MOST_RENDERED) throw badInput(`${where}.rendered: at most ${MOST_RENDERED} characters.`);
+  return fields as { [field: string]: string };
 }
 
 export function readLogChunkInput(items: readonly unknown[]): LogChunk[] {

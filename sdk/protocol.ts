@@ -136,6 +136,8 @@ export interface TaskReport {
   skipAll?: boolean;
   /** Name of a mapped instance for people. */
   mapName?: string | null;
+  /** What its templates came to, by field, without secrets. */
+  rendered?: { [field: string]: string } | null;
 }
 
 /**

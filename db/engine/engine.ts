@@ -100,7 +100,7 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     onError,
   });
   const admittance = createAdmittance({ pool, versions, submit: (item) => commit.submit(item) });
-  const reports = createReports({ pool, versions, submit: (item) => commit.submit(item) });
+  const reports = createReports({ pool, versions, submit: (item) => commit.submit(item), onError });
 
   /** A run that a person ended makes room, one that was cleared needs it. The change stands already: what fails here, the scheduler mends. */
   const startWaitingRuns = async (runId: number) => {

@@ -1,5 +1,6 @@
 /** From a runner's report to the row that records it: what outcome it has, and whether a further try follows. */
 import type pg from 'pg';
+import { saveRendered } from '#db/queries/rendered-fields.ts';
 import type { Json, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { isSystemQueue } from '#sdk/system-tasks.ts';
@@ -17,6 +18,7 @@ import type { AsideRow, ClaimedTask, FinishItem } from './work-items.ts';
 interface ReportsDeps {
   pool: pg.Pool;
   versions: Versions;
+  onError(error: unknown): void;
   submit(item: FinishItem): void;
 }
 
@@ -33,7 +35,7 @@ interface Tries extends TriesSoFar {
   relaunches: number;
 }
 
-export function createReports({ pool, versions, submit }: ReportsDeps): Reports {
+export function createReports({ pool, versions, submit, onError }: ReportsDeps): Reports {
   const send = (pending: FinishRow[], aside: AsideRow[], claim: FinishItem['claim']) => {
     const answers = new Map<FinishRow | AsideRow, ReportAnswer>();
     return new Promise<{ answers: typeof answers; claimed: ClaimedTask[] }>((resolve, reject) =>
@@ -69,7 +71,15 @@ export function createReports({ pool, versions, submit }: ReportsDeps): Reports 
       });
       const rows = sent.filter((row) => row !== null);
       const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
-      const { answers, claimed } = await send(rows.filter(isFinish), rows.filter(isAside), wanted);
+      const rendered = reports.flatMap(({ rendered: fields }, i) => {
+        const row = sent[i];
+        return fields && row?.uuid ? [{ runId: row.runId, uuid: row.uuid, fields }] : [];
+      });
+      // Beside the flush: for people to look at, and no report fails for want of it
+      const [{ answers, claimed }] = await Promise.all([
+        send(rows.filter(isFinish), rows.filter(isAside), wanted),
+        rendered.length > 0 ? saveRendered(pool, rendered).catch(onError) : null,
+      ]);
       return { answers: sent.map((row) => (row && answers.get(row)) ?? 'UNKNOWN'), claimed };
     },
     async endLost(tries) {

@@ -17,6 +17,7 @@ export const PARTITIONED: { [table: string]: string } = {
   task_poke: '',
   xcom: '',
   map_item: '',
+  task_rendered: '',
   log_chunk: '',
   event: '',
 };

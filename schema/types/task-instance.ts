@@ -19,7 +19,7 @@ import { readLogPage } from '../read-log-page.ts';
 import { formatTaskKey, parseTaskKey, taskKeyOf } from '../task-key.ts';
 import { DagRunNode } from './dag-run.ts';
 import { LogPageType, MOST_LOG_LINES, parseOffset } from './log.ts';
-import { TaskTryType } from './task-try.ts';
+import { renderedOf, TaskTryType } from './task-try.ts';
 import { TaskType } from './task.ts';
 import { WorkerNode } from './worker.ts';
 import { XComType } from './xcom.ts';
@@ -103,6 +103,16 @@ builder.objectFields(TaskInstanceNode, (t) => ({
     nullable: true,
     description: 'What the last finished try said, for people.',
     resolve: async (row, _args, ctx) => (await lastTries(ctx).load(keyOf(row)))?.message ?? null,
+  }),
+  rendered: t.field({
+    type: 'JSON',
+    nullable: true,
+    description:
+      'What the templates of the last finished try came to: text by field, secrets hidden. Null: it has none.',
+    resolve: async (row, _args, ctx) => {
+      const last = await lastTries(ctx).load(keyOf(row));
+      return last && renderedOf(ctx, last);
+    },
   }),
   xcoms: t.loadableList({
     type: XComType,

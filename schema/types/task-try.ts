@@ -1,7 +1,23 @@
+import { createContextCache } from '@pothos/core';
+import DataLoader from 'dataloader';
+import { findRendered, type RenderedFields } from '#db/queries/rendered-fields.ts';
 import type { TaskTryRow } from '#db/queries/task-tries.ts';
 import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
 import { TaskStateEnum } from '../enums.ts';
 import { WorkerNode } from './worker.ts';
+
+const renderedFields = createContextCache(
+  (ctx: Context) =>
+    new DataLoader<{ runId: number; dispatchId: string }, RenderedFields | null, string>(
+      (keys) => findRendered(ctx.db, keys),
+      { cacheKeyFn: ({ dispatchId }) => dispatchId },
+    ),
+);
+
+/** What the templates of a try came to; null where it has none. */
+export const renderedOf = (ctx: Context, row: TaskTryRow): Promise<RenderedFields | null> | null =>
+  row.dispatch_id === null ? null : renderedFields(ctx).load({ runId: row.run_id, dispatchId: row.dispatch_id });
 
 export const TaskTryType = builder.objectRef<TaskTryRow>('TaskTry').implement({
   description: 'One finished attempt of a task instance.',
@@ -20,6 +36,12 @@ export const TaskTryType = builder.objectRef<TaskTryRow>('TaskTry').implement({
       nullable: true,
       description: 'Facts behind the cause: signal, limits, peak memory, stack.',
       resolve: (row) => row.evidence,
+    }),
+    rendered: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What its templates came to: text by field, secrets hidden, long ones cut. Null: it has none.',
+      resolve: (row, _args, ctx) => renderedOf(ctx, row),
     }),
     queuedAt: t.expose('queued_at', { type: 'DateTime', nullable: true, description: 'When it might have started.' }),
     startedAt: t.expose('started_at', { type: 'DateTime', nullable: true, description: 'When a worker took it.' }),

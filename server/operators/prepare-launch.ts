@@ -7,7 +7,7 @@ import { prepareHttp } from './http.ts';
 import { fromJson } from './jinja/values.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { preparePython } from './python.ts';
-import { renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
+import { isTemplate, renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
 import { prepareSql } from './sql.ts';
 import { templateContext } from './template-context.ts';
 import { prepareSensor } from './sensor.ts';
@@ -32,10 +32,16 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   approval: inService,
 };
 
-/** Throws a TemplateError whose message names the field. */
-export function prepareLaunch(dispatch: Dispatch): Launch {
+/** Throws a TemplateError whose message names the field. `onRendered` hears what each field with a template came to. */
+export function prepareLaunch(dispatch: Dispatch, onRendered?: (field: string, text: string) => void): Launch {
   const prepare = OPERATORS[dispatch.task.kind] as (task: TaskSpec, dispatch: Dispatch, render: Render) => Launch;
-  return prepare(dispatch.task, dispatch, createRender(dispatch));
+  const render = createRender(dispatch);
+  const heard: Render = (field, template) => {
+    const text = render(field, template);
+    if (isTemplate(template)) onRendered?.(field, text);
+    return text;
+  };
+  return prepare(dispatch.task, dispatch, heard);
 }
 
 /** The name of a mapped instance for people, of the template over its arguments. Null: it has none. */

@@ -3,6 +3,7 @@ import { renderMapName } from '../operators/prepare-launch.ts';
 import { withDecision } from './decide-flow.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
 import { createMask, maskJson, type Mask } from './mask.ts';
+import { createRenderedFields } from './rendered-fields.ts';
 import { createTaskLog, type TaskLog } from './task-log.ts';
 import { decideReport, type Ending, type Verdict } from './task-report.ts';
 
@@ -16,6 +17,8 @@ export interface SupervisedTask {
   readonly dispatch: Dispatch;
   readonly bundleDir: string | null;
   readonly log: TaskLog;
+  /** A templated field came to this text. */
+  rendered(field: string, text: string): void;
   /** Bytes; null: no limit. */
   readonly memoryLimit: number | null;
   /** Set by the runtime that takes the task. */
@@ -64,6 +67,7 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
   let grace: NodeJS.Timeout | null = null;
 
   const mask = createMask(dispatch.secrets);
+  const rendered = createRenderedFields(mask);
 
   const kill = () => task.control?.signal('SIGKILL');
   const task: SupervisedTask = {
@@ -71,6 +75,7 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
     bundleDir,
     memoryLimit,
     control: null,
+    rendered: rendered.add,
     log: createTaskLog({
       dispatchId,
       mask,
@@ -127,6 +132,8 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
       );
       const name = dispatch.mapName === null ? null : nameOf(dispatch, task.log);
       if (name !== null) verdict.mapName = mask(name);
+      const fields = rendered.all();
+      if (fields) verdict.rendered = fields;
       const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
       if (verdict.outcome === 'failed' && verdict.message && !explained) task.log.system(verdict.message);
       send({ type: 'finished', report: { dispatchId, ...verdict, logBytes: task.log.end() } });

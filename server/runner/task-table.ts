@@ -53,7 +53,7 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
   const launch = (task: SupervisedTask) => {
     const missing = missingDeclared(task.dispatch);
     if (missing !== null) return task.end(valueMissing(missing));
-    const prepared = prepareLaunch(task.dispatch);
+    const prepared = prepareLaunch(task.dispatch, task.rendered);
     if (prepared.how === 'shell') shell.start(task, prepared);
     else if (prepared.how === 'python') python.start(task, prepared);
     else if (prepared.how === 'node') node.start(task, prepared);

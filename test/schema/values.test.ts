@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createVault } from '#db/vault.ts';
 import { startTestApp, TEST_KEY, type GraphqlResult, type TestApp } from '../helpers/app.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { dagOf, work } from '../helpers/engine.ts';
 
 const database = await createTestDatabase();
 let app: TestApp;
@@ -191,4 +192,17 @@ describe('secrets', () => {
     const { rows } = await database.pool.query<{ sealed: Buffer }>(`select sealed from variable where key = 'old'`);
     expect(createVault(current).open(rows[0]!.sealed, 'variable:old')).toBe('value of old');
   });
+});
+
+it('what the templates of a task came to is shown with its tries', async () => {
+  const { dagId } = await app.engine.deploy(dagOf('shown', { t: { command: 'echo {{ ds }}' }, plain: [] }));
+  const [created] = await app.engine.createRuns([{ dagId, kind: 'manual' }]);
+  await work(app.engine, await app.engine.worker(), ({ taskId }) =>
+    taskId === 't' ? { rendered: { command: 'echo ***' } } : 'success',
+  );
+  const query = `query ($id: ID!) { taskInstance(id: $id) { rendered tries { rendered } } }`;
+  const of = async (index: number) =>
+    (await as('viewer', query, { id: `${created!.runId}.${index}.-1` })).data.taskInstance;
+  expect(await of(0)).toEqual({ rendered: { command: 'echo ***' }, tries: [{ rendered: { command: 'echo ***' } }] });
+  expect(await of(1)).toEqual({ rendered: null, tries: [{ rendered: null }] });
 });

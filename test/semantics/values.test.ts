@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../helpers/database.ts';
-import { createTestEngine, dagOf, TEST_VAULT } from '../helpers/engine.ts';
+import { createTestEngine, dagOf, TEST_VAULT, work } from '../helpers/engine.ts';
 
 const database = await createTestDatabase();
 const { pool } = database;
@@ -80,5 +80,69 @@ describe('a dispatch', () => {
     const { variables, unreadable } = await dispatchOf({ variables: ['broken', 'region'] });
     expect(variables).toEqual({ region: 'eu' });
     expect(unreadable).toEqual({ 'variable broken': expect.stringContaining('cannot be read') as string });
+  });
+});
+
+describe('the newest success before a run', () => {
+  it('is told to a task whose templates ask for it, and to no other', async () => {
+    const { dagId } = await engine.deploy(
+      dagOf('follows', { asks: { command: 'echo {{ prev_data_interval_end_success }}' }, silent: [] }),
+    );
+    const day = (n: number) => new Date(Date.UTC(2026, 0, n));
+    const run = (n: number) => ({
+      dagId,
+      kind: 'manual' as const,
+      logicalDate: day(n),
+      intervalStart: day(n),
+      intervalEnd: day(n + 1),
+    });
+    const workerId = await engine.worker();
+    const seen: { [task: string]: unknown } = {};
+    for (const n of [1, 3, 2]) {
+      await engine.createRuns([run(n)]);
+      await work(engine, workerId, (dispatch) => {
+        seen[`${dispatch.taskId} ${n}`] = dispatch.previousSuccess?.dataIntervalEnd ?? null;
+        return n === 3 ? 'failed' : 'success';
+      });
+    }
+    await engine.createRuns([run(5)]);
+    await work(engine, workerId, (dispatch) => {
+      seen[`${dispatch.taskId} 5`] = dispatch.previousSuccess?.dataIntervalEnd ?? null;
+      return 'success';
+    });
+    expect(seen).toMatchObject({
+      'asks 1': null,
+      'asks 3': day(2).toISOString(),
+      'asks 2': day(2).toISOString(),
+      'asks 5': day(3).toISOString(),
+      'silent 5': null,
+    });
+  });
+});
+
+describe('what the templates of a try came to', () => {
+  it('is kept for each try, and none for a task without templates', async () => {
+    const { dagId } = await engine.deploy(dagOf('kept', { t: { command: 'echo {{ ds }}', retries: 1 }, plain: [] }));
+    const [created] = await engine.createRuns([{ dagId, kind: 'manual' }]);
+    const workerId = await engine.worker();
+    await work(engine, workerId, (dispatch) => {
+      if (dispatch.taskId === 'plain') return 'success';
+      const rendered = { command: `echo try ${dispatch.tryNumber}` };
+      return { outcome: dispatch.tryNumber === 1 ? 'failed' : 'success', rendered };
+    });
+    await engine.wakeTasks([{ runId: created!.runId, taskIndex: 0, mapIndex: -1 }]);
+    await work(engine, workerId, (dispatch) => ({ rendered: { command: `echo try ${dispatch.tryNumber}` } }));
+    const { rows } = await pool.query(
+      `select y.task_index, y.try_number, r.fields from task_try y
+       left join task_rendered r on r.run_id = y.run_id and r.dispatch_id = y.dispatch_id
+       where y.run_id = $1 order by y.task_index, y.try_number`,
+      [created!.runId],
+    );
+    expect(rows).toEqual([
+      { task_index: 0, try_number: 1, fields: { command: 'echo try 1' } },
+      { task_index: 0, try_number: 2, fields: { command: 'echo try 2' } },
+      { task_index: 1, try_number: 1, fields: null },
+    ]);
+    expect(engine.errors).toEqual([]);
   });
 });
