@@ -12,6 +12,7 @@ import { loadDagFile } from '#server/bundles/load-dag-file.ts';
 import { createLogger } from '#server/log.ts';
 import { createSupervisorClient, type SupervisorClient } from '#server/runner/supervisor-client.ts';
 import { startScheduler } from '#server/scheduler/scheduler.ts';
+import { startTriggerer } from '#server/triggerer/triggerer.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker, type Worker } from '#server/worker/worker.ts';
 import type { Json } from '#sdk/protocol.ts';
@@ -27,6 +28,7 @@ let home: string;
 let engine: TestEngine;
 let listener: Listener;
 let scheduler: { stop(): Promise<void> };
+let triggerer: { stop(): Promise<void> };
 let supervisor: SupervisorClient;
 let worker: Worker;
 afterEach(() => checkRuns(database));
@@ -39,6 +41,17 @@ beforeAll(async () => {
   const fail = (error: unknown) => engine.errors.push(error);
   const log = createLogger({ level: 'error', format: 'text' });
   scheduler = startScheduler({ db: database.db, pool: database.pool, engine, listener, log, onError: fail });
+  triggerer = await startTriggerer({
+    db: database.db,
+    pool: database.pool,
+    engine,
+    listener,
+    log,
+    vault: null,
+    name: 'triggerer',
+    version: 'test',
+    onError: fail,
+  });
   const cache = createBundleCache({
     dir: join(home, 'bundles'),
     fetch: async (hash) => {
@@ -77,6 +90,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker.stop(1000);
   await supervisor.stop();
+  await triggerer.stop();
   await scheduler.stop();
   await listener.stop();
   await engine.stop();
@@ -123,6 +137,12 @@ test('etl_daily fills its warehouse', async () => {
   expect(new Set(Object.values(tasks)), [...logs.values()].join('')).toEqual(new Set(['success']));
   expect(run).toBe('success');
   expect([...logs.values()].join('')).toMatch(/airport_months is complete: \{.*"flights":/);
+}, 70_000);
+
+test('sensors waits for a moment, a file and a function', async () => {
+  const { run, tasks } = await runExample('sensors.ts');
+  expect(new Set(Object.values(tasks)), [...logs.values()].join('')).toEqual(new Set(['success']));
+  expect(run).toBe('success');
 }, 70_000);
 
 test('retry_and_rules shows every way to end', async () => {
