@@ -37,14 +37,7 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
   const standIns = spec.tasks.filter((task) => outside.has(task.taskId)).map(standInFor);
   const running = selected.map((task) => loosen(request.tryAll ? task : { ...task, retries: 0 }));
   return {
-    // The schedule would make runs of its own.
-    spec: {
-      ...spec,
-      schedule: null,
-      catchup: false,
-      pausedOnCreation: false,
-      tasks: [...running, ...standIns],
-    },
+    spec: alone({ ...spec, tasks: [...running, ...standIns] }),
     running,
     given,
     missing: missingInputs(selected, outside, given),
@@ -55,6 +48,17 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
     return task.upstream.some((taskId) => outside.has(taskId)) ? { ...task, triggerRule: 'all_done' } : task;
   }
 }
+
+/** Nothing makes runs of its own, and nobody is told of a run that is only tried. */
+export const alone = (spec: DagSpec): DagSpec => ({
+  ...spec,
+  schedule: null,
+  catchup: false,
+  pausedOnCreation: false,
+  notify: [],
+  deadline: [],
+  tasks: spec.tasks.map((task) => ({ ...task, notify: [] })),
+});
 
 function selectTasks(spec: DagSpec, taskId: string, withUpstream: boolean): TaskSpec[] {
   const byId = new Map(spec.tasks.map((task) => [task.taskId, task]));

@@ -17,12 +17,12 @@ import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
 import { readValues, storeValues, type TrialValues } from './load-values.ts';
 import { giveResults } from './give-results.ts';
 import { createLiveOutput } from './live-output.ts';
-import { planIssues, planTrial, type Trial } from './plan-trial.ts';
+import { alone, planIssues, planTrial, type Trial } from './plan-trial.ts';
 import { createRunBoard, type RunBoard } from './run-board.ts';
 import { createRunFeed } from './run-feed.ts';
 import { summarise } from './summary.ts';
 import { createJsonOutput, createTextOutput, type TrialOutput } from './trial-output.ts';
-import { openTrialCore, openTrialWorker } from './trial-service.ts';
+import { openTrialCore, openPools, openTrialWorker } from './trial-service.ts';
 import { watchRun } from './watch-run.ts';
 
 export interface TrialOptions {
@@ -154,6 +154,7 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   context.shutdown.add('given results', await giveResults(engine, trial.given, onError));
 
   await storeValues(core, prepared.values);
+  await openPools(core, specs);
   const startedAt = performance.now();
   runId = await startRun(core, prepared);
   const { signal } = context.shutdown;
@@ -189,7 +190,7 @@ function sourcePaths(bundles: string, file: string): (text: string) => string {
 
 async function startRun({ db, engine }: Core, { dag, others, trial, conf, logicalDate }: Prepared): Promise<number> {
   const deploy = (spec: DagSpec, { bundle }: LoadedDag) => deployDag(db, { spec, bundle, actor: 'test' });
-  for (const other of others) await deploy({ ...other.spec, schedule: null, pausedOnCreation: false }, other);
+  for (const other of others) await deploy(alone(other.spec), other);
   // What a service limits is not what a trial is about
   const pools = new Set([trial, ...others].flatMap(({ spec }) => spec.tasks.flatMap((task) => task.pool ?? [])));
   for (const name of pools)

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { startFromTemplate } from '#db/embedded-template.ts';
 import { appendLogChunks } from '#db/queries/log.ts';
+import { createPool } from '#db/queries/pools.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { ensureWarehouse } from '#db/warehouse.ts';
+import type { DagSpec } from '#sdk/dag-spec.ts';
 import type { LogChunk } from '#sdk/protocol.ts';
 import { createDirectWorkerApi } from '../../worker/direct-worker-api.ts';
 import { CommandError } from '../command-error.ts';
@@ -45,6 +47,16 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   await listener.start();
   await openScheduler(core, context);
   return core;
+}
+
+/** A run alone has nobody to share with. */
+const MANY_SLOTS = 1_000_000;
+
+/** The pools that tasks name: of those of the service nothing is known here. */
+export async function openPools({ db }: Core, specs: readonly DagSpec[]): Promise<void> {
+  const names = new Set(specs.flatMap((spec) => spec.tasks.flatMap((task) => task.pool ?? [])));
+  for (const name of names)
+    await createPool(db, { name, slots: MANY_SLOTS, includeDeferred: false, description: null }, 'test');
 }
 
 export interface TrialWorkerOptions {

@@ -137,6 +137,25 @@ describe('millrace test', { timeout: 90_000 }, () => {
     expect(await test(file('values.yaml'), ...args)).toMatchObject({ code: 1, stderr: expect.stringMatching(/mart/) });
   });
 
+  it('runs mapped tasks and tasks of pools that only the service knows, and notifies nobody', async () => {
+    writeFileSync(
+      file('mapped.yaml'),
+      `dagId: mapped
+notify: [{ on: failure, to: { connection: nowhere } }]
+tasks:
+  - taskId: each
+    kind: bash
+    pool: warehouse
+    command: '[ "$N" != 2 ]'
+    map: { over: { kind: product, axes: { N: { kind: literal, items: [1, 2, 3] } } } }
+  - { taskId: last, kind: empty, upstream: each, triggerRule: all_done }
+`,
+    );
+    const ended = await test(file('mapped.yaml'));
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/mapped success in \S+ s: 3 success, 1 failed\n✗ each\[1\]: exit_code 1\n/);
+  });
+
   it('says what is wrong with the call before anything runs', async () => {
     expect(await test(file('sales.ts'))).toMatchObject({
       code: 1,
