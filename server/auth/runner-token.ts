@@ -16,24 +16,35 @@ interface Claims {
   exp: number;
 }
 
-export function createRunnerTokens(secretKey: Buffer, now: () => number = Date.now): RunnerTokens {
-  // A key of its own: the same secret also protects what is stored
-  const key = Buffer.from(hkdfSync('sha256', secretKey, '', 'runner tokens', 32));
-  const signatureOf = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
+/** A key of its own: the same secret also protects what is stored. */
+const signingKey = (secretKey: Buffer): Buffer => Buffer.from(hkdfSync('sha256', secretKey, '', 'runner tokens', 32));
+const signatureOf = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** Signs with the secret key; tokens of the former ones, which runners still hold, are good too. */
+export function createRunnerTokens(
+  secretKey: Buffer,
+  now: () => number = Date.now,
+  oldSecretKeys: readonly Buffer[] = [],
+): RunnerTokens {
+  const key = signingKey(secretKey);
+  const keys = [key, ...oldSecretKeys.map(signingKey)];
 
   return {
     sign(dispatchId, seconds) {
       const claims: Claims = { sub: dispatchId, aud: AUDIENCE, exp: Math.floor(now() / 1000 + seconds) };
       const text = `${HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
-      return `${text}.${signatureOf(text).toString('base64url')}`;
+      return `${text}.${signatureOf(key, text).toString('base64url')}`;
     },
     verify(token) {
       const [header, payload, signature, ...rest] = token.split('.');
       // The one header that we write: no other algorithm is ever looked at
       if (header !== HEADER || !payload || !signature || rest.length > 0) return null;
       const given = Buffer.from(signature, 'base64url');
-      const expected = signatureOf(`${header}.${payload}`);
-      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
+      const isOurs = keys.some((each) => {
+        const expected = signatureOf(each, `${header}.${payload}`);
+        return given.length === expected.length && timingSafeEqual(given, expected);
+      });
+      if (!isOurs) return null;
       const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims;
       if (claims.aud !== AUDIENCE || claims.exp * 1000 <= now()) return null;
       return { dispatchId: claims.sub, expiresAt: new Date(claims.exp * 1000) };

@@ -34,6 +34,8 @@ export interface AppDeps {
   log: Logger;
   /** 32 bytes: signs the tokens of runners. */
   secretKey: Buffer;
+  /** Former ones: tokens of tasks that still run are signed with them. */
+  oldSecretKeys?: readonly Buffer[];
   vault: Vault;
   version: string;
   /** Folder of the built page. */
@@ -96,7 +98,7 @@ function createParts(deps: AppDeps) {
   const { db, pool, engine, listener, log, publicUrl = null, version } = deps;
   const isSecure = publicUrl?.startsWith('https:') ?? false;
   const cookie = createSessionCookie(isSecure);
-  const runnerTokens = createRunnerTokens(deps.secretKey);
+  const runnerTokens = createRunnerTokens(deps.secretKey, Date.now, deps.oldSecretKeys);
   const authenticator = createAuthenticator({ db, listener, runnerTokens });
   const watch = createAccessWatch({ authenticator, listener, log });
   const limits = deps.eventLimits;

@@ -16,6 +16,7 @@ export async function openHttp(core: Core, secretKey: Buffer, context: RoleConte
     engine: core.engine,
     log,
     secretKey,
+    oldSecretKeys: config.oldSecretKeys,
     vault: core.vault,
     version: version(),
     webRoot: packageFile('web/dist'),
