@@ -198,11 +198,13 @@ function rules<T extends TaskNotifyRule>(
     schema: fieldsSchema(fields),
     read(value, path, report) {
       if (!isPlainObject(value)) report(path(), `${show(value)} is not a rule. Write { on: ['failure'], to: … }.`);
-      const rule = read(isPlainObject(value) ? value : { on: [], to: [] }, path(), report) as unknown as T;
+      const given = read(isPlainObject(value) ? value : { on: [], to: [] }, path(), report) as unknown as T;
+      // What is missing has been reported; the rest is to be checked all the same
+      const rule = { ...given, on: given.on ?? [], to: given.to ?? [] };
       if (rule.on.includes('slow') && rule.slowAfter === null)
         report(`${path()}.slowAfter`, `'slow' needs a time after which it is: slowAfter: '30m'.`);
-      if (rule.on.length === 0) report(`${path()}.on`, `On what? One or more of ${NOTIFY_EVENTS.join(', ')}.`);
-      if (rule.to.length === 0) report(`${path()}.to`, 'Nobody is named to tell.');
+      if (given.on?.length === 0) report(`${path()}.on`, `On what? One or more of ${NOTIFY_EVENTS.join(', ')}.`);
+      if (given.to?.length === 0) report(`${path()}.to`, 'Nobody is named to tell.');
       check(rule, path(), report);
       return rule;
     },
