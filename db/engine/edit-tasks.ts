@@ -1,13 +1,12 @@
 /** Clearing and marking: a person's hand on the tasks of a run. */
 import type pg from 'pg';
 import type { RunState, TaskState } from '#sdk/states.ts';
-import { ADMIT_TASKS } from '#db/queries/task-transitions/admit-tasks.ts';
-import { APPLY_EDIT } from '#db/queries/task-transitions/apply-edit.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
-import { editRun, keyOf, type EditAction, type Instance, type RunEdit } from './edit-run.ts';
+import { editRun, keyOf, type EditAction, type RunEdit } from './edit-run.ts';
 import { loadInstances, loadTriesSpent } from './load-instances.ts';
 import { selectInstances } from './select-instances.ts';
 import type { Versions } from './versions.ts';
+import { writeEdit } from './write-edit.ts';
 
 export interface EditRequest {
   runId: number;
@@ -62,7 +61,13 @@ export async function editTasks(
     if (!isRefused && !request.dryRun && targets.size > 0) {
       const triesSpent = await loadTriesSpent(client, runId, [...dag.flow.members.values()]);
       const edit = editRun({ dag, before: instances, targets, action: request.action, triesSpent });
-      await apply(client, before, edit, targets, request);
+      await writeEdit(client, edit, {
+        runId,
+        targets,
+        runState: runStateAfter(before, edit.totals),
+        actor: request.actor,
+        cause: request.action === 'clear' ? 'cancelled' : 'marked',
+      });
     }
     await client.query('commit');
     if (isRefused) return before === undefined ? 'not_found' : 'not_started';
@@ -88,43 +93,4 @@ async function runState(client: pg.PoolClient, runId: number): Promise<RunState 
 function runStateAfter(before: RunState, totals: RunEdit['totals']): RunState {
   if (totals.remaining > 0) return before === 'running' ? 'running' : 'queued';
   return totals.failedLeaves > 0 ? 'failed' : 'success';
-}
-
-async function apply(
-  client: pg.PoolClient,
-  before: RunState,
-  edit: RunEdit,
-  targets: ReadonlySet<string>,
-  request: EditRequest,
-): Promise<void> {
-  const { totals } = edit;
-  const { runId } = request;
-  const removed = edit.removed.map((instance): Instance => ({ ...instance, state: 'removed' }));
-  const rows = [...edit.changed, ...removed];
-  const column = <T>(pick: (instance: Instance) => T): T[] => rows.map(pick);
-  await client.query({
-    ...APPLY_EDIT,
-    values: [
-      runId,
-      column((instance) => instance.taskIndex),
-      column((instance) => instance.mapIndex),
-      column((instance) => instance.state),
-      column((instance) => instance.tryNumber),
-      column((instance) => instance.maxTries),
-      column((instance) => instance.counts.total),
-      column((instance) => instance.counts.success),
-      column((instance) => instance.counts.failed),
-      column((instance) => instance.counts.upstreamFailed),
-      column((instance) => instance.counts.skipped),
-      column((instance) => targets.has(keyOf(instance)) || instance.state === 'removed'),
-      column((instance) => edit.made.has(instance)),
-      totals.remaining,
-      totals.active,
-      totals.failedLeaves,
-      runStateAfter(before, totals),
-      request.actor,
-      request.action === 'clear' ? 'cancelled' : 'marked',
-    ],
-  });
-  await client.query({ ...ADMIT_TASKS, values: [[runId]] });
 }

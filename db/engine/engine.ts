@@ -5,13 +5,14 @@ import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
-import { endRun, type EndRunRequest, type EndRunResult } from '#db/queries/task-transitions/end-run.ts';
+import type { EndRunRequest, EndRunResult } from '#db/queries/task-transitions/end-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { createAdmittance } from './admittance.ts';
 import { createConnections } from './connections.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
+import { endRun } from './end-run.ts';
 import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
 import { endSuperseded } from './end-superseded.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -118,7 +119,8 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
   };
 
   const end = async (request: EndRunRequest) => {
-    const result = await endRun(pool, request);
+    await versions.loadRuns([request.runId]);
+    const result = await endRun(pool, versions.ofRun(request.runId), request);
     if (result === 'ended') await Promise.all([admittance.tidy([request.runId]), startWaitingRuns(request.runId)]);
     return result;
   };
@@ -155,7 +157,8 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
     endRun: end,
     async cancelRun(runId, actor) {
       const reason = `The run was cancelled by ${actor}`;
-      const result = await end({ runId, as: 'cancelled', rest: 'cancelled', actor, cause: 'cancelled', reason });
+      const how = { as: 'cancelled', rest: 'cancelled', cause: 'cancelled', atOnce: true } as const;
+      const result = await end({ ...how, runId, actor, reason });
       return result === 'not_found' || result === 'finished' ? result : 'cancelled';
     },
     async editTasks(request) {

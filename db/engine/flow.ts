@@ -13,6 +13,7 @@ export interface Flow {
   leaf: Uint8Array;
   /** Per setup: what must not run when it has not succeeded; null: it is no setup. */
   setupScope: readonly (Int32Array | null)[];
+  hasTeardowns: boolean;
   /** The setups that a task needs, by its index. */
   setupsOf: ReadonlyMap<number, readonly number[]>;
 }
@@ -33,6 +34,7 @@ export function readFlow(spec: Pick<DagSpec, 'tasks' | 'groups'>, graph: DagGrap
     unitOf,
     leaf: leaves(tasks, graph),
     setupScope,
+    hasTeardowns: tasks.some(({ teardown }) => teardown !== null),
     setupsOf,
   };
 }

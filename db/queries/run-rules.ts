@@ -141,7 +141,7 @@ export interface OverdueRun {
 export async function overdueRuns(db: Db, limit: number): Promise<OverdueRun[]> {
   const { rows } = await sql<{ id: number; seconds: number }>`
     select r.id, v.run_timeout as seconds from dag_run r join dag_version v on v.id = r.version_id
-    where r.state = 'running' and r.timeout_at <= clock_timestamp() order by r.timeout_at limit ${limit}`.execute(db);
+    where r.state = 'running' and r.end_as is null and r.timeout_at <= clock_timestamp() order by r.timeout_at limit ${limit}`.execute(db);
   return rows.map((row) => ({ runId: row.id, seconds: row.seconds }));
 }
 
@@ -149,6 +149,6 @@ export async function overdueRuns(db: Db, limit: number): Promise<OverdueRun[]> 
 export async function millisecondsToTimeout(db: Db): Promise<number | null> {
   const { rows } = await sql<{ ms: number | null }>`
     select (extract(epoch from min(timeout_at) - clock_timestamp()) * 1000)::float8 as ms
-    from dag_run where state = 'running' and timeout_at is not null`.execute(db);
+    from dag_run where state = 'running' and end_as is null and timeout_at is not null`.execute(db);
   return rows[0]?.ms ?? null;
 }

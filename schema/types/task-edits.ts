@@ -7,6 +7,7 @@ import { formatTaskKey } from '../task-key.ts';
 import { DagRunNode, requireDagRun } from './dag-run.ts';
 import { TaskInstanceNode } from './task-instance.ts';
 
+const mapIndexes = z.array(z.int().min(0)).min(1).max(10_000);
 const taskIds = z.array(z.string().min(1).max(200)).min(1).max(10_000);
 
 const ClearTasksInput = builder.inputType('ClearTasksInput', {
@@ -14,6 +15,10 @@ const ClearTasksInput = builder.inputType('ClearTasksInput', {
   fields: (t) => ({
     runId: t.id({ required: true, description: 'The run’s bare or global id.' }),
     taskIds: t.stringList({ description: 'Names of the tasks; all of the run when absent.', validate: taskIds }),
+    mapIndexes: t.intList({
+      description: 'Only these instances of the mapped tasks named, and of what follows with them; all when absent.',
+      validate: mapIndexes,
+    }),
     upstream: t.boolean({ defaultValue: false, description: 'And all that they depend on.' }),
     downstream: t.boolean({ defaultValue: false, description: 'And all that depends on them.' }),
     onlyFailed: t.boolean({ defaultValue: false, description: 'Of these only what failed, or whose upstream failed.' }),
@@ -35,6 +40,10 @@ const MarkTasksInput = builder.inputType('MarkTasksInput', {
   fields: (t) => ({
     runId: t.id({ required: true, description: 'The run’s bare or global id.' }),
     taskIds: t.stringList({ required: true, description: 'Names of the tasks.', validate: taskIds }),
+    mapIndexes: t.intList({
+      description: 'Only these instances of the mapped tasks named, and of what follows with them; all when absent.',
+      validate: mapIndexes,
+    }),
     state: t.field({ type: MarkStateEnum, required: true, description: 'What they are taken for.' }),
     upstream: t.boolean({ defaultValue: false, description: 'And all that they depend on.' }),
     downstream: t.boolean({ defaultValue: false, description: 'And all that depends on them.' }),
@@ -66,6 +75,7 @@ const EditedTasks = builder.objectRef<Edited>('EditedTasks').implement({
 interface Selection {
   runId: string;
   taskIds?: string[] | null | undefined;
+  mapIndexes?: number[] | null | undefined;
   upstream?: boolean | null | undefined;
   downstream?: boolean | null | undefined;
   onlyFailed?: boolean | null | undefined;
@@ -82,6 +92,7 @@ async function edit(
     runId,
     action,
     taskIds: input.taskIds ?? null,
+    mapIndexes: input.mapIndexes ?? null,
     upstream: input.upstream ?? false,
     downstream: input.downstream ?? false,
     onlyFailed: input.onlyFailed ?? false,

@@ -100,7 +100,7 @@ function runProblems({ run, spec, events, instances }: RunRecord, replayed: Repl
       ? []
       : [`the run's ${field} is ${kept[field as keyof typeof expected]}, should be ${value}`],
   );
-  const outcome = expected.failed_leaves > 0 ? 'failed' : 'success';
+  const outcome = run.end_as ?? (expected.failed_leaves > 0 ? 'failed' : 'success');
   if (expected.hasEnded && !replayed.endedEarly && run.state !== outcome)
     problems.push(`the run ended as ${run.state}, its leaves say ${outcome}`);
   return problems;

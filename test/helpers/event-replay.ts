@@ -19,6 +19,7 @@ const BY_HAND: readonly TaskState[] = [
   'failed',
   'skipped',
   'upstream_failed',
+  'cancelled',
   'removed',
 ];
 

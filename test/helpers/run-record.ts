@@ -12,6 +12,7 @@ export interface RunRecord {
     remaining: number;
     active: number;
     failed_leaves: number;
+    end_as: RunState | null;
     event_seq: number;
     max_active_tasks: number;
     max_active_runs: number;
@@ -91,7 +92,7 @@ const list = (columns: string, from: string, order: string) =>
   `(select coalesce(json_agg(x order by ${order}), '[]') from (select ${columns} from ${from}) x)`;
 
 const LOAD = `
-select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'remaining', r.remaining, 'active', r.active, 'failed_leaves', r.failed_leaves,
+select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'remaining', r.remaining, 'active', r.active, 'failed_leaves', r.failed_leaves, 'end_as', r.end_as,
     'event_seq', r.event_seq, 'max_active_tasks', r.max_active_tasks, 'max_active_runs', d.max_active_runs,
     'started', ${micros('r.started_at')}, 'ended', ${micros('r.ended_at')}) as run,
   v.spec,

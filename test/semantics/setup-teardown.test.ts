@@ -1,9 +1,10 @@
 /** What is made ready before work and cleaned up after it. Semantics: Airflow's setup and teardown tasks. */
 import { describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../helpers/database.ts';
+import { reportOf } from '../helpers/engine.ts';
 import { createSemantics } from '../helpers/semantics.ts';
 
-const { run, deploy, start, work, engine, given } = await createSemantics(await createTestDatabase());
+const { run, deploy, start, work, engine, workerId, given } = await createSemantics(await createTestDatabase());
 
 const teardown = { setups: ['up'], failsRun: false };
 const tasks = {
@@ -92,5 +93,50 @@ describe('a setup', () => {
     await engine.editTasks({ runId, action: 'clear', taskIds: ['work'], actor: 'ann' });
     expect(await work(runId)).toEqual({ run: 'success', up: 'success', work: 'success', down: 'success' });
     expect(['up', 'work', 'down'].map((task) => given(task).tryNumber)).toEqual([2, 2, 2]);
+  });
+});
+
+describe('a run that is ended early', () => {
+  async function midWork() {
+    const runId = await start(await deploy({ ...tasks, later: ['work'] }));
+    const claim = () => engine.claim({ workerId, queues: ['default'], limit: 10 });
+    const [up] = await claim();
+    await engine.report({ workerId, reports: [reportOf(up!)] });
+    await claim();
+    return runId;
+  }
+
+  it('still cleans up what was set up, then it is what it was ended as', async () => {
+    const runId = await midWork();
+    await engine.cancelRun(runId, 'ann');
+    expect(await work(runId)).toEqual({
+      run: 'cancelled',
+      up: 'success',
+      work: 'cancelled',
+      down: 'success',
+      later: 'cancelled',
+    });
+  });
+
+  it('does not clean up any more when it is cancelled once more', async () => {
+    const runId = await midWork();
+    await engine.cancelRun(runId, 'ann');
+    await engine.cancelRun(runId, 'ann');
+    expect(await work(runId)).toMatchObject({ run: 'cancelled', down: 'cancelled' });
+  });
+
+  it('by its time limit fails, skips the rest and cleans up', async () => {
+    const runId = await midWork();
+    const how = { as: 'failed', rest: 'skipped', cause: 'run_timeout', actor: 'scheduler', reason: 'Too long.' } as const;
+    await engine.endRun({ runId, ...how });
+    await engine.endRun({ runId, ...how });
+    expect(await work(runId)).toMatchObject({ run: 'failed', work: 'skipped', down: 'success', later: 'skipped' });
+  });
+
+  it('has nothing to clean up when its setup has not succeeded', async () => {
+    const runId = await start(await deploy(tasks));
+    await engine.claim({ workerId, queues: ['default'], limit: 10 });
+    await engine.cancelRun(runId, 'ann');
+    expect(await work(runId)).toMatchObject({ run: 'cancelled', up: 'cancelled', down: 'cancelled' });
   });
 });

@@ -1,7 +1,5 @@
-import type pg from 'pg';
 import type { TaskCause } from '#sdk/states.ts';
 import { endWaits } from './end-waits.ts';
-import { LOCK_RUNS } from './lock-runs.ts';
 import type { Statement } from './statement.ts';
 
 export interface EndRunRequest {
@@ -16,6 +14,8 @@ export interface EndRunRequest {
   reason: string;
   /** Only if this is still so when the run is locked: a person may have cleared it meanwhile. */
   provided?: 'overdue' | { failed: { taskIndex: number; mapIndex: number } };
+  /** Also what is left to clean up in a run that is ending already. */
+  atOnce?: boolean;
 }
 
 /** `changed`: what was provided is not so any more. */
@@ -57,41 +57,22 @@ notify as materialized (
 select (select count(*) from notify)`,
 };
 
-/** Ends a run at once, whatever its tasks are at. */
-export async function endRun(pool: pg.Pool, request: EndRunRequest): Promise<EndRunResult> {
-  const { runId, as, rest, actor, cause, reason } = request;
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    await client.query({ ...LOCK_RUNS, values: [[runId]] });
-    const { rows } = await client.query<{ state: string }>(`select state from dag_run where id = $1`, [runId]);
-    const state = rows[0]?.state;
-    const live = state === 'queued' || state === 'running';
-    const holds = live && (await isStillSo(client, request));
-    if (holds) await client.query({ ...END_RUN, values: [runId, as, rest, actor, cause, reason] });
-    await client.query('commit');
-    if (live) return holds ? 'ended' : 'changed';
-    return state === undefined ? 'not_found' : 'finished';
-  } catch (error) {
-    // Fails where the connection has: what broke first is what to tell
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
-}
+/** What a locked run becomes when what still runs of it has ended. $1 run $2 state $3 why */
+export const SET_END: Statement = {
+  name: 'set_end',
+  text: `update dag_run set end_as = $2::run_state, end_reason = $3 where id = $1`,
+};
 
-async function isStillSo(client: pg.PoolClient, { runId, provided }: EndRunRequest): Promise<boolean> {
-  if (provided === undefined) return true;
-  const { rowCount } =
-    provided === 'overdue'
-      ? await client.query(
-          `select from dag_run where id = $1 and state = 'running' and timeout_at <= clock_timestamp()`,
-          [runId],
-        )
-      : await client.query(
-          `select from task_instance where run_id = $1 and task_index = $2 and map_index = $3 and state = 'failed'`,
-          [runId, provided.failed.taskIndex, provided.failed.mapIndex],
-        );
-  return rowCount === 1;
-}
+/** State and pending end of a locked run. $1 run */
+export const READ_END: Statement = { name: 'read_end', text: `select state, end_as from dag_run where id = $1` };
+
+export const OVERDUE_RUN: Statement = {
+  name: 'overdue_run',
+  text: `select from dag_run where id = $1 and state = 'running' and timeout_at <= clock_timestamp()`,
+};
+
+/** $1 run $2 task $3 map */
+export const FAILED_TASK: Statement = {
+  name: 'failed_task',
+  text: `select from task_instance where run_id = $1 and task_index = $2 and map_index = $3 and state = 'failed'`,
+};
