@@ -30,5 +30,7 @@ export interface EventStreams {
   events(filter: EventFilter, after: string | null): Promise<AsyncIterable<StreamItem>>;
   /** Follows one try until its log is complete; null: the newest try. */
   taskLog(task: TaskKey, tryNumber: number | null, after: number): Promise<AsyncIterable<LogPage>>;
+  /** A message at once, and one each time the backfill or bulk job of this name (`backfill 7`) has moved. */
+  jobChanges(name: string): Promise<AsyncIterable<{ at: Date }>>;
   workAvailable(worker: { id: number; queues: readonly string[] }): Promise<AsyncIterable<WorkSignal>>;
 }

@@ -5,6 +5,8 @@ import './types/viewer.ts';
 import './types/access.ts';
 import './types/api-token.ts';
 import './types/approval.ts';
+import './types/backfill.ts';
+import './types/backfill-changes.ts';
 import './types/connection.ts';
 import './types/dag.ts';
 import './types/dag-changes.ts';

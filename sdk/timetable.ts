@@ -56,6 +56,25 @@ export function upcomingRuns(timing: Timing, first: NextRun | null, count: numbe
   return runs;
 }
 
+/**
+ * The runs whose logical dates lie from `from` to `to`, both included, oldest first; one more than `most` when there are more. Looks at
+ * the schedule alone: neither startDate nor endDate nor catchup keeps a person from asking for a date.
+ */
+export function runsBetween(timing: Timing, from: Date, to: Date, most: number): NextRun[] {
+  const schedule = timeScheduleOf(timing.schedule);
+  if (!schedule || schedule.kind === 'once' || schedule.kind === 'continuous') return [];
+  const slots = slotsOf(schedule, timing.timezone, timing.startDate === null ? null : Date.parse(timing.startDate));
+  const runs: NextRun[] = [];
+  let slot = slots.after(from.getTime() - 1);
+  while (slot !== null && slot <= to.getTime() && runs.length <= most) {
+    const next: number | null = slots.after(slot);
+    const end = timing.dataIntervals ? next : slot;
+    if (end !== null) runs.push(runOf(end, slot, slot, end));
+    slot = next;
+  }
+  return runs;
+}
+
 const newestOr = (next: number | null, newest: number | null): number | null =>
   next === null || newest === null ? next : Math.max(next, newest);
 

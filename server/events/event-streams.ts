@@ -11,6 +11,7 @@ import { createDagNames } from './dag-names.ts';
 import { DAG_CHANGES, filterGroup, type Group } from './event-groups.ts';
 import { createEventTail } from './event-tail.ts';
 import { logEvents, readStart } from './log-events.ts';
+import { createJobChanges } from './job-changes.ts';
 import { createLogWakeUps } from './log-wake-ups.ts';
 import { runEvents, type EventLimits } from './run-events.ts';
 import { createStream } from './stream.ts';
@@ -39,6 +40,7 @@ export function createEventStreams({
   const tail = createEventTail({ db, listener, dagNames, log });
   const wakeUps = createLogWakeUps(listener);
   const work = createWorkSignals(listener);
+  const jobs = createJobChanges(listener);
 
   const openLog = async (group: Group, after: string | null): Promise<AsyncIterableIterator<StreamItem>> => {
     const start = await readStart(db, after);
@@ -62,10 +64,12 @@ export function createEventStreams({
       return createStream(stopped.signal, (signal) => taskLog(deps, { task, tryNumber, after }, signal));
     },
     workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),
+    jobChanges: async (name) => createStream(stopped.signal, (signal) => jobs.stream(name, signal)),
     async stop() {
       stopped.abort();
       wakeUps.stop();
       work.stop();
+      jobs.stop();
       await tail.stop();
     },
   };

@@ -10,6 +10,7 @@ import { expireLeases } from './expire-leases.ts';
 import { startLoop } from './loop.ts';
 import { reviewRuns } from './review-runs.ts';
 import { reviewContinuousDags, startRunRules } from './run-rules.ts';
+import { runBackfills } from './run-backfills.ts';
 import { timeOutRuns } from './time-out-runs.ts';
 import { wakeGates } from './wake-gates.ts';
 import { wakeRetries } from './wake-retries.ts';
@@ -62,6 +63,12 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     onError,
     pass: () => wakeGates(pool, engine),
   });
+  const backfills = startLoop({
+    name: 'run backfills',
+    mostMs: 10 * SECOND,
+    onError,
+    pass: async () => ((await runBackfills(db, engine)) ? 0 : 10 * SECOND),
+  });
   const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
 
@@ -70,17 +77,24 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     retries.wake();
     timeouts.wake();
     gates.wake();
+    backfills.wake();
   };
   const wakeAll = () => {
     wake();
     review.wake();
   };
-  const off = [listener.on('millrace_schedule', wake), listener.onResync(wakeAll)];
+  const off = [
+    listener.on('millrace_schedule', wake),
+    listener.on('millrace_job', () => backfills.wake()),
+    listener.onResync(wakeAll),
+  ];
 
   return {
     async stop() {
       for (const stop of off) stop();
-      await Promise.all([due, retries, gates, timeouts, rules, review, leases, partitions].map((part) => part.stop()));
+      await Promise.all(
+        [due, retries, gates, timeouts, backfills, rules, review, leases, partitions].map((part) => part.stop()),
+      );
     },
   };
 }

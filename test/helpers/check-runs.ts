@@ -169,6 +169,8 @@ function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRe
 function tooManyRuns(records: RunRecord[], replays: Replay[]): string[] {
   const dags = new Map<number, { most: number; changes: { at: number; by: number }[] }>();
   records.forEach(({ run }, i) => {
+    // A backfill counts its own
+    if (run.kind === 'backfill') return;
     const dag = dags.get(run.dag_id) ?? { most: run.max_active_runs, changes: [] };
     dags.set(run.dag_id, dag);
     let running = false;

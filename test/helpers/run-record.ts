@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { DagSpec } from '../../sdk/dag-spec.ts';
 import type { Json } from '../../sdk/protocol.ts';
-import type { RunState, TaskState } from '../../sdk/states.ts';
+import type { RunKind, RunState, TaskState } from '../../sdk/states.ts';
 
 /** Everything that the database holds about one run, read in one snapshot. Times are microseconds. */
 export interface RunRecord {
@@ -9,6 +9,7 @@ export interface RunRecord {
     id: number;
     dag_id: number;
     state: RunState;
+    kind: RunKind;
     remaining: number;
     active: number;
     failed_leaves: number;
@@ -92,7 +93,7 @@ const list = (columns: string, from: string, order: string) =>
   `(select coalesce(json_agg(x order by ${order}), '[]') from (select ${columns} from ${from}) x)`;
 
 const LOAD = `
-select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'remaining', r.remaining, 'active', r.active, 'failed_leaves', r.failed_leaves, 'end_as', r.end_as,
+select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'kind', r.kind, 'remaining', r.remaining, 'active', r.active, 'failed_leaves', r.failed_leaves, 'end_as', r.end_as,
     'event_seq', r.event_seq, 'max_active_tasks', r.max_active_tasks, 'max_active_runs', d.max_active_runs,
     'started', ${micros('r.started_at')}, 'ended', ${micros('r.ended_at')}) as run,
   v.spec,

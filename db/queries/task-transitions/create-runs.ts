@@ -80,8 +80,10 @@ const RUNS_BY_KEY = `
           order by r.started_at desc limit 1) end nulls first, q.age`;
 
 /**
- * Chooses queued runs, oldest first, as far as max_active_runs lets them start, and locks them; a paused DAG starts none. Where runs
- * have keys, as many of each as its limit allows, in the order of the DAG's strategy. The DAGs are locked. START_RUNS, next in the transaction, reads the choice from a setting, and rows as they are under the locks.
+ * Chooses queued runs, oldest first, as far as max_active_runs lets them start, and locks them; a paused DAG starts none. Runs of a
+ * backfill start whenever it makes them: it counts them itself. Where runs have keys, as many of each as its limit allows, in the order
+ * of the DAG's strategy, whoever made them. The DAGs are locked. START_RUNS, next in the transaction, reads the choice from a setting,
+ * and rows as they are under the locks.
  * $1 dags $2 most runs to start
  */
 export const LOCK_QUEUED_RUNS: Statement = {
@@ -90,8 +92,11 @@ export const LOCK_QUEUED_RUNS: Statement = {
 with k as materialized (
   select r.id from dag d,
     lateral (select least($2, d.max_active_runs - (select count(*)::int from (
-      select from dag_run where dag_id = d.id and state = 'running' limit d.max_active_runs) a)) as room) m,
-    lateral (select id from dag_run where dag_id = d.id and state = 'queued' order by id limit greatest(m.room, 0) for update) r
+      select from dag_run where dag_id = d.id and state = 'running' and kind <> 'backfill' limit d.max_active_runs) a)) as room) m,
+    lateral (
+      (select id from dag_run where dag_id = d.id and state = 'queued' and kind <> 'backfill' order by id limit greatest(m.room, 0))
+      union all (select id from dag_run where dag_id = d.id and state = 'queued' and kind = 'backfill' order by id limit $2)) c,
+    lateral (select id from dag_run where id = c.id and state = 'queued' for update) r
   where d.id = any($1::bigint[]) and not d.paused and d.concurrency_limit is null
   union all
   select r.id from dag d,
