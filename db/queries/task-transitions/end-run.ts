@@ -68,7 +68,7 @@ export const READ_END: Statement = { name: 'read_end', text: `select state, end_
 
 export const OVERDUE_RUN: Statement = {
   name: 'overdue_run',
-  text: `select from dag_run where id = $1 and state = 'running' and timeout_at <= clock_timestamp()`,
+  text: `select from (select state, timeout_at from dag_run where id = $1 offset 0) r where state = 'running' and timeout_at <= clock_timestamp()`,
 };
 
 /** $1 run $2 task $3 map */
