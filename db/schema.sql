@@ -84,6 +84,66 @@ create table audit_event (
   constraint audit_event_pkey PRIMARY KEY (id)
 );
 
+create table backfill (
+  id bigint not null generated always as identity,
+  dag_id bigint not null,
+  version_id bigint not null,
+  from_date timestamp(3) with time zone not null,
+  to_date timestamp(3) with time zone not null,
+  reprocess text not null,
+  max_active_runs integer not null,
+  backwards boolean not null,
+  conf jsonb,
+  note text,
+  state text not null default 'running'::text,
+  created_by text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  ended_at timestamp(3) with time zone,
+  constraint backfill_max_active_runs_check CHECK ((max_active_runs > 0)),
+  constraint backfill_reprocess_check CHECK ((reprocess = ANY (ARRAY['none'::text, 'failed'::text, 'completed'::text]))),
+  constraint backfill_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'cancelled'::text, 'completed'::text]))),
+  constraint backfill_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint backfill_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
+  constraint backfill_pkey PRIMARY KEY (id)
+);
+
+create table backfill_date (
+  backfill_id bigint not null,
+  seq integer not null,
+  logical_date timestamp(3) with time zone not null,
+  interval_start timestamp(3) with time zone not null,
+  interval_end timestamp(3) with time zone not null,
+  run_id bigint,
+  outcome text,
+  constraint backfill_date_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE CASCADE,
+  constraint backfill_date_pkey PRIMARY KEY (backfill_id, seq)
+);
+
+create table bulk_job (
+  id bigint not null generated always as identity,
+  action text not null,
+  spec jsonb not null,
+  total integer not null,
+  state text not null default 'running'::text,
+  created_by text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  ended_at timestamp(3) with time zone,
+  constraint bulk_job_action_check CHECK ((action = ANY (ARRAY['clear'::text, 'mark'::text, 'cancel'::text]))),
+  constraint bulk_job_state_check CHECK ((state = ANY (ARRAY['running'::text, 'cancelled'::text, 'completed'::text]))),
+  constraint bulk_job_pkey PRIMARY KEY (id)
+);
+
+create table bulk_job_item (
+  job_id bigint not null,
+  seq integer not null,
+  run_id bigint not null,
+  outcome text,
+  message text,
+  constraint bulk_job_item_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'refused'::text, 'cancelled'::text]))),
+  constraint bulk_job_item_job_id_fkey FOREIGN KEY (job_id) REFERENCES bulk_job(id) ON DELETE CASCADE,
+  constraint bulk_job_item_pkey PRIMARY KEY (job_id, seq)
+);
+
 create table bundle (
   hash text not null,
   archive bytea not null,
@@ -321,6 +381,16 @@ create table map_item (
   name text,
   constraint map_item_pkey PRIMARY KEY (run_id, task_index, map_index)
 ) partition by RANGE (run_id);
+
+create table note (
+  run_id bigint not null,
+  task_index integer not null default '-1'::integer,
+  map_index integer not null default '-1'::integer,
+  text text not null,
+  updated_by text not null,
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint note_pkey PRIMARY KEY (run_id, task_index, map_index)
+);
 
 create table notification (
   id bigint not null generated always as identity,
@@ -562,6 +632,18 @@ create table xcom (
 
 -- indexes
 
+CREATE INDEX backfill_dag ON public.backfill USING btree (dag_id, id DESC);
+
+CREATE INDEX backfill_open ON public.backfill USING btree (id) WHERE (ended_at IS NULL);
+
+CREATE INDEX backfill_date_live ON public.backfill_date USING btree (backfill_id, seq) WHERE ((run_id IS NOT NULL) AND (outcome IS NULL));
+
+CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, seq) WHERE ((run_id IS NULL) AND (outcome IS NULL));
+
+CREATE INDEX bulk_job_open ON public.bulk_job USING btree (id) WHERE (ended_at IS NULL);
+
+CREATE INDEX bulk_job_item_open ON public.bulk_job_item USING btree (job_id, seq) WHERE (outcome IS NULL);
+
 CREATE INDEX dag_continuous ON public.dag USING btree (id) WHERE continuous;
 
 CREATE INDEX dag_due ON public.dag USING btree (next_run_at) WHERE ((next_run_at IS NOT NULL) AND (NOT paused) AND active);
@@ -577,6 +659,8 @@ CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, 
 CREATE INDEX dag_run_other_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE ((logical_date IS NOT NULL) AND (kind <> 'scheduled'::run_kind));
 
 CREATE INDEX dag_run_queued ON public.dag_run USING btree (dag_id, id) WHERE (state = 'queued'::run_state);
+
+CREATE INDEX dag_run_queued_backfill ON public.dag_run USING btree (dag_id, id) WHERE ((state = 'queued'::run_state) AND (kind = 'backfill'::run_kind));
 
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, id DESC);
 

@@ -57,6 +57,52 @@ export interface AuditEvent {
   object: string;
 }
 
+export interface Backfill {
+  backwards: boolean;
+  conf: Json | null;
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  dag_id: number;
+  ended_at: Timestamp | null;
+  from_date: Timestamp;
+  id: Generated<number>;
+  max_active_runs: number;
+  note: string | null;
+  reprocess: string;
+  state: Generated<string>;
+  to_date: Timestamp;
+  version_id: number;
+}
+
+export interface BackfillDate {
+  backfill_id: number;
+  interval_end: Timestamp;
+  interval_start: Timestamp;
+  logical_date: Timestamp;
+  outcome: string | null;
+  run_id: number | null;
+  seq: number;
+}
+
+export interface BulkJob {
+  action: string;
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  ended_at: Timestamp | null;
+  id: Generated<number>;
+  spec: Json;
+  state: Generated<string>;
+  total: number;
+}
+
+export interface BulkJobItem {
+  job_id: number;
+  message: string | null;
+  outcome: string | null;
+  run_id: number;
+  seq: number;
+}
+
 export interface Bundle {
   archive: Buffer;
   created_at: Generated<Timestamp>;
@@ -251,6 +297,15 @@ export interface MapItem {
   run_id: number;
   task_index: number;
   value: Json;
+}
+
+export interface Note {
+  map_index: Generated<number>;
+  run_id: number;
+  task_index: Generated<number>;
+  text: string;
+  updated_at: Generated<Timestamp>;
+  updated_by: string;
 }
 
 export interface Notification {
@@ -466,6 +521,10 @@ export interface DB {
   api_token: ApiToken;
   app_user: AppUser;
   audit_event: AuditEvent;
+  backfill: Backfill;
+  backfill_date: BackfillDate;
+  bulk_job: BulkJob;
+  bulk_job_item: BulkJobItem;
   bundle: Bundle;
   connection: Connection;
   dag: Dag;
@@ -482,6 +541,7 @@ export interface DB {
   log_chunk: LogChunk;
   login_link: LoginLink;
   map_item: MapItem;
+  note: Note;
   notification: Notification;
   pool: Pool;
   rate_bucket: RateBucket;
