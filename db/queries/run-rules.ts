@@ -141,7 +141,9 @@ export interface OverdueRun {
 export async function overdueRuns(db: Db, limit: number): Promise<OverdueRun[]> {
   const { rows } = await sql<{ id: number; seconds: number }>`
     select r.id, v.run_timeout as seconds from dag_run r join dag_version v on v.id = r.version_id
-    where r.state = 'running' and r.end_as is null and r.timeout_at <= clock_timestamp() order by r.timeout_at limit ${limit}`.execute(db);
+    where r.state = 'running' and r.end_as is null and r.timeout_at <= clock_timestamp() order by r.timeout_at limit ${limit}`.execute(
+    db,
+  );
   return rows.map((row) => ({ runId: row.id, seconds: row.seconds }));
 }
 

@@ -127,7 +127,13 @@ describe('a run that is ended early', () => {
 
   it('by its time limit fails, skips the rest and cleans up', async () => {
     const runId = await midWork();
-    const how = { as: 'failed', rest: 'skipped', cause: 'run_timeout', actor: 'scheduler', reason: 'Too long.' } as const;
+    const how = {
+      as: 'failed',
+      rest: 'skipped',
+      cause: 'run_timeout',
+      actor: 'scheduler',
+      reason: 'Too long.',
+    } as const;
     await engine.endRun({ runId, ...how });
     await engine.endRun({ runId, ...how });
     expect(await work(runId)).toMatchObject({ run: 'failed', work: 'skipped', down: 'success', later: 'skipped' });
