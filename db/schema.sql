@@ -45,6 +45,13 @@ CREATE OR REPLACE FUNCTION public.next_run_id()
 RETURN ((((EXTRACT(epoch FROM now()))::bigint / 86400) << 36) | nextval('run_number'::regclass))
 ;
 
+CREATE OR REPLACE FUNCTION public.xcom_json(value jsonb, of_run bigint, artifact text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN (artifact IS NULL) THEN value ELSE (SELECT (convert_from(string_agg(a.data, '\x'::bytea ORDER BY a.chunk), 'UTF8'::name))::jsonb AS convert_from FROM artifact a WHERE ((a.run_id = xcom_json.of_run) AND (a.hash = xcom_json.artifact))) END
+;
+
 -- tables
 
 create table api_token (
@@ -73,6 +80,14 @@ create table app_user (
   constraint app_user_pkey PRIMARY KEY (id),
   constraint app_user_name_key UNIQUE (name)
 );
+
+create table artifact (
+  run_id bigint not null,
+  hash text not null,
+  chunk integer not null,
+  data bytea not null,
+  constraint artifact_pkey PRIMARY KEY (run_id, hash, chunk)
+) partition by RANGE (run_id);
 
 create table audit_event (
   id bigint not null generated always as identity,
@@ -627,6 +642,8 @@ create table xcom (
   map_index integer not null,
   key text not null,
   value jsonb not null,
+  artifact text,
+  bytes bigint,
   constraint xcom_pkey PRIMARY KEY (run_id, task_index, map_index, key)
 ) partition by RANGE (run_id);
 

@@ -48,6 +48,13 @@ export interface AppUser {
   role: string;
 }
 
+export interface Artifact {
+  chunk: number;
+  data: Buffer;
+  hash: string;
+  run_id: number;
+}
+
 export interface AuditEvent {
   action: string;
   actor: string;
@@ -510,6 +517,8 @@ export interface Worker {
 }
 
 export interface Xcom {
+  artifact: string | null;
+  bytes: number | null;
   key: string;
   map_index: number;
   run_id: number;
@@ -520,6 +529,7 @@ export interface Xcom {
 export interface DB {
   api_token: ApiToken;
   app_user: AppUser;
+  artifact: Artifact;
   audit_event: AuditEvent;
   backfill: Backfill;
   backfill_date: BackfillDate;

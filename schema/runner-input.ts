@@ -18,6 +18,8 @@ const OUTCOMES: ReadonlySet<unknown> = new Set<ReportOutcome>([
 const MOST_SECONDS = 7 * 86_400;
 const MOST_BRANCH = 10_000;
 const MOST_MAP_NAME = 250;
+const MOST_ARTIFACTS = 200;
+const MOST_PREVIEW = 2_000;
 const CAUSES: ReadonlySet<unknown> = new Set<TaskCause>(TASK_CAUSES);
 
 type Fields = { [key: string]: unknown };
@@ -39,6 +41,19 @@ const isTextList = (value: unknown): value is string[] =>
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
+const isArtifact = (value: unknown): boolean => {
+  const { hash, bytes, preview } = (isObjectOrNothing(value) && (value as Fields | null)) || {};
+  const isHash = typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash);
+  return isHash && isCount(bytes) && typeof preview === 'string' && preview.length <= MOST_PREVIEW;
+};
+
+function checkArtifacts(artifacts: unknown, where: string): void {
+  if (artifacts == null) return;
+  const list = isObjectOrNothing(artifacts) ? Object.values(artifacts as Fields) : null;
+  if (!list || list.length > MOST_ARTIFACTS || !list.every(isArtifact))
+    throw badInput(`${where}.artifacts must be an object of at most ${MOST_ARTIFACTS} { hash, bytes, preview }.`);
+}
+
 export function readReports(items: readonly unknown[]): TaskReport[] {
   checkLength(items, MOST_REPORTS, 'reports');
   return items.map((item, index) => {
@@ -52,6 +67,7 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       exitCode,
       evidence,
       xcoms,
+      artifacts,
       logBytes,
       retryable,
       branch,
@@ -66,6 +82,7 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
     if (exitCode != null && !Number.isInteger(exitCode)) throw badInput(`${where}.exitCode must be a whole number.`);
     if (!isObjectOrNothing(evidence)) throw badInput(`${where}.evidence must be an object.`);
     if (!isObjectOrNothing(xcoms)) throw badInput(`${where}.xcoms must be an object.`);
+    checkArtifacts(artifacts, where);
     if (!isCount(logBytes)) throw badInput(`${where}.logBytes must be a count of bytes.`);
     if (retryable !== undefined && typeof retryable !== 'boolean')
       throw badInput(`${where}.retryable must be a boolean.`);
@@ -83,6 +100,7 @@ export function readReports(items: readonly unknown[]): TaskReport[] {
       evidence: (evidence ?? null) as { [key: string]: Json } | null,
       xcoms: (xcoms ?? null) as { [key: string]: Json } | null,
       logBytes,
+      ...(artifacts == null ? {} : { artifacts: artifacts as NonNullable<TaskReport['artifacts']> }),
       ...(retryable === undefined ? {} : { retryable }),
       ...(isDelay(afterSeconds) ? { afterSeconds } : {}),
       ...(branch == null ? {} : { branch }),

@@ -12,7 +12,16 @@ export interface XComValue {
   taskId: string;
   mapIndex: number;
   key: string;
+  /** Null when it is in `artifact`. */
   value: Json;
+  /** A value too large for this message. */
+  artifact?: ArtifactRef & { /** The file that the runner has fetched it into. */ path?: string };
+}
+
+/** Where a large result lies: by the sha256 of its JSON. */
+export interface ArtifactRef {
+  hash: string;
+  bytes: number;
 }
 
 /** The run that a dispatch belongs to: the source of the template variables. */
@@ -123,6 +132,8 @@ export interface TaskReport {
   evidence?: { [key: string]: Json } | null;
   /** Results by key; the return value is `return_value`. */
   xcoms?: { [key: string]: Json } | null;
+  /** Results too large for a message, which were uploaded before. `preview` is the beginning of the JSON. */
+  artifacts?: { [key: string]: ArtifactRef & { preview: string } } | null;
   /** Bytes of log written for this dispatch: the end marker. */
   logBytes: number;
   retryable?: boolean;

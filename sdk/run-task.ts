@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { connectionOf, variableOf } from './named-values.ts';
 import type { Look } from './poke.ts';
 import type { Dispatch, Json } from './protocol.ts';
+import { findXCom } from './xcom-values.ts';
 import type { Dag, TaskContext, TaskHandler } from './task-types.ts';
 
 /** What the runner's process gives to a task. */
@@ -72,11 +73,8 @@ async function callTask(module: object, dispatch: Dispatch, host: TaskHost): Pro
 function inputsOf(dispatch: Dispatch): { [name: string]: Json } {
   const args: { [name: string]: Json } = { ...dispatch.mapItem };
   for (const [name, input] of Object.entries(dispatch.task.inputs)) {
-    const found = dispatch.xcoms.filter((xcom) => xcom.taskId === input.task && xcom.key === input.key);
-    const mapped = found.some((xcom) => xcom.mapIndex >= 0);
-    // A mapped task's results come as a list, in the order of its instances.
-    if (mapped) args[name] = found.sort((a, b) => a.mapIndex - b.mapIndex).map((xcom) => xcom.value);
-    else args[name] = found[0]?.value ?? (input.list ? [] : null);
+    const value = findXCom(dispatch.xcoms, input.task, input.key);
+    args[name] = value ?? (input.list ? [] : null);
   }
   return args;
 }

@@ -67,6 +67,7 @@ export const TASK_CAUSES = [
   'database_unreachable',
   'database_error',
   'result_invalid',
+  'result_unavailable',
   'branch_invalid',
   'skipped_by_task',
   'map_empty',

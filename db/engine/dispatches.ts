@@ -133,6 +133,18 @@ function runContext(row: RunRow, dag: CompiledDag | undefined): RunContext {
   };
 }
 
+interface StoredXCom {
+  map_index: number;
+  key: string;
+  value: Json;
+  artifact: string | null;
+  bytes: number | null;
+}
+
+/** A large one is only named: whoever reads it fetches it. */
+const xcomValue = ({ key, value, artifact, bytes }: StoredXCom): Pick<XComValue, 'key' | 'value' | 'artifact'> =>
+  artifact === null ? { key, value } : { key, value: null, artifact: { hash: artifact, bytes: Number(bytes) } };
+
 /** One query a batch, and none when no claimed task reads results. */
 async function loadXComs(
   pool: pg.Pool,
@@ -148,9 +160,9 @@ async function loadXComs(
     return Array.from(sources, (source) => ({ task, source, own: unit !== -1 && dag?.flow.unitOf[source] === unit }));
   });
   if (wanted.length === 0) return found;
-  const { rows } = await pool.query<{ n: number; map_index: number; key: string; value: Json }>({
+  const { rows } = await pool.query<StoredXCom & { n: number }>({
     name: 'load_xcoms',
-    text: `select f.n::int as n, x.map_index, x.key, x.value
+    text: `select f.n::int as n, x.map_index, x.key, x.value, x.artifact, x.bytes
       from unnest($1::bigint[], $2::int[], $3::int[], $4::int[]) with ordinality f(run_id, task_index, lo, hi, n)
       join xcom x on x.run_id = f.run_id and x.task_index = f.task_index and x.map_index between f.lo and f.hi order by f.n, x.map_index`,
     values: [
@@ -165,7 +177,7 @@ async function loadXComs(
     const taskId = want && versions.get(want.task.versionId)?.tasks[want.source]?.taskId;
     if (!want || taskId === undefined) continue;
     const list = found.get(want.task) ?? [];
-    list.push({ taskId, mapIndex: want.own ? -1 : row.map_index, key: row.key, value: row.value });
+    list.push({ taskId, mapIndex: want.own ? -1 : row.map_index, ...xcomValue(row) });
     found.set(want.task, list);
   }
   return found;

@@ -35,6 +35,8 @@ export interface FinishRow {
   xcoms: string | null;
   /** What it chose of its downstreams; null: it is no branch. */
   branch: BranchChoice | null;
+  /** Results in the artifact store: JSON of `{ key: { hash, bytes, preview } }`. */
+  artifacts: string | null;
   dag: CompiledDag;
 }
 
@@ -60,6 +62,7 @@ export const settledRow = (
   logBytes: 0,
   xcoms: null,
   branch: null,
+  artifacts: null,
   dag,
 });
 
@@ -105,6 +108,7 @@ export function planFinish(rows: readonly FinishRow[], slots: ReadonlyMap<number
       !special && rows.every(isPlain) && edges.rule.every(isAllSuccess) && !edges.mode.includes(CHILD_MODE.instant),
     special,
     xcoms: rows.some((row) => row.xcoms !== null),
+    artifacts: rows.some((row) => row.artifacts !== null),
     retries: rows.some((row) => row.delay !== null),
     extra: rows.some((row) => row.isExtra),
     ready: edges.mode.includes(CHILD_MODE.queue),
@@ -212,8 +216,9 @@ const PICK: { [column in Exclude<RowColumn, 'lo' | 'hi'>]: (row: FinishRow) => n
   extra: (row) => row.isExtra,
   expired: (row) => row.expired,
   xcoms: (row) => row.xcoms,
+  artifacts: (row) => row.artifacts,
 };
-const NEEDS_QUOTES: ReadonlySet<RowColumn> = new Set(['evidence', 'message', 'xcoms']);
+const NEEDS_QUOTES: ReadonlySet<RowColumn> = new Set(['evidence', 'message', 'xcoms', 'artifacts']);
 
 function rowValues(rows: readonly FinishRow[], low: number[], high: number[], parts: FinishParts): unknown[] {
   return rowColumns(parts).map((column) => {

@@ -177,6 +177,7 @@ function lostRow(lost: LostTry, target: Target, tries: Tries | undefined): Finis
     logBytes: 0,
     xcoms: null,
     branch: null,
+    artifacts: null,
   };
 }
 
@@ -195,10 +196,24 @@ const neverArrived = (key: DispatchKey): TaskReport => ({
   logBytes: 0,
 });
 
+/** Characters of all results of one report. Larger ones are brought to the artifact store beforehand. */
+const MOST_INLINE = 1024 * 1024;
+
+const tooLarge = ({ dispatchId, logBytes }: TaskReport, characters: number): TaskReport => ({
+  dispatchId,
+  logBytes,
+  outcome: 'failed',
+  cause: 'result_invalid',
+  message: `The results have ${characters} characters of JSON, more than the ${MOST_INLINE} that a report may carry: upload large ones.`,
+  retryable: false,
+});
+
 function finishRow(report: TaskReport, target: Target, tries: Tries | undefined): FinishRow {
-  const decision = report.outcome === 'failed' ? decideEnd(target, failureOf(report), tries) : null;
   const branch =
     report.outcome === 'success' && report.branch ? { chosen: report.branch, all: report.skipAll ?? false } : null;
+  const xcoms = xcomsOf(report, branch);
+  if (xcoms !== null && xcoms.length > MOST_INLINE) return finishRow(tooLarge(report, xcoms.length), target, tries);
+  const decision = report.outcome === 'failed' ? decideEnd(target, failureOf(report), tries) : null;
   return {
     ...target,
     ...(decision ? endOf(decision) : { outcome: report.outcome as TaskState, delay: null, isExtra: false }),
@@ -208,8 +223,9 @@ function finishRow(report: TaskReport, target: Target, tries: Tries | undefined)
     message: report.message ? storable(report.message) : null,
     evidence: evidenceOf(report.evidence ?? null, decision),
     logBytes: report.logBytes,
-    xcoms: xcomsOf(report, branch),
+    xcoms,
     branch,
+    artifacts: report.artifacts && report.outcome === 'success' ? storable(JSON.stringify(report.artifacts)) : null,
   };
 }
 

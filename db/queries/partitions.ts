@@ -18,6 +18,7 @@ export const PARTITIONED: { [table: string]: string } = {
   xcom: '',
   map_item: '',
   task_rendered: '',
+  artifact: '',
   log_chunk: '',
   event: '',
 };

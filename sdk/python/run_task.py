@@ -12,9 +12,10 @@ import traceback
 # By name: what a task does to these modules must not reach its own report.
 from json import dumps
 
+from large_results import spill_results
 from look_until_found import look_until_found
 from millrace import Fail, Skip
-from task_context import MissingValue, task_context
+from task_context import MissingValue, task_context, value_of_all
 
 
 class InvalidResult(Exception):
@@ -110,12 +111,12 @@ def outcome_of(request):
 
     try:
         end = {"outcome": "success"}
+        large = {name: value_of_all(xcoms) for name, xcoms in request["largeInputs"].items()}
+        kwargs = {**large, **request["kwargs"]}
         if request["poke"]:
-            end, value = look_until_found(
-                request["poke"], lambda: call(request, task_context(request, push), request["kwargs"])
-            )
+            end, value = look_until_found(request["poke"], lambda: call(request, task_context(request, push), kwargs))
         else:
-            value = call(request, task_context(request, push), request["kwargs"])
+            value = call(request, task_context(request, push), kwargs)
         if request["kind"] == "short_circuit":
             value = bool(value)
         elif request["kind"] == "branch" and isinstance(value, (set, frozenset)):
@@ -161,6 +162,12 @@ def run_task(request, result_fd):
             traceback.print_exc()
     if outcome is None:
         return exit_code
+    if outcome["outcome"] == "success":
+        pushed, files, problem = spill_results(pushed, request["room"])
+        if problem:
+            outcome = {"outcome": "failed", "cause": "result_invalid", "message": problem, "retryable": False}
+        elif files:
+            outcome["files"] = files
     body = dumps(outcome)
     if pushed:
         xcoms = ", ".join("%s: %s" % (dumps(key), text) for key, text in pushed.items())

@@ -1,7 +1,7 @@
 """The names that a task function may ask for as arguments: ds, params, ti, dag_run, ..."""
 
 from datetime import datetime, timezone
-from json import loads
+from json import load, loads
 
 
 def parse_time(text):
@@ -21,6 +21,22 @@ class Record:
         return "<%s>" % ", ".join("%s=%r" % item for item in self.__dict__.items())
 
 
+def value_of(xcom):
+    """The value of a result; a large one is read from the file that it was fetched into."""
+    artifact = xcom.get("artifact")
+    if artifact is None:
+        return xcom["value"]
+    with open(artifact["path"], encoding="utf-8") as file:
+        return load(file)
+
+
+def value_of_all(xcoms):
+    """The result of a task, or the list of a mapped task's results, in the order of its instances."""
+    if any(xcom["mapIndex"] >= 0 for xcom in xcoms):
+        return [value_of(xcom) for xcom in sorted(xcoms, key=lambda xcom: xcom["mapIndex"])]
+    return value_of(xcoms[0])
+
+
 class TaskInstance(Record):
     """`ti`: this try, the results of the tasks before it, and its own further results."""
 
@@ -37,9 +53,7 @@ class TaskInstance(Record):
         found = [xcom for xcom in self._xcoms if xcom["taskId"] == task_ids and xcom["key"] == key]
         if not found:
             return default
-        if any(xcom["mapIndex"] >= 0 for xcom in found):
-            return [xcom["value"] for xcom in sorted(found, key=lambda xcom: xcom["mapIndex"])]
-        return found[0]["value"]
+        return value_of_all(found)
 
     def xcom_push(self, key, value):
         self._push(key, value)

@@ -9,6 +9,7 @@ import { isRefusal, type Identifier } from './identity.ts';
 import { createPage } from './page.ts';
 import { sendText } from './reply.ts';
 import { setSecurityHeaders } from './security-headers.ts';
+import { createResultTransfers } from './result-transfers.ts';
 import { createSignIn } from './sign-in.ts';
 
 export interface RouterDeps {
@@ -23,10 +24,13 @@ export interface RouterDeps {
   isStopping(): boolean;
 }
 
+const DOWNLOADS: ReadonlySet<string> = new Set(['bundles', 'logs', 'artifacts', 'xcoms']);
+
 export function createRouter(deps: RouterDeps) {
   const { db, isSecure, identifier } = deps;
   const health = createHealth(deps);
   const downloads = createDownloads(db);
+  const results = createResultTransfers(db);
   const signIn = createSignIn(deps);
   const page = createPage(deps.webRoot);
   const graphiql = createGraphiql();
@@ -40,6 +44,11 @@ export function createRouter(deps: RouterDeps) {
     const [kind, first = '', second = '', ...rest] = parts;
     if (kind === 'bundles' && !second) return downloads.bundle(res, identity.viewer, first);
     if (kind === 'logs' && rest.length === 0) return downloads.log(res, identity.viewer, first, second);
+    if (kind === 'artifacts' && rest.length === 0)
+      return req.method === 'PUT'
+        ? results.put(req, res, identity.viewer, first, second)
+        : results.get(res, identity.viewer, first, second);
+    if (kind === 'xcoms' && rest.length === 0) return results.xcom(res, identity.viewer, first, second);
     return sendText(res, 404, 'There is nothing here.');
   }
 
@@ -51,13 +60,14 @@ export function createRouter(deps: RouterDeps) {
     setSecurityHeaders(res, asksForGraphiql ? 'graphiql' : 'page', isSecure);
     if (asksForGraphiql) return graphiql.page(res);
     if (isGraphql) return deps.graphqlHttp(req, res);
+    const parts = pathParts(url.pathname);
+    if (req.method === 'PUT' && parts[0] === 'artifacts') return download(req, res, parts);
     if (!isReading) return sendText(res, 405, 'Only GET works here. The API is at /graphql.');
     if (url.pathname === '/livez') return health.live(res);
     if (url.pathname === '/readyz') return health.ready(res);
     // Not for HEAD: what looks ahead at a link must not use it up
     if (url.pathname === '/login' && req.method === 'GET' && url.searchParams.has('token')) return signIn(url, res);
-    const parts = pathParts(url.pathname);
-    if (parts[0] === 'bundles' || parts[0] === 'logs') return download(req, res, parts);
+    if (DOWNLOADS.has(parts[0] ?? '')) return download(req, res, parts);
     if (deps.graphiql && parts[0] === GRAPHIQL_FOLDER) return graphiql.asset(req, res, parts[1] ?? '');
     return page(req, res);
   };

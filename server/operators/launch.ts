@@ -1,5 +1,5 @@
 import type { HttpFields, SqlFields } from '#sdk/operator-spec.ts';
-import type { ConnectionValue, Dispatch, Json } from '#sdk/protocol.ts';
+import type { ConnectionValue, Dispatch, Json, XComValue } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 import type { SensorTarget } from '#sdk/waiting-spec.ts';
 
@@ -21,7 +21,14 @@ export type Launch =
   /** Nothing to run: it has succeeded, with this result if there is one. */
   | { how: 'nothing'; result?: Json }
   | { how: 'shell'; command: string; env: { [name: string]: string }; skipOnExitCode: number | null }
-  | { how: 'python'; callable: string | null; source: string | null; kwargs: { [name: string]: Json } }
+  | {
+      how: 'python';
+      callable: string | null;
+      source: string | null;
+      kwargs: { [name: string]: Json };
+      /** Inputs too large to be sent: the process reads them itself. */
+      largeInputs: { [name: string]: XComValue[] };
+    }
   | { how: 'node' }
   | { how: 'operator'; operator: HttpLaunch | SqlLaunch }
   | { how: 'look'; target: SensorTarget; connections: { [id: string]: ConnectionValue } };

@@ -9,6 +9,7 @@ import type { Launch, Prepare, Render } from './launch.ts';
 import { preparePython } from './python.ts';
 import { isTemplate, renderTemplate, TemplateError, type TemplateContext } from './render-template.ts';
 import { prepareSql } from './sql.ts';
+import { isLargeInput } from './inputs.ts';
 import { templateContext } from './template-context.ts';
 import { prepareSensor } from './sensor.ts';
 import { prepareTypeScript } from './typescript.ts';
@@ -75,7 +76,11 @@ const withNames =
 
 const shorten = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
-const hintOf = (message: string, dispatch: Dispatch) =>
-  dispatch.run.logicalDate === null && /^'(ds|ts)(_nodash)?'/.test(message)
+function hintOf(message: string, dispatch: Dispatch): string {
+  const [, input] = /^'inputs\.(\w+)/.exec(message) ?? [];
+  if (input !== undefined && isLargeInput(dispatch, input))
+    return ' The result is too large for a template: take it as an input of a python or typescript task.';
+  return dispatch.run.logicalDate === null && /^'(ds|ts)(_nodash)?'/.test(message)
     ? ' This run has no logical date: it was triggered by hand without one.'
     : '';
+}

@@ -1,7 +1,8 @@
 import type { PythonTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
-import { resultsOf } from './inputs.ts';
+import { findXComs } from '#sdk/xcom-values.ts';
+import { isLargeInput, resultsOf } from './inputs.ts';
 
 /** Every string of a JSON value is a template. */
 export function renderAll(render: Render, field: string, value: Json): Json {
@@ -22,6 +23,11 @@ export const preparePythonCode = (task: PythonCode, dispatch: Dispatch, render: 
   how: 'python',
   callable: task.callable,
   source: task.source,
+  largeInputs: Object.fromEntries(
+    Object.entries(dispatch.task.inputs)
+      .filter(([name]) => isLargeInput(dispatch, name))
+      .map(([name, { task: taskId, key }]) => [name, findXComs(dispatch.xcoms, taskId, key)]),
+  ),
   kwargs: {
     // Of a mapped group the function may leave arguments out: it finds them in its context
     ...(dispatch.task.map && dispatch.mapItem),

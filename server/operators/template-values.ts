@@ -2,6 +2,7 @@
 import { connectionUri } from '#sdk/connections.ts';
 import { absentConnection, absentVariable, MissingValueError } from '#sdk/named-values.ts';
 import type { ConnectionValue, Dispatch, Json, XComValue } from '#sdk/protocol.ts';
+import { valueOf } from '#sdk/xcom-values.ts';
 import { findXCom } from './inputs.ts';
 import { ArgumentReader } from './jinja/arguments.ts';
 import { loads } from './jinja/json-text.ts';
@@ -127,7 +128,8 @@ export const xcomPull = (xcoms: readonly XComValue[]): Callable =>
 function pickMapped(xcoms: readonly XComValue[], taskId: string, key: string, indexes: Value): Json | undefined {
   const at = (index: Value) => {
     if (!isInteger(index)) throw new JinjaError('map_indexes of ti.xcom_pull are whole numbers');
-    return xcoms.find((xcom) => xcom.taskId === taskId && xcom.key === key && xcom.mapIndex === index)?.value;
+    const found = xcoms.find((xcom) => xcom.taskId === taskId && xcom.key === key && xcom.mapIndex === index);
+    return found && valueOf(found);
   };
   return Array.isArray(indexes) ? indexes.map((index) => at(index) ?? null) : at(indexes);
 }

@@ -1,5 +1,6 @@
 import type { Dispatch, Json, LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { TaskCause } from '#sdk/states.ts';
+import type { ResultFile, ResultRoom } from './large-results.ts';
 import type { HttpLaunch, SqlLaunch } from '../operators/launch.ts';
 
 /** Why a task is stopped from outside. `fenced`: its dispatch is no longer the current one. */
@@ -33,7 +34,8 @@ export type ToSupervisor =
 export type FromSupervisor =
   | { type: 'log'; chunk: LogChunk }
   | { type: 'started'; dispatchId: string; pid: number | null }
-  | { type: 'finished'; report: TaskReport };
+  /** `files`: large results, to be uploaded and removed before the report goes out. */
+  | { type: 'finished'; report: TaskReport; files?: { [key: string]: ResultFile } };
 
 /** How the code of a task says it ended: the result of a Python process or of a node child. */
 export interface TaskResult {
@@ -51,6 +53,8 @@ export interface TaskResult {
   /** Facts behind a failure. */
   evidence?: { [key: string]: Json };
   xcoms?: { [key: string]: Json };
+  /** Results that are too large for this. */
+  files?: { [key: string]: ResultFile };
 }
 
 /** What a node child runs: a function of its bundle, or an operator. */
@@ -61,7 +65,7 @@ export interface NodeWork {
 }
 
 export type ToNodeChild =
-  | { op: 'load'; bundleDir: string; env: { [name: string]: string } }
+  | { op: 'load'; bundleDir: string; env: { [name: string]: string }; room: ResultRoom }
   | ({ op: 'run' } & NodeWork)
   /** Gives back those that have not begun. */
   | { op: 'return'; dispatchIds: string[] };

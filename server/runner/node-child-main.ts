@@ -2,7 +2,8 @@
 import { Socket } from 'node:net';
 import { failureOf } from '#sdk/run-task.ts';
 import { readFrames } from './framing.ts';
-import type { ToNodeChild } from './messages.ts';
+import { spillResults, type ResultRoom } from './large-results.ts';
+import type { TaskResult, ToNodeChild } from './messages.ts';
 import { createChildChannel, type ChildChannel } from './node-child-channel.ts';
 import { createTaskLoop, type RunWork } from './task-loop.ts';
 
@@ -22,7 +23,7 @@ export function startNodeChild(load: (message: LoadMessage, channel: ChildChanne
       channel.say({ type: 'returned', dispatchIds: loop.takeBack(message.dispatchIds) });
       channel.flush();
     } else
-      void loaded(load(message, channel), channel).then((runWork) => {
+      void loaded(load(message, channel), message.room, channel).then((runWork) => {
         loop.load(runWork);
         loop.run();
       });
@@ -48,12 +49,20 @@ export function startNodeChild(load: (message: LoadMessage, channel: ChildChanne
   });
 }
 
-async function loaded(loading: Promise<RunWork>, channel: ChildChannel): Promise<RunWork> {
+/** What succeeds leaves its large results in files. */
+function withSpilled(result: TaskResult, room: ResultRoom): TaskResult {
+  if (result.outcome !== 'success' || !result.xcoms) return result;
+  const { xcoms, files, problem } = spillResults(result.xcoms, room);
+  if (problem !== null) return { outcome: 'failed', cause: 'result_invalid', message: problem, retryable: false };
+  return { ...result, xcoms, ...(Object.keys(files).length > 0 && { files }) };
+}
+
+async function loaded(loading: Promise<RunWork>, room: ResultRoom, channel: ChildChannel): Promise<RunWork> {
   try {
     const runWork = await loading;
     channel.say({ type: 'ready' });
     channel.flush();
-    return runWork;
+    return async (work, signal) => withSpilled(await runWork(work, signal), room);
   } catch (error) {
     const stack = error instanceof Error ? (error.stack ?? null) : null;
     channel.say({ type: 'load_failed', message: failureOf(error).message, stack });

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { entryPoint, type EntryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
 import type { FromNodeChild, NodeWork, SupervisorConfig, ToNodeChild } from './messages.ts';
+import { roomOf } from './large-results.ts';
 import { markOomKills } from './oom-kills.ts';
 import { preferForOomKill, signalGroup } from './process-group.ts';
 import type { SupervisedTask } from './supervised-task.ts';
@@ -142,7 +143,7 @@ export function createNodeChild(
     setTimeout(() => setImmediate(() => child.stdio.forEach((stream) => stream?.destroy())), 500).unref();
   });
   child.on('close', onClose);
-  writer.send({ op: 'load', bundleDir, env });
+  writer.send({ op: 'load', bundleDir, env, room: roomOf(config) });
 
   return {
     get pid() {

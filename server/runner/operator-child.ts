@@ -1,5 +1,5 @@
 /** A warm Node process that runs `http` and `sql` tasks, one after another: no code of a DAG, no credentials but those of its task. */
-import { findXCom } from '../operators/inputs.ts';
+import { findXCom } from '#sdk/xcom-values.ts';
 import type { NodeWork, TaskResult } from './messages.ts';
 import type { ChildChannel } from './node-child-channel.ts';
 import { startNodeChild } from './node-child-main.ts';

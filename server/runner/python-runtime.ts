@@ -7,6 +7,7 @@ import { createForkFrameReader, type ForkFrame } from './fork-server-frames.ts';
 import type { TaskResult } from './messages.ts';
 import { markOomKills, type OomMark } from './oom-kills.ts';
 import { signalGroup } from './process-group.ts';
+import { roomOf, type ResultRoom } from './large-results.ts';
 import { makeTaskDir, taskVariables, type Runtime, type RuntimeDeps } from './runtime.ts';
 import type { SupervisedTask } from './supervised-task.ts';
 import type { Ending } from './task-report.ts';
@@ -126,7 +127,7 @@ export function createPythonRuntime({ config, memory }: RuntimeDeps): Runtime<'p
     task.control = {
       signal: (name) => stdin.write(`${JSON.stringify({ op: 'signal', id, signal: SIGNAL_NUMBERS[name] })}\n`),
     };
-    stdin.write(`${JSON.stringify(requestOf(id, task, launch, dir.path))}\n`);
+    stdin.write(`${JSON.stringify(requestOf(id, task, launch, dir.path, roomOf(config)))}\n`);
   };
 
   return {
@@ -187,11 +188,11 @@ function resultOf(job: Job): TaskResult | null {
   }
 }
 
-function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: string) {
+function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: string, room: ResultRoom) {
   const { dispatch, bundleDir, memoryLimit } = task;
   const { dagId, taskId, mapIndex, mapItem, tryNumber, maxTries, run, xcoms, variables, connections, unreadable } =
     dispatch;
-  const { callable, source, kwargs } = launch;
+  const { callable, source, kwargs, largeInputs } = launch;
   const about = {
     kind: dispatch.task.kind,
     dagId,
@@ -208,7 +209,8 @@ function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: 
   };
   const poke = pokeOf(dispatch);
   const env = taskVariables(task);
-  return { op: 'run', id, ...about, callable, source, kwargs, poke, env, cwd, bundleDir, memoryLimit };
+  const code = { callable, source, kwargs, largeInputs };
+  return { op: 'run', id, ...about, ...code, poke, room, env, cwd, bundleDir, memoryLimit };
 }
 
 /** How often and how long a sensor's function is asked; null: it is no sensor. */

@@ -1,6 +1,8 @@
+import { rmSync } from 'node:fs';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import { renderMapName } from '../operators/prepare-launch.ts';
 import { withDecision } from './decide-flow.ts';
+import type { ResultFile } from './large-results.ts';
 import type { FromSupervisor, StopReason, SupervisorConfig } from './messages.ts';
 import { createMask, maskJson, type Mask } from './mask.ts';
 import { createRenderedFields } from './rendered-fields.ts';
@@ -136,11 +138,21 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
       if (fields) verdict.rendered = fields;
       const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
       if (verdict.outcome === 'failed' && verdict.message && !explained) task.log.system(verdict.message);
-      send({ type: 'finished', report: { dispatchId, ...verdict, logBytes: task.log.end() } });
+      const report = { dispatchId, ...verdict, logBytes: task.log.end() };
+      send({ type: 'finished', report, ...filesOf(ending, verdict) });
       owner.ended(task);
     },
   };
   return task;
+}
+
+/** Large results of a success; those of anything else are of no interest. */
+function filesOf(ending: Ending, { outcome }: Verdict): { files?: { [key: string]: ResultFile } } {
+  const files = ending.how === 'exited' ? ending.result?.files : undefined;
+  if (!files) return {};
+  if (outcome === 'success') return { files };
+  for (const { path } of Object.values(files)) rmSync(path, { force: true });
+  return {};
 }
 
 /** What the task returned stays as it is: that is data, by the will of its author. */

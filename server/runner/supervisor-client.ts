@@ -1,15 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
+import type { ArtifactRef, Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
+import type { ResultFile } from './large-results.ts';
 import type { FromSupervisor } from './messages.ts';
 import { signalGroup } from './process-group.ts';
 import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
+
+type ResultFiles = { [key: string]: ResultFile };
 
 export type RunnerEvent =
   | { type: 'log'; chunk: LogChunk }
   /** The code of the task is about to run. */
   | { type: 'started'; dispatchId: string }
   /** Its log is complete. */
-  | { type: 'finished'; report: TaskReport }
+  | {
+      type: 'finished';
+      report: TaskReport;
+      /** To be uploaded before the report goes out, and removed. */ files?: ResultFiles;
+    }
   /** These were with a supervisor that died; their processes are dead too. */
   | { type: 'supervisor_lost'; dispatchIds: string[] };
 
@@ -18,6 +25,8 @@ export interface SupervisorClientOptions {
   home: string;
   /** Where the bundle is unpacked. */
   fetchBundleDir(hash: string): Promise<string>;
+  /** A file with a large result of another task, for the processes that read it. */
+  fetchArtifact?(dispatchId: string, artifact: ArtifactRef): Promise<string>;
   onEvent(event: RunnerEvent): void;
   pythonCommand?: string;
   /** Bytes; null: no limit. */
@@ -63,7 +72,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     pythonCommand: options.pythonCommand ?? 'python3',
     maxTaskMemory: options.maxTaskMemory ?? null,
     outputLimit: options.outputLimit ?? 100 * MIB,
-    resultLimit: options.resultLimit ?? MIB,
+    resultLimit: options.resultLimit ?? 64 * MIB,
     graceMs,
     maxNodeChildren: options.maxNodeChildren ?? 64,
     environment: options.environment ?? { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -81,8 +90,8 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     if (running.size === 0) for (const wake of idleWaiters) wake();
     return known;
   };
-  const finish = (report: TaskReport) => {
-    if (remove(report.dispatchId)) onEvent({ type: 'finished', report });
+  const finish = (report: TaskReport, files?: ResultFiles) => {
+    if (remove(report.dispatchId)) onEvent({ type: 'finished', report, ...(files && { files }) });
   };
   const begun = (dispatchId: string, pid: number | null) => {
     const known = running.get(dispatchId);
@@ -91,7 +100,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   };
   const onMessages = (messages: FromSupervisor[]) => {
     for (const message of messages) {
-      if (message.type === 'finished') finish(message.report);
+      if (message.type === 'finished') finish(message.report, message.files);
       else if (message.type === 'started') begun(message.dispatchId, message.pid);
       else onEvent(message);
     }
@@ -123,9 +132,15 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     const { dispatchId } = dispatch;
     let bundleDir: string | null = null;
     try {
-      bundleDir = dispatch.bundleHash === null ? null : await fetchWithRetries(fetchBundleDir, dispatch.bundleHash);
+      bundleDir =
+        dispatch.bundleHash === null ? null : await withRetries(() => fetchBundleDir(dispatch.bundleHash ?? ''));
     } catch (error) {
       return finish(bundleUnavailable(dispatch, error));
+    }
+    try {
+      await fetchLargeResults(dispatch, options.fetchArtifact);
+    } catch (error) {
+      return finish(resultUnavailable(dispatch, error));
     }
     if (!supervisor && performance.now() - startedAt < RESTART_DELAY_MS) await sleep(RESTART_DELAY_MS);
     const known = running.get(dispatchId);
@@ -179,15 +194,32 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   };
 }
 
-async function fetchWithRetries(fetchBundleDir: (hash: string) => Promise<string>, hash: string): Promise<string> {
+async function withRetries<T>(fetch: () => Promise<T>): Promise<T> {
   for (const delay of FETCH_DELAYS_MS) {
     try {
-      return await fetchBundleDir(hash);
+      return await fetch();
     } catch {
       await sleep(delay);
     }
   }
-  return fetchBundleDir(hash);
+  return fetch();
+}
+
+type FetchArtifact = SupervisorClientOptions['fetchArtifact'];
+
+/** Those that the task may read: its inputs; all of them, where its code or a template may ask for any. */
+async function fetchLargeResults({ task, xcoms, dispatchId }: Dispatch, fetch: FetchArtifact): Promise<void> {
+  const large = xcoms.filter((xcom) => xcom.artifact);
+  if (large.length === 0) return;
+  const mayAsk = task.kind === 'python' || JSON.stringify(task).includes('xcom_pull');
+  const inputs = Object.values(task.inputs);
+  for (const xcom of large) {
+    const isInput = inputs.some((input) => input.task === xcom.taskId && input.key === xcom.key);
+    const { artifact } = xcom;
+    if (!artifact || (!mayAsk && !isInput)) continue;
+    if (!fetch) throw new Error('this worker cannot fetch large results');
+    artifact.path = await withRetries(() => fetch(dispatchId, artifact));
+  }
 }
 
 const released = (dispatchId: string): TaskReport => ({
@@ -205,6 +237,14 @@ const withdrawn = (dispatchId: string, reason: 'cancelled' | 'fenced' | 'timeout
   message: 'Stopped before the task began.',
   logBytes: 0,
   ...(reason !== 'timeout' && { retryable: false }),
+});
+
+const resultUnavailable = ({ dispatchId }: Dispatch, error: unknown): TaskReport => ({
+  dispatchId,
+  outcome: 'failed',
+  cause: 'result_unavailable',
+  message: `A large result that the task reads could not be fetched: ${error instanceof Error ? error.message : String(error)}`,
+  logBytes: 0,
 });
 
 const bundleUnavailable = ({ dispatchId, bundleHash }: Dispatch, error: unknown): TaskReport => ({

@@ -97,7 +97,7 @@ function said(
     : null;
   const facts = thrown || result.evidence ? { ...evidence, ...thrown, ...result.evidence } : evidence;
   if (facts) verdict.evidence = facts;
-  if (result.xcoms && withResults) verdict.xcoms = result.xcoms;
+  if (result.xcoms && withResults && Object.keys(result.xcoms).length > 0) verdict.xcoms = result.xcoms;
   if (result.retryable === false && result.outcome === 'failed') verdict.retryable = false;
   return verdict;
 }

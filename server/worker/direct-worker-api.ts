@@ -1,10 +1,13 @@
 /** The worker inside a server's process: no network between it and the engine. */
+import { createReadStream } from 'node:fs';
+import { ArtifactError, createPostgresArtifacts } from '#db/artifacts.ts';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import { beatWorker, setWorkerState } from '#db/queries/worker.ts';
 import type { LogChunk } from '#sdk/protocol.ts';
-import type { WorkerApi } from './worker-api.ts';
+import { giveResult, takeResult } from '../results/large-results.ts';
+import { UploadRefused, type WorkerApi } from './worker-api.ts';
 
 export interface DirectWorkerApiDeps {
   db: Db;
@@ -14,6 +17,7 @@ export interface DirectWorkerApiDeps {
 }
 
 export function createDirectWorkerApi({ db, engine, listener, appendLogs }: DirectWorkerApiDeps): WorkerApi {
+  const results = { db, artifacts: createPostgresArtifacts(db) };
   return {
     register: (info) => engine.registerWorker(info),
     claim: (workerId, wish) => engine.claim({ workerId, ...wish }),
@@ -25,6 +29,18 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
       return { fenced, registered };
     },
     appendLogs,
+    async putArtifact(dispatchId, { path, hash }) {
+      try {
+        await takeResult(results, dispatchId, hash, createReadStream(path));
+      } catch (error) {
+        throw error instanceof ArtifactError ? new UploadRefused(error.message, { cause: error }) : error;
+      }
+    },
+    async readArtifact(dispatchId, hash) {
+      const content = await giveResult(results, dispatchId, hash);
+      if (!content) throw new Error('There is no such result.');
+      return content;
+    },
     listen({ workerId, queues, slots, onFenced }) {
       const off = [
         // The free slots take part in every flush of this process; a notification tells of tasks that others made ready

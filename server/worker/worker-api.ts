@@ -1,5 +1,5 @@
 /** What a worker needs of the service. Over GraphQL for a worker of its own, direct for the one inside `millrace start`. */
-import type { Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
+import type { ArtifactRef, Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 
 export interface ClaimWish {
@@ -21,6 +21,14 @@ export interface WorkerListener {
   onFenced(): void;
 }
 
+/** The service will not take this result. */
+export class UploadRefused extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'UploadRefused';
+  }
+}
+
 export interface WorkerApi {
   register(info: WorkerInfo): Promise<number>;
   claim(workerId: number, wish: ClaimWish): Promise<Dispatch[]>;
@@ -32,6 +40,10 @@ export interface WorkerApi {
   /** False `registered`: this registration is gone; register again. */
   heartbeat(workerId: number, dispatchIds: string[]): Promise<{ fenced: string[]; registered: boolean }>;
   appendLogs(chunks: LogChunk[]): Promise<void>;
+  /** Stores a large result of a dispatch that runs. Rejects with UploadRefused when it never will. */
+  putArtifact(dispatchId: string, file: ArtifactRef & { path: string }): Promise<void>;
+  /** The JSON of a large result of the dispatch's run. */
+  readArtifact(dispatchId: string, hash: string): Promise<AsyncIterable<Uint8Array>>;
   /** Fills free slots whenever there is work, until stopped. */
   listen(listener: WorkerListener): () => void;
   /** The worker takes no more; `offline` when it has finished. */

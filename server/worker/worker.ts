@@ -4,6 +4,7 @@ import type { RunnerEvent, SupervisorClient } from '#server/runner/supervisor-cl
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createLogShipper } from './log-shipper.ts';
 import { createReportSender } from './report-sender.ts';
+import { createResultUploads, type ResultFiles } from './result-uploads.ts';
 import { openSession } from './session.ts';
 import { createSlotPool } from './slot-pool.ts';
 import type { WorkerApi } from './worker-api.ts';
@@ -46,10 +47,20 @@ export async function startWorker({ api, info, register, supervise, onError }: W
     onError,
   });
 
+  const uploads = createResultUploads(api, onError);
+  /** Reports that wait for their log or their large results. */
+  const endings = new Set<Promise<void>>();
+
   /** The log is complete before the end is told: whoever sees the end can read all of it. */
-  const finish = (report: TaskReport) => {
-    if (report.logBytes === 0) reports.push(report);
-    else logs.flushed(report.dispatchId).then(() => reports.push(report), onError);
+  const finish = (report: TaskReport, files?: ResultFiles) => {
+    if (report.logBytes === 0 && !files) return reports.push(report);
+    const ending = complete(report, files).then((whole) => reports.push(whole), onError);
+    endings.add(ending);
+    void ending.finally(() => endings.delete(ending));
+  };
+  const complete = async (report: TaskReport, files?: ResultFiles): Promise<TaskReport> => {
+    await logs.flushed(report.dispatchId);
+    return files ? uploads.upload(report, files) : report;
   };
   const ship = (chunk: LogChunk) => {
     running.set(chunk.dispatchId, chunk.offset + Buffer.byteLength(chunk.body));
@@ -57,7 +68,7 @@ export async function startWorker({ api, info, register, supervise, onError }: W
   };
   const onEvent = (event: RunnerEvent) => {
     if (event.type === 'log') ship(event.chunk);
-    else if (event.type === 'finished') finish(event.report);
+    else if (event.type === 'finished') finish(event.report, event.files);
     else if (event.type === 'supervisor_lost')
       for (const dispatchId of event.dispatchIds) finish(lostReport(dispatchId, running.get(dispatchId) ?? 0));
   };
@@ -81,6 +92,7 @@ export async function startWorker({ api, info, register, supervise, onError }: W
       await api.retire(session.workerId(), 'draining').catch(onError);
       await supervisor.drain(drainMs);
       await logs.stop();
+      await Promise.all(endings);
       await reports.idle();
       session.end();
       await supervisor.stop();

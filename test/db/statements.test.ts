@@ -25,6 +25,7 @@ const finishes = bits.flatMap((plain) =>
           plain: plain && !unusual,
           special: unusual && !plain,
           xcoms,
+          artifacts: rest && xcoms,
           retries: rest && !plain,
           extra: rest && !plain,
           ready: rest,

@@ -9,6 +9,7 @@ import {
   type RunnerEvent,
   type SupervisorClientOptions,
 } from '#server/runner/supervisor-client.ts';
+import type { ResultFile } from '#server/runner/large-results.ts';
 import { waitFor } from './wait-for.ts';
 
 type OneKind<Spec> = Spec extends TaskSpec ? Partial<Spec> & Pick<Spec, 'kind'> : never;
@@ -164,6 +165,8 @@ export interface Finished {
   chunks: LogChunk[];
   /** Without times: `o text`. */
   lines: string[];
+  /** Large results. */
+  files: { [key: string]: ResultFile } | undefined;
 }
 
 /** A supervisor with its client, in a folder of its own. */
@@ -194,7 +197,13 @@ export function startRunner(options: Partial<SupervisorClientOptions> = {}) {
 
   const finished = async (dispatchId: string, timeoutMs = 15_000): Promise<Finished> => {
     const report = await waitFor(() => reportOf(dispatchId), { what: `the report of ${dispatchId}`, timeoutMs });
-    return { report, chunks: chunksOf(dispatchId), lines: linesOf(dispatchId) };
+    const files = events.find((event) => event.type === 'finished' && event.report === report);
+    return {
+      report,
+      chunks: chunksOf(dispatchId),
+      lines: linesOf(dispatchId),
+      files: files?.type === 'finished' ? files.files : undefined,
+    };
   };
   return {
     home,

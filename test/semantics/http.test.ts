@@ -329,6 +329,13 @@ describe('an http task', () => {
     expect(lines[1]).toMatch(/^o → 200, \d+ bytes of application\/json \(\d+ ms\)$/);
   });
 
+  it('leaves a large answer in the store of large results', async () => {
+    service.on('/large', (_request, res) => sendJson(res, 'x'.repeat(300_000)));
+    const { report, files } = await get('/large');
+    expect(report).toMatchObject({ outcome: 'success', cause: 'ok' });
+    expect(files?.['return_value']).toMatchObject({ bytes: 300_002 });
+  });
+
   it('refuses an address that is not HTTP, and fails at a template that cannot be rendered', async () => {
     expect((await http({ url: 'file:///etc/passwd' })).report).toMatchObject({ outcome: 'failed', retryable: false });
     expect((await http({ url: '{{ params.nowhere }}' })).report).toMatchObject({ cause: 'template_error' });

@@ -196,6 +196,13 @@ describe('an sql task', () => {
     expect(report.message).toContain('more than 100 rows (maxRows)');
   });
 
+  it('leaves many rows in the store of large results', async () => {
+    const { report, files } = await run({ sql: [`select n, repeat('x', 100) as x from generate_series(1, 5000) n`] });
+    expect(report).toMatchObject({ outcome: 'success', xcoms: { row_count: 5000 } });
+    const rows = JSON.parse(readFileSync(files?.['return_value']?.path ?? '', 'utf8')) as Json[];
+    expect([rows.length, rows[4999]]).toEqual([5000, { n: 5000, x: 'x'.repeat(100) }]);
+  });
+
   it('fails when two columns have one name', async () => {
     const { report } = await run({ sql: ['select 1 as a, 2 as a'] });
     expect(report).toMatchObject({ outcome: 'failed', cause: 'result_invalid' });

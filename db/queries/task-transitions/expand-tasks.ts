@@ -6,7 +6,7 @@ export const LOAD_MAP_SOURCES: Statement = {
   text: `
 select f.n::int as n, x.map_index, x.value from (
   select * from unnest($1::bigint[], $2::int[], $3::text[]) with ordinality f(run_id, task_index, key, n) ${AS_FEW}) f,
-lateral (select map_index, value from xcom where run_id = f.run_id and task_index = f.task_index and key = f.key offset 0) x
+lateral (select map_index, xcom_json(value, run_id, artifact) as value from xcom where run_id = f.run_id and task_index = f.task_index and key = f.key offset 0) x
 order by f.n, x.map_index`,
 };
 

@@ -27,6 +27,7 @@ const ROW_TYPES = {
   /** Only if its lease has expired. */
   expired: 'bool',
   xcoms: 'jsonb',
+  artifacts: 'jsonb',
 } as const;
 const EDGE_TYPES = {
   child: 'int',
@@ -50,11 +51,12 @@ const COMMON: RowColumn[] = ['run_id', 'task_index', 'map_index', 'dispatch_id',
 const RECORDED: RowColumn[] = ['exit_code', 'evidence', 'log_bytes'];
 const VARIED: RowColumn[] = ['outcome', 'cause', 'message', 'leaf', 'delay', 'expired'];
 
-export const rowColumns = ({ plain, xcoms, extra }: FinishParts): RowColumn[] => [
+export const rowColumns = ({ plain, xcoms, artifacts, extra }: FinishParts): RowColumn[] => [
   ...COMMON,
   ...RECORDED,
   ...(plain ? [] : VARIED),
   ...(xcoms ? (['xcoms'] as const) : []),
+  ...(artifacts ? (['artifacts'] as const) : []),
   ...(extra ? (['extra'] as const) : []),
 ];
 export const edgeColumns = ({ plain, special, ready, waiting }: FinishParts): EdgeColumn[] => [

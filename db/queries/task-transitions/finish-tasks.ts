@@ -31,6 +31,8 @@ export interface FinishParts {
   /** Some edges lead to one of many instances, look at a child without counting, or settle it whatever its rule says. Not with `plain`. */
   special: boolean;
   xcoms: boolean;
+  /** Results that lie in the artifact store. */
+  artifacts: boolean;
   retries: boolean;
   /** Among them are some on top of the tasks' own. */
   extra: boolean;
@@ -68,7 +70,7 @@ u as (
   update task_instance t set state = 'success', ended_at = clk.ts, deadline_at = null
   from ${rowSource(parts)}, clk
   where ${IS_CURRENT}
-  returning ${RECORDED}, 'ok' as cause, null::text as message, true as is_over, false as is_failure${part(parts.xcoms, ', f.xcoms')}),`;
+  returning ${RECORDED}, 'ok' as cause, null::text as message, true as is_over, false as is_failure${part(parts.xcoms, ', f.xcoms')}${part(parts.artifacts, ', f.artifacts')}),`;
 
 const RECORD_ENDS = (parts: FinishParts): string => `
 with f as materialized (select * from ${rowSource(parts)}),
@@ -80,7 +82,7 @@ u as (
   from f, clk
   where f.dispatch_id is not null and ${IS_CURRENT} and (not f.expired or ${LEASE_END} < clk.ts)
   returning ${RECORDED}, f.cause, f.message, f.delay is null as is_over,
-    f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}${part(parts.extra, ', f.extra, t.max_tries')}),`;
+    f.delay is null and f.leaf and f.outcome in ('failed', 'cancelled') as is_failure${part(parts.xcoms, ', f.xcoms')}${part(parts.artifacts, ', f.artifacts')}${part(parts.extra, ', f.extra, t.max_tries')}),`;
 
 const KEEP_TRIES = `
 tr as (
@@ -93,7 +95,14 @@ const STORE_XCOMS = `
 xc as (
   insert into xcom (run_id, task_index, map_index, key, value)
   select u.run_id, u.task_index, u.map_index, k.key, k.value from u, lateral jsonb_each(u.xcoms) k where u.xcoms is not null
-  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value),`;
+  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value, artifact = null, bytes = null),`;
+
+const STORE_ARTIFACTS = `
+xa as (
+  insert into xcom (run_id, task_index, map_index, key, value, artifact, bytes)
+  select u.run_id, u.task_index, u.map_index, k.key, k.value -> 'preview', k.value ->> 'hash', (k.value ->> 'bytes')::bigint
+  from u, lateral jsonb_each(u.artifacts) k where u.artifacts is not null
+  on conflict (run_id, task_index, map_index, key) do update set value = excluded.value, artifact = excluded.artifact, bytes = excluded.bytes),`;
 
 const SET_TIMERS = `
 tm as (
@@ -249,6 +258,7 @@ const finishText = (parts: FinishParts): string =>
     parts.plain ? RECORD_SUCCESSES(parts) : RECORD_ENDS(parts),
     KEEP_TRIES,
     part(parts.xcoms, STORE_XCOMS),
+    part(parts.artifacts, STORE_ARTIFACTS),
     part(parts.retries, SET_TIMERS),
     part(parts.extra, COUNT_EXTRA),
     parts.plain ? COUNT_SUCCESSES(parts) : parts.special ? COUNT_SPECIAL_ENDS(parts) : COUNT_ENDS(parts),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createBundleCache } from '../../bundles/bundle-cache.ts';
 import { createSupervisorClient, type SupervisorClient } from '../../runner/supervisor-client.ts';
+import { createArtifactCache } from '../../worker/artifact-cache.ts';
 import { registerFirst } from '../../worker/first-registration.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
 import { ServiceRefusal } from '../../worker/service-answer.ts';
@@ -60,6 +61,10 @@ export async function openWorker(
   const { queues = config.worker.queues, slots = config.worker.slots } = options;
   const home = join(config.home, 'worker');
   const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
+  const results = createArtifactCache({
+    dir: join(home, 'results'),
+    fetch: (dispatchId, hash) => api.readArtifact(dispatchId, hash),
+  });
   const name = config.worker.name ?? defaultName;
   const info: WorkerInfo = { name, queues, slots, version: version(), hostname: hostname(), pid: process.pid };
   let supervisor: SupervisorClient | undefined;
@@ -71,6 +76,7 @@ export async function openWorker(
       (supervisor = createSupervisorClient({
         home,
         fetchBundleDir: (hash) => bundles.dirOf(hash),
+        fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
         environment: { ...options.environment, ...config.worker.environment },

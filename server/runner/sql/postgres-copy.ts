@@ -1,6 +1,6 @@
 /** COPY … FROM STDIN as a query of the `pg` client. */
-import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { drained } from './drained.ts';
 
 /** The part of pg's connection that COPY needs. */
 interface CopyConnection {
@@ -32,7 +32,7 @@ export function createCopyQuery(text: string, lines: AsyncIterable<string>): Cop
     const send = async () => {
       connection.sendCopyFromChunk(Buffer.from(part));
       part = '';
-      if (stream.writableNeedDrain) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+      if (stream.writableNeedDrain) await drained(stream);
     };
     for await (const line of lines) {
       if (failed || stream.destroyed) return;

@@ -7,6 +7,7 @@ import type { SqlFormat, SqlResult, SqlUnload } from '#sdk/operator-spec.ts';
 import type { Json } from '#sdk/protocol.ts';
 import { MAX_RESULT_BYTES, OperatorFailure } from '../operator-host.ts';
 import { csvLine } from './csv.ts';
+import { drained } from './drained.ts';
 import type { RowSink } from './sql-driver.ts';
 
 /** Of the last statement that gave rows. */
@@ -124,8 +125,7 @@ export async function createFileSink({ path, format }: SqlUnload, tryName: strin
   const flush = () => {
     const isFull = !stream.write(part);
     part = '';
-    if (isFull)
-      draining ??= Promise.race([once(stream, 'drain'), once(stream, 'close')]).then(() => void (draining = null));
+    if (isFull) draining ??= drained(stream).then(() => void (draining = null));
   };
   const write = (line: string): void | Promise<void> => {
     if (broken) throw broken;

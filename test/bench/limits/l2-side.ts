@@ -111,6 +111,7 @@ const finishOf = (row: Claimed, dag: CompiledDag, workerId: number): FinishRow =
   logBytes: 0,
   xcoms: null,
   branch: null,
+  artifacts: null,
   dag,
 });
 

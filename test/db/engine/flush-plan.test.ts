@@ -149,6 +149,7 @@ describe('a plan', () => {
       plain: false,
       special: false,
       xcoms: false,
+      artifacts: false,
       retries: true,
       extra: false,
       ready: false,

@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 describe('python tasks', () => {
   let runner: ReturnType<typeof startRunner>;
   beforeAll(() => {
-    runner = startRunner();
+    runner = startRunner({ resultLimit: MIB });
   });
   afterAll(() => runner.stop());
   const source = (text: string, extras?: DispatchExtras) => runner.run({ kind: 'python', source: text }, extras);

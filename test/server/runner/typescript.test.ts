@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../../helpers/processes.ts';
-import { startRunner, tsBundle, type TaskInput } from '../../helpers/runner.ts';
+import { startRunner, tsBundle, type DispatchExtras, type TaskInput } from '../../helpers/runner.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 
 const MIB = 1024 * 1024;
@@ -14,6 +14,8 @@ const HANDLERS = {
   skips: '() => { throw Object.assign(new Error("nothing to do"), { millrace: "skip" }); }',
   fails: '() => { throw Object.assign(new Error("for good"), { millrace: "fail" }); }',
   cyclic: '() => { const a = {}; a.a = a; return a; }',
+  rather_large: '({ ctx }) => { ctx.ti.xcomPush("small", 1); return "x".repeat(200_000); }',
+  length: '({ text }) => text.length',
   large: '() => "x".repeat(2_000_000)',
   exits: '() => process.exit(5)',
   uncaught: '() => new Promise(() => setTimeout(() => { throw new RangeError("later"); }, 1))',
@@ -36,14 +38,16 @@ const HANDLERS = {
 describe('TypeScript tasks', () => {
   let runner: ReturnType<typeof startRunner>;
   let bundleHash: string;
+  let fetched = '';
   beforeAll(() => {
-    runner = startRunner();
+    runner = startRunner({ resultLimit: MIB, fetchArtifact: () => Promise.resolve(fetched) });
     bundleHash = runner.bundle(tsBundle(HANDLERS));
   });
   afterAll(() => runner.stop());
-  const start = (taskId: keyof typeof HANDLERS, task: Partial<TaskInput> = {}) =>
-    runner.start({ ...task, kind: 'typescript', taskId } as TaskInput, { bundleHash });
-  const run = (taskId: keyof typeof HANDLERS, task: Partial<TaskInput> = {}) => runner.finished(start(taskId, task));
+  const start = (taskId: keyof typeof HANDLERS, task: Partial<TaskInput> = {}, extras: DispatchExtras = {}) =>
+    runner.start({ ...task, kind: 'typescript', taskId } as TaskInput, { bundleHash, ...extras });
+  const run = (taskId: keyof typeof HANDLERS, task: Partial<TaskInput> = {}, extras: DispatchExtras = {}) =>
+    runner.finished(start(taskId, task, extras));
 
   it('gives inputs, params and results, and logs what is printed', async () => {
     const { report, lines } = await runner.run(
@@ -80,6 +84,22 @@ describe('TypeScript tasks', () => {
     ['uncaught', { outcome: 'failed', cause: 'exception', message: 'RangeError: later' }],
   ] as const)('%s', async (taskId, expected) => {
     expect((await run(taskId)).report).toMatchObject(expected);
+  });
+
+  it('leaves a large result in a file, and reads one from there', async () => {
+    const { report, files } = await run('rather_large');
+    expect(report).toMatchObject({ outcome: 'success', xcoms: { small: 1 } });
+    const { path = '', bytes = 0, hash = '', preview } = files?.['return_value'] ?? {};
+    expect([bytes, preview?.length]).toEqual([200_002, 1000]);
+    fetched = path;
+    const artifact = { bytes, hash };
+    const xcoms = [{ taskId: 'up', mapIndex: -1, key: 'return_value', value: null, artifact }];
+    const { report: reader } = await run(
+      'length',
+      { inputs: { text: { task: 'up', key: 'return_value' } } },
+      { xcoms },
+    );
+    expect(reader.xcoms).toEqual({ return_value: 200_000 });
   });
 
   it('logs the stack with its causes and without frames of the runner', async () => {
