@@ -45,11 +45,22 @@ CREATE OR REPLACE FUNCTION public.next_run_id()
 RETURN ((((EXTRACT(epoch FROM now()))::bigint / 86400) << 36) | nextval('run_number'::regclass))
 ;
 
-CREATE OR REPLACE FUNCTION public.xcom_json(value jsonb, of_run bigint, artifact text)
+CREATE OR REPLACE FUNCTION public.xcom_json(value jsonb, of_run bigint, of_hash text)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
-RETURN CASE WHEN (artifact IS NULL) THEN value ELSE (SELECT (convert_from(string_agg(a.data, '\x'::bytea ORDER BY a.chunk), 'UTF8'::name))::jsonb AS convert_from FROM artifact a WHERE ((a.run_id = xcom_json.of_run) AND (a.hash = xcom_json.artifact))) END
+AS $function$
+begin
+  if of_hash is null then
+    return value;
+  end if;
+  begin
+    return (select convert_from(string_agg(a.data, ''::bytea order by a.chunk), 'UTF8')::jsonb
+      from artifact a where a.run_id = of_run and a.hash = of_hash);
+  exception when others then
+    return to_jsonb('unreadable: ' || sqlerrm);
+  end;
+end $function$
 ;
 
 -- tables

@@ -1,12 +1,17 @@
 """Results too large for a report: in a file, from where the worker uploads them. As server/runner/large-results.ts does."""
 
 import os
+import re
 
 INLINE_BYTES = 64 * 1024
 # Of all values of one report together.
 INLINE_TOTAL = 256 * 1024
 PREVIEW_CHARACTERS = 1000
 MOST_KEYS = 200
+# NUL, and halves of surrogate pairs: PostgreSQL's JSON holds neither.
+UNSTORABLE = re.compile(
+    r"(?<!\\)(?:\\\\)*(?:\\u0000|\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2})|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2})"
+)
 
 
 def size(count):
@@ -20,8 +25,13 @@ def spill_results(texts, room):
     kept, files, inline = {}, {}, 0
     for key, text in texts.items():
         data = text.encode()
+        what = "The return value" if key == "return_value" else "The result '%s'" % key[:60]
+        if "\\u" in text and UNSTORABLE.search(text):
+            return {}, {}, (
+                "%s has a NUL character or half of a surrogate pair in a string, which cannot be stored. Return text, not bytes."
+                % what
+            )
         if len(data) > room["limit"]:
-            what = "The return value" if key == "return_value" else "The result '%s'" % key[:60]
             return {}, {}, (
                 "%s has %s as JSON, more than the limit of %s. Write large data to a file or table and return where it is."
                 % (what, size(len(data)), size(room["limit"]))

@@ -37,6 +37,15 @@ export const roomOf = ({ workDir, resultLimit }: { workDir: string; resultLimit:
   limit: resultLimit,
 });
 
+/** PostgreSQL's JSON holds neither NUL characters nor halves of surrogate pairs. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
+
+/** Whether JSON as JavaScript writes it cannot be stored; whole pairs are never written as escapes. */
+export const isUnstorable = (text: string): boolean => text.includes('\\u') && UNSTORABLE.test(text);
+
+export const unstorable = (key: string): string =>
+  `${nameOf(key)} has a NUL character or half of a surrogate pair in a string, which cannot be stored. Return text, not bytes.`;
+
 /** Writes the large ones to files. Runs where the results were made, so that no other process holds them whole. */
 export function spillResults(results: { [key: string]: Json }, { dir, limit }: ResultRoom): Spilled {
   const spilled: Spilled = { xcoms: {}, files: {}, problem: null };
@@ -47,6 +56,7 @@ export function spillResults(results: { [key: string]: Json }, { dir, limit }: R
     const text = JSON.stringify(value);
     const bytes = Buffer.byteLength(text);
     if (bytes > limit) return { xcoms: {}, files: {}, problem: tooLarge(key, bytes, limit) };
+    if (isUnstorable(text)) return { xcoms: {}, files: {}, problem: unstorable(key) };
     if (bytes <= INLINE_BYTES && inline + bytes <= INLINE_TOTAL) {
       inline += bytes;
       spilled.xcoms[key] = value;
@@ -58,8 +68,10 @@ export function spillResults(results: { [key: string]: Json }, { dir, limit }: R
 const size = (bytes: number) =>
   bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${Math.ceil(bytes / 1024)} KiB`;
 
+const nameOf = (key: string) => (key === 'return_value' ? 'The return value' : `The result '${key.slice(0, 60)}'`);
+
 const tooLarge = (key: string, bytes: number, limit: number): string =>
-  `${key === 'return_value' ? 'The return value' : `The result '${key.slice(0, 60)}'`} has ${size(bytes)} as JSON, more than the limit of ${size(limit)}. Write large data to a file or table and return where it is.`;
+  `${nameOf(key)} has ${size(bytes)} as JSON, more than the limit of ${size(limit)}. Write large data to a file or table and return where it is.`;
 
 function toFile(text: string, bytes: number, dir: string): ResultFile {
   const path = join(dir, `result-${randomUUID()}.json`);

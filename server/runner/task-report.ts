@@ -1,5 +1,6 @@
 import type { Json, TaskReport } from '#sdk/protocol.ts';
 import type { TaskCause } from '#sdk/states.ts';
+import { isUnstorable, unstorable } from './large-results.ts';
 import type { StopReason, TaskResult } from './messages.ts';
 
 /** What is known when a dispatch is over. */
@@ -160,8 +161,6 @@ function evidenceOf({ ending, memoryLimit }: Over): { [key: string]: Json } | nu
   return Object.keys(evidence).length > 0 ? evidence : null;
 }
 
-/** PostgreSQL's JSON holds neither NUL characters nor halves of surrogate pairs. */
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
 const KEY_LIMIT = 250;
 
 function resultProblem(xcoms: { [key: string]: Json }, limit: number): string | null {
@@ -172,8 +171,7 @@ function resultProblem(xcoms: { [key: string]: Json }, limit: number): string | 
     const bytes = Buffer.byteLength(text);
     if (bytes > limit)
       return `${what} has ${Math.ceil(bytes / 1024)} KiB as JSON, more than the limit of ${Math.round(limit / 1024)} KiB. Write large data to a file or table and return where it is.`;
-    if (text.includes('\\u') && UNSTORABLE.test(text))
-      return `${what} has a NUL character or half of a surrogate pair in a string, which cannot be stored. Return text, not bytes.`;
+    if (isUnstorable(text)) return unstorable(key);
   }
   return null;
 }

@@ -1,13 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatDispatchId } from '#db/engine/dispatch-id.ts';
-import { createPostgresArtifacts } from '#db/artifacts.ts';
-import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { createRunnerTokens } from '#server/auth/runner-token.ts';
 import { TEST_KEY } from '../helpers/app.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
-import { dagOf, reportOf, statesOf } from '../helpers/engine.ts';
-import { waitFor } from '../helpers/wait-for.ts';
+import { dagOf } from '../helpers/engine.ts';
 import { startRunningService, type RunningService } from '../helpers/running-service.ts';
 
 const KIB = 1024;
@@ -63,11 +60,11 @@ describe('the result of a task', () => {
 
   it('is read by a Python task as if it were small: as an argument and by xcom_pull', async () => {
     const { states } = await run(
-      python('a', `def main(ti):\n  ti.xcom_push("more", list(range(100000)))\n  return {"text": "é\\0" * 500000}`),
+      python('a', `def main(ti):\n  ti.xcom_push("more", list(range(100000)))\n  return {"text": "é😀" * 300000}`),
       python(
         'b',
         `def main(rows, ti):
-  assert rows["text"] == "é\\0" * 500000, len(rows["text"])
+  assert rows["text"] == "é😀" * 300000, len(rows["text"])
   assert ti.xcom_pull("a")["text"] == rows["text"]
   assert ti.xcom_pull("a", key="more") == list(range(100000))`,
         { inputs: { rows: 'a' } },
@@ -155,40 +152,31 @@ describe('the result of a task', () => {
     expect(await storedBytes(runId)).toEqual([]);
   });
 
-  it('comes from the instances of a mapped task in their order, large ones among them', async () => {
-    const { engine } = service.app;
-    const source = `def main(rows, ti):
-  assert [row[0] for row in rows] == ["a", "b", "c"], [row[0] for row in rows]
-  assert [len(row) for row in ti.xcom_pull("many")] == [5, 200000, 6]`;
-    const read = validateDagSpec({
-      dagId: `dag_${++dags}`,
-      tasks: [
-        { taskId: 'many', kind: 'bash', command: 'true', queue: 'other' },
-        python('reduce', source, { inputs: { rows: 'many' } }),
-      ],
-    });
-    if (!read.ok) throw new Error(JSON.stringify(read.issues));
-    const { dagId } = await engine.deploy(read.spec);
-    const [created] = await engine.createRuns([{ dagId, kind: 'manual' }]);
-    const runId = created!.runId;
-    const workerId = await engine.worker();
-    const [dispatch] = await engine.claim({ workerId, queues: ['other'], limit: 1 });
-    const large = JSON.stringify('b'.repeat(200_000));
-    const hash = createHash('sha256').update(large).digest('hex');
-    async function* content() {
-      yield Buffer.from(large);
-    }
-    await createPostgresArtifacts(database.db).put(runId, hash, content());
-    await database.pool.query(
-      `insert into xcom (run_id, task_index, map_index, key, value, artifact, bytes) values
-       ($1, 0, 2, 'return_value', '"cccccc"', null, null), ($1, 0, 0, 'return_value', '"aaaaa"', null, null),
-       ($1, 0, 1, 'return_value', '"bbb"', $2, $3)`,
-      [runId, hash, large.length],
+  it('can be mapped over, and comes from the instances of a mapped task in their order, however large each is', async () => {
+    const list = { kind: 'result', task: 'list', key: 'return_value' };
+    const { states, runId } = await run(
+      python('list', 'def main(): return ["%d" % n + "y" * 10000 for n in range(12)]'),
+      python('each', 'def main(x): return x[:-10000] * (100000 if x.startswith("1") else 1)', {
+        map: { over: { kind: 'product', axes: { x: list } } },
+      }),
+      python('reduce', 'def main(rows): return [[row[:2], len(row)] for row in rows]', { inputs: { rows: 'each' } }),
     );
-    await engine.report({ workerId, reports: [reportOf(dispatch!)] });
-    await waitFor(async () => (await statesOf(database, runId))['reduce'] === 'success', {
-      what: `the end of reduce: ${JSON.stringify(await statesOf(database, runId))}`,
-    });
+    expect(new Set(Object.values(states))).toEqual(new Set(['success']));
+    const { rows } = await database.pool.query<{ value: unknown }>(
+      'select value from xcom where run_id = $1 and task_index = 2',
+      [runId],
+    );
+    const short = [2, 3, 4, 5, 6, 7, 8, 9].map((n) => [String(n), 1]);
+    expect(rows[0]?.value).toEqual([['0', 1], ['11', 100_000], ...short, ['10', 200_000], ['11', 200_000]]);
+  });
+
+  it('with a NUL character fails its task, whatever its size', async () => {
+    const { runId, states } = await run(
+      python('small', 'def main(): return "a\\0"'),
+      python('large', 'def main(): return "a\\0" * 100000'),
+    );
+    expect(states).toEqual({ small: 'failed', large: 'failed' });
+    expect(await service.messageOf(runId, 'large')).toContain('The return value has a NUL character');
   });
 
   describe('in the API', () => {
