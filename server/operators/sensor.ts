@@ -4,6 +4,7 @@ import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { SensorTarget } from '#sdk/waiting-spec.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { inputsOf } from './inputs.ts';
+import { largeInputsOf } from './python.ts';
 
 export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch => {
   if (task.for.typescript) return { how: 'node' };
@@ -11,7 +12,8 @@ export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch
   if (python) {
     const args = renderJson(render, 'for.python.args', python.args) as { [name: string]: Json };
     const { callable, source } = python;
-    return { how: 'python', callable, source, kwargs: { ...inputsOf(dispatch), ...args } };
+    const kwargs = { ...inputsOf(dispatch), ...args };
+    return { how: 'python', callable, source, kwargs, largeInputs: largeInputsOf(dispatch) };
   }
   const target = renderTarget(task, render);
   const time = timeOf(target, dispatch);
