@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { checkRuns } from '../helpers/check-runs.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { createTestEngine, dagOf } from '../helpers/engine.ts';
+import { createTestEngine, dagOf, reportOf } from '../helpers/engine.ts';
 import { createLimitedRuns, names } from '../helpers/limited-runs.ts';
 
 const database = await createTestDatabase();
@@ -196,6 +196,25 @@ describe('a pool', () => {
     await end(await claim());
     await becomes(run!, { a: 'success', b: 'success', c: 'queued' });
   });
+
+  it.each([
+    [false, 'queued'],
+    [true, 'scheduled'],
+  ])(
+    'that includes the deferred (%s) leaves the next task %s while one waits without a worker',
+    async (included, next) => {
+      await setPool('wait', 1, included);
+      const queue = '@pools';
+      const [run] = await start(dagOf(`deferred_${included}`, { a: { pool: 'wait', queue }, b: { pool: 'wait' } }));
+      const workerId = await engine.worker();
+      const [dispatch] = await engine.claim({ workerId, queues: [queue], limit: 1 });
+      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, watchKey: null };
+      await engine.report({ workerId, reports: [reportOf(dispatch!, 'deferred', { defer })] });
+      await becomes(run!, { a: 'deferred', b: next });
+      await engine.report({ workerId, reports: [reportOf(dispatch!)] });
+      await becomes(run!, { a: 'success', b: 'queued' });
+    },
+  );
 
   it('and the limit of its run both hold', async () => {
     await setPool('three', 3);
