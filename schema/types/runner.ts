@@ -6,7 +6,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { badInput } from '../errors.ts';
 import { checkDispatches, readLogChunkInput, readReports } from '../runner-input.ts';
-import { MOST_QUEUES, readWorkerId } from './worker-registration.ts';
+import { checkQueues, MOST_QUEUES, readWorkerId } from './worker-registration.ts';
 
 const MOST_CLAIMED = 1_000;
 const MOST_HELD = 20_000;
@@ -124,6 +124,7 @@ const AppendedLogs = builder.objectRef<{ accepted: number }>('AppendedLogs').imp
 
 function checkClaim({ queues, limit }: { queues: readonly string[]; limit: number }): void {
   if (queues.length > MOST_QUEUES) throw badInput(`queues: at most ${MOST_QUEUES}, not ${queues.length}.`);
+  checkQueues(queues);
   if (limit < 1 || limit > MOST_CLAIMED) throw badInput(`limit: from 1 to ${MOST_CLAIMED}, not ${limit}.`);
 }
 

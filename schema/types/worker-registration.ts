@@ -1,6 +1,7 @@
 /** How a worker comes, is woken, and goes. */
 import { setWorkerState } from '#db/queries/worker.ts';
 import { findWorkers } from '#db/queries/workers.ts';
+import { isSystemQueue } from '#sdk/system-tasks.ts';
 import { builder } from '../builder.ts';
 import { badInput, notFound } from '../errors.ts';
 import type { WorkSignal } from '../event-streams.ts';
@@ -46,8 +47,15 @@ const RetireWorkerInput = builder.inputType('RetireWorkerInput', {
   }),
 });
 
+/** Tasks of the system are for the triggerer: a worker would not know what to do with them. */
+export function checkQueues(queues: readonly string[]): void {
+  const system = queues.find(isSystemQueue);
+  if (system !== undefined) throw badInput(`queues: '${system}' is served by the service itself.`);
+}
+
 function checkRegistration({ queues, slots }: { queues: readonly string[]; slots: number }): void {
   if (queues.length === 0 || queues.length > MOST_QUEUES) throw badInput(`queues: from 1 to ${MOST_QUEUES}.`);
+  checkQueues(queues);
   if (slots < 1 || slots > MOST_SLOTS) throw badInput(`slots: from 1 to ${MOST_SLOTS}, not ${slots}.`);
 }
 
