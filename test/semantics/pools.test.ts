@@ -208,7 +208,7 @@ describe('a pool', () => {
       const [run] = await start(dagOf(`deferred_${included}`, { a: { pool: 'wait', queue }, b: { pool: 'wait' } }));
       const workerId = await engine.worker();
       const [dispatch] = await engine.claim({ workerId, queues: [queue], limit: 1 });
-      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutAt: null, timeoutSeconds: null, watchKey: null };
+      const defer = { kind: 'test', spec: {}, dueAt: null, timeoutSeconds: null, watchKey: null };
       await engine.report({ workerId, reports: [reportOf(dispatch!, 'deferred', { defer })] });
       await becomes(run!, { a: 'deferred', b: next });
       await engine.report({ workerId, reports: [reportOf(dispatch!)] });
