@@ -30,3 +30,18 @@ export async function readDagSpec(db: Db, versionId: number): Promise<DagSpec> {
   const row = await db.selectFrom('dag_version').select('spec').where('id', '=', versionId).executeTakeFirstOrThrow();
   return row.spec as unknown as DagSpec;
 }
+
+/** A DAG's version by its number; undefined when there is none. */
+export async function findVersionByNumber(
+  db: Db,
+  dagId: number,
+  number: number,
+): Promise<{ id: number; spec: DagSpec; bundle_hash: string | null } | undefined> {
+  const row = await db
+    .selectFrom('dag_version')
+    .select(['id', 'spec', 'bundle_hash'])
+    .where('dag_id', '=', dagId)
+    .where('number', '=', number)
+    .executeTakeFirst();
+  return row && { ...row, spec: row.spec as unknown as DagSpec };
+}

@@ -200,6 +200,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       'trigger_wait',
       'xcom',
       'map_item',
+      'note',
       'log_chunk',
       'event',
     ] as const) {

@@ -26,7 +26,7 @@ const ClearTasksInput = builder.inputType('ClearTasksInput', {
   }),
 });
 
-const MarkStateEnum = builder.enumType('MarkState', {
+export const MarkStateEnum = builder.enumType('MarkState', {
   description: 'A state that a person may set.',
   values: {
     SUCCESS: { value: 'success', description: 'As if it had succeeded.' },

@@ -11,6 +11,7 @@ import { startLoop } from './loop.ts';
 import { reviewRuns } from './review-runs.ts';
 import { reviewContinuousDags, startRunRules } from './run-rules.ts';
 import { runBackfills } from './run-backfills.ts';
+import { runBulkJobs } from './run-bulk-jobs.ts';
 import { timeOutRuns } from './time-out-runs.ts';
 import { wakeGates } from './wake-gates.ts';
 import { wakeRetries } from './wake-retries.ts';
@@ -69,6 +70,12 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     onError,
     pass: async () => ((await runBackfills(db, engine)) ? 0 : 10 * SECOND),
   });
+  const jobs = startLoop({
+    name: 'run bulk jobs',
+    mostMs: 10 * SECOND,
+    onError,
+    pass: async () => ((await runBulkJobs(db, engine)) ? 0 : 10 * SECOND),
+  });
   const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
 
@@ -82,10 +89,11 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
   const wakeAll = () => {
     wake();
     review.wake();
+    jobs.wake();
   };
   const off = [
     listener.on('millrace_schedule', wake),
-    listener.on('millrace_job', () => backfills.wake()),
+    listener.on('millrace_job', (name) => (name.startsWith('bulk ') ? jobs : backfills).wake()),
     listener.onResync(wakeAll),
   ];
 
@@ -93,7 +101,7 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     async stop() {
       for (const stop of off) stop();
       await Promise.all(
-        [due, retries, gates, timeouts, backfills, rules, review, leases, partitions].map((part) => part.stop()),
+        [due, retries, gates, timeouts, backfills, jobs, rules, review, leases, partitions].map((part) => part.stop()),
       );
     },
   };
