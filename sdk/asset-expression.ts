@@ -1,11 +1,25 @@
 /** Which assets a DAG waits for, as people write it and as a small tree. */
 import type { AssetExpression } from './dag-spec.ts';
-import { isPlainObject, show, type JsonSchema } from './spec-fields.ts';
+import { isPlainObject, show, type Field, type JsonSchema } from './spec-fields.ts';
+
+/** As people write it: one by name, all of a list, `{ all: […] }` or `{ any: […] }`, nested as you like. */
+export type Assets = string | readonly Assets[] | { all: readonly Assets[] } | { any: readonly Assets[] };
 
 const MAX_DEPTH = 8;
 const MAX_ASSETS = 200;
 const NAME = /^\S(?:[^\p{Cc}]{0,298}\S)?$/u;
 const FORMS = `Write a name, a list (all of them), { all: […] } or { any: […] }.`;
+
+export const isAssetName = (name: string): boolean => NAME.test(name);
+
+export const assetName: Field<string> = {
+  schema: { type: 'string', minLength: 1, maxLength: 300 },
+  read(value, path, report) {
+    if (typeof value === 'string' && NAME.test(value)) return value;
+    report(path(), `${show(value)} is not the name of an asset: 1 to 300 characters, no space around.`);
+    return '';
+  },
+};
 
 /** The tree, without needless levels, or a sentence on what is wrong with it. */
 export function readAssets(value: unknown): AssetExpression | string {
@@ -20,6 +34,13 @@ export function readAssets(value: unknown): AssetExpression | string {
 export function assetsOf(expression: AssetExpression): string[] {
   if ('asset' in expression) return [expression.asset];
   return [...new Set(('all' in expression ? expression.all : expression.any).flatMap(assetsOf))];
+}
+
+/** Has it news, of these assets? */
+export function isMet(expression: AssetExpression, updated: ReadonlySet<string>): boolean {
+  if ('asset' in expression) return updated.has(expression.asset);
+  if ('all' in expression) return expression.all.every((part) => isMet(part, updated));
+  return expression.any.some((part) => isMet(part, updated));
 }
 
 function readPart(value: unknown, path: string, depth: number, problem: (text: string) => void): AssetExpression {

@@ -96,6 +96,8 @@ export interface TaskSpecBase {
   variables: string[];
   /** Ids of connections that its code asks for, likewise. */
   connections: string[];
+  /** Names of the assets that it has updated when it succeeds. */
+  outlets: string[];
   /** The innermost group it stands in, with the groups around it: `load.eu`. */
   group: string | null;
   /** It runs once per item; null: once. */
@@ -117,7 +119,6 @@ export interface TaskInput {
   /** The task is mapped, so this is a list of results, empty when there are none. Found by validation; absent where not so. */
   list?: true;
 }
-
 export interface TeardownSpec {
   /** Setups that it undoes; each is an upstream. */
   setups: string[];

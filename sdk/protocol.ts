@@ -24,6 +24,16 @@ export interface ArtifactRef {
   bytes: number;
 }
 
+/** An asset was updated. */
+export interface AssetEvent {
+  asset: string;
+  /** ISO 8601. */
+  at: string;
+  extra: { [key: string]: Json };
+  /** What updated it; null: something outside. */
+  source: { dagId: string; taskId: string; runKey: string; mapIndex: number } | null;
+}
+
 /** The run that a dispatch belongs to: the source of the template variables. */
 export interface RunContext {
   runId: string;
@@ -38,6 +48,8 @@ export interface RunContext {
   params: { [key: string]: Json };
   startedAt: string | null;
   triggeredBy: string | null;
+  /** What a run of kind `asset` was made for, oldest first. Absent where there is nothing, or the task cannot ask for it. */
+  assetEvents?: AssetEvent[];
 }
 
 /** The newest successful run of the DAG before a run. */
@@ -130,7 +142,7 @@ export interface TaskReport {
   exitCode?: number | null;
   /** Facts behind the cause: signal, limits, peak memory, exception name, stack. */
   evidence?: { [key: string]: Json } | null;
-  /** Results by key; the return value is `return_value`. */
+  /** Results by key; the return value is `return_value`. `millrace.assets`: what its asset events say, by asset. */
   xcoms?: { [key: string]: Json } | null;
   /** Results too large for a message, which were uploaded before. `preview` is the beginning of the JSON. */
   artifacts?: { [key: string]: ArtifactRef & { preview: string } } | null;

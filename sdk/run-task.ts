@@ -1,5 +1,6 @@
 /** How a runner calls a task of a bundled DAG file. Reads plain data only: the bundle carries its own copy of the SDK. */
 import { join } from 'node:path';
+import { ASSET_KEY, createEmitter } from './asset-events.ts';
 import { connectionOf, variableOf } from './named-values.ts';
 import type { Look } from './poke.ts';
 import type { Dispatch, Json } from './protocol.ts';
@@ -107,6 +108,7 @@ function contextOf(dispatch: Dispatch, host: TaskHost): TaskContext {
     env: host.env,
     variable: (key) => variableOf(dispatch, key),
     connection: (id) => connectionOf(dispatch, id),
+    assets: { emit: createEmitter(dispatch, (events) => host.xcomPush(ASSET_KEY, events)) },
     file(name) {
       if (host.bundleDir !== null) return join(host.bundleDir, name);
       throw new Error(`DAG '${dispatch.dagId}' carries no files. Name '${name}' in its 'files'.`);

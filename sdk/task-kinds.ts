@@ -1,4 +1,5 @@
 /** The kinds of task: what each may say. A new kind is a type in dag-spec.ts and an entry here. */
+import { assetName } from './asset-expression.ts';
 import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
 import { TRIGGER_RULES, WEIGHT_RULES, type TaskInput, type TaskKind } from './dag-spec.ts';
 import { concurrencyKey, rateLimit } from './limit-fields.ts';
@@ -96,6 +97,10 @@ const BASE: Fields = {
   inputs: record(NAME_PATTERN, input),
   variables: textList(id, 100),
   connections: textList(id, 100),
+  outlets: {
+    ...textList(assetName, 100),
+    read: (value, path, report) => [...new Set(textList(assetName, 100).read(value, path, report))],
+  },
   group: groupId.or(null),
   map,
   setup: boolean.or(false),

@@ -1,4 +1,6 @@
 /** Types of what DAG authors write: how a task's result becomes the argument of the next. */
+import type { AssetEmitter } from './asset-events.ts';
+import type { Assets } from './asset-expression.ts';
 import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
 import type { FlowBuilder, ResultOf, Upstream } from './flow-types.ts';
 import type { Each, EachOf } from './lists.ts';
@@ -41,7 +43,6 @@ type Jsonified<T> = T extends Json | undefined
           : unknown extends T
             ? Json
             : never;
-
 export interface Inputs {
   [name: string]: TaskRef | Each;
 }
@@ -53,7 +54,6 @@ type MaybeMissing<Out, Options> = Options extends { triggerRule: infer Rule }
     ? Out
     : Out | null
   : Out;
-
 export interface TaskContext {
   readonly run: RunContext;
   readonly ti: {
@@ -74,6 +74,7 @@ export interface TaskContext {
   variable(key: string): string;
   /** A connection that the task names in `connections`. */
   connection(id: string): ConnectionValue;
+  readonly assets: AssetEmitter;
   /** The path of one of the DAG's `files`, as named there. */
   file(name: string): string;
 }
@@ -168,6 +169,8 @@ export interface TaskOptions extends TaskDefaults {
   variables?: readonly string[];
   /** Ids of connections for `ctx.connection(id)`; those in templates need no mention. */
   connections?: readonly string[];
+  /** Names of the assets that it has updated when it succeeds; DAGs with a schedule of these assets follow. */
+  outlets?: string | readonly string[];
   /** For people, instead of the id. */
   displayName?: string | null;
   /** Most instances of a mapped task; 1024 when not given. */
@@ -235,8 +238,6 @@ export interface DagBuilder<Params, Item = {}> extends FlowBuilder<Params, Item>
   empty(taskId: string, options?: TaskOptions): TaskRef<null>;
 }
 
-/** Assets by name: one, all of a list, `{ all: […] }` or `{ any: […] }`, nested as you like. */
-export type Assets = string | readonly Assets[] | { all: readonly Assets[] } | { any: readonly Assets[] };
 export type TimeScheduleInput = string | readonly string[] | { every: Duration } | { dates: readonly string[] };
 export type Schedule = TimeScheduleInput | { assets: Assets; or?: TimeScheduleInput };
 

@@ -40,6 +40,8 @@ export interface CompiledDag extends DagGraph {
   values: readonly (ValueReferences | null)[];
   /** The task's templates or code speak of the run before. */
   asksPrevious: Uint8Array;
+  /** Its templates or code may speak of the updates of assets that a run was made for. */
+  asksAssets: Uint8Array;
   maxActiveTasks: number;
   failFast: boolean;
   /** Per task: its place in line. Lower goes first. */
@@ -80,6 +82,8 @@ export function compileDag(row: VersionRow): CompiledDag {
       xcoms: xcomSources(task, text, upstreams[i] ?? new Int32Array(), indexOf),
       values: valueReferences(task, text),
       previous: /\bprev_(data_interval|start_date|end_date)/.test(text),
+      // Code may do so unseen
+      assets: runtimeOf(task) !== null || task.kind === 'sensor' || text.includes('triggering_asset_events'),
     };
   });
   return {
@@ -104,6 +108,7 @@ export function compileDag(row: VersionRow): CompiledDag {
     xcomSources: reads.map(({ xcoms }) => xcoms),
     values: reads.map(({ values }) => values),
     asksPrevious: Uint8Array.from(reads, ({ previous }) => Number(previous)),
+    asksAssets: Uint8Array.from(reads, ({ assets }) => Number(assets)),
     maxActiveTasks: row.spec.maxActiveTasks,
     failFast: row.spec.failFast,
     ranks: ranksOf(tasks),

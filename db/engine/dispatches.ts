@@ -1,9 +1,10 @@
 /** Turns claimed task instances into what a runner needs to know: task, run, and the results that it may read. */
 import type pg from 'pg';
 import type { TaskSpec } from '#sdk/dag-spec.ts';
-import type { Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
+import type { AssetEvent, Dispatch, Json, RunContext, XComValue } from '#sdk/protocol.ts';
 import type { RunKind } from '#sdk/states.ts';
 import type { Vault } from '#db/vault.ts';
+import { loadAssetEvents } from './asset-context.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import { formatDispatchId } from './dispatch-id.ts';
 import { loadValues, type DispatchValues } from './dispatch-values.ts';
@@ -68,9 +69,12 @@ export function createDispatches(pool: pg.Pool, versions: Versions, vault: Vault
         loadPreviousSuccess(pool, [...new Set(claimed.filter(asks).map((task) => task.runId))]),
         loadRuns(claimed),
       ]);
+      const isForAssets = ({ runId, versionId, taskIndex }: ClaimedTask) =>
+        runs.get(runId)?.kind === 'asset' && versions.get(versionId)?.asksAssets[taskIndex] === 1;
+      const events = await loadAssetEvents(pool, [...new Set(claimed.filter(isForAssets).map((task) => task.runId))]);
       return claimed.flatMap((task) => {
         const dag = versions.get(task.versionId);
-        const run = runs.get(task.runId);
+        const run = withEvents(runs.get(task.runId), isForAssets(task) ? events.get(task.runId) : undefined);
         const read = {
           xcoms: xcoms.get(task) ?? [],
           ...valuesOf(referencesOf(task)),
@@ -111,6 +115,9 @@ function toDispatch(
     token: null,
   };
 }
+
+const withEvents = (run: RunContext | undefined, assetEvents: AssetEvent[] | undefined): RunContext | undefined =>
+  run && assetEvents ? { ...run, assetEvents } : run;
 
 /** Only who chooses needs to know among what. */
 const decides = ({ kind }: TaskSpec): boolean => kind === 'branch' || kind === 'short_circuit';

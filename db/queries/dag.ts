@@ -12,6 +12,7 @@ import { paramDefaults } from '#db/engine/param-defaults.ts';
 import { ranksOf } from '#db/engine/priority-weight.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
+import { linkAssets } from './asset-links.ts';
 import type { DagChange } from './events.ts';
 import { hasSameTiming, scheduleNextRun } from './schedule.ts';
 
@@ -62,6 +63,7 @@ export async function deployDag(db: Db, { spec, bundle, actor, origin }: DeployR
       // With the same timetable it goes on from where it is: a slot that is due now stays due
       const goesOn = dag.active && dag.version_id !== null && (await hasSameTiming(trx, dag.version_id, spec));
       if (!goesOn) await scheduleNextRun(trx, dag.id, spec);
+      await linkAssets(trx, dag.id, spec);
       await recordDagEvent(trx, dag.id, { dag: 'deployed', by: actor, version: version.number });
     }
     return { dagId: dag.id, versionId: version.id, number: version.number, created: !known };
@@ -201,6 +203,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       'xcom',
       'map_item',
       'note',
+      'asset_run_event',
       'log_chunk',
       'event',
     ] as const) {

@@ -1,7 +1,11 @@
 """The names that a task function may ask for as arguments: ds, params, ti, dag_run, ..."""
 
 from datetime import datetime, timezone
-from json import load, loads
+from json import dumps, load, loads
+
+from millrace import Fail
+
+MAX_EXTRA_LENGTH = 65536
 
 
 def parse_time(text):
@@ -94,6 +98,49 @@ class Connection(Record):
         return "<Connection %s>" % self.id
 
 
+class AssetEvent(Record):
+    """asset, timestamp, extra, and source_dag_id, source_task_id, source_run_id, source_map_index: None where something outside has said so."""
+
+
+def asset_events(events):
+    """What the run was made for: by asset, oldest first."""
+    found = {}
+    for event in events:
+        source = event["source"] or {}
+        found.setdefault(event["asset"], []).append(
+            AssetEvent(
+                asset=event["asset"],
+                timestamp=parse_time(event["at"]),
+                extra=event["extra"],
+                source_dag_id=source.get("dagId"),
+                source_task_id=source.get("taskId"),
+                source_run_id=source.get("runKey"),
+                source_map_index=source.get("mapIndex"),
+            )
+        )
+    return found
+
+
+class Assets:
+    """`assets`: what the events of the task's outlets say, once it has succeeded."""
+
+    def __init__(self, task_id, outlets, push):
+        self._task_id, self._outlets, self._push, self._extras = task_id, outlets, push, {}
+
+    def emit(self, asset, extra=None):
+        """The last call for an asset counts; an asset of which nothing is said has an event all the same."""
+        if asset not in self._outlets:
+            raise Fail("Task '%s' has no outlet '%s': name it in the task's 'outlets'." % (self._task_id, asset))
+        value = {} if extra is None else extra
+        if not isinstance(value, dict):
+            raise Fail("What asset '%s' is to say is not a dict." % asset)
+        self._extras[asset] = value
+        self._push("millrace.assets", dict(self._extras))
+        length = len(dumps(value))
+        if length > MAX_EXTRA_LENGTH:
+            raise Fail("What asset '%s' is to say has %d characters as JSON; at most %d are allowed." % (asset, length, MAX_EXTRA_LENGTH))
+
+
 def task_context(request, push):
     """Every context name with its value. Names without a value (`ds` of a run without logical date) are missing."""
     run = request["run"]
@@ -119,6 +166,8 @@ def task_context(request, push):
         "task_instance": ti,
         "params": run["params"],
         "conf": run["conf"],
+        "assets": Assets(request["taskId"], request["outlets"], push),
+        "triggering_asset_events": asset_events(run.get("assetEvents") or []),
         "map_index": request["mapIndex"],
         "map_item": request["mapItem"],
         "run_id": run["runKey"],

@@ -36,3 +36,19 @@ export function resultsOf(dispatch: Dispatch, most = MOST_IN_TEMPLATE): { [name:
     .map(([name, { task, key, list }]) => [name, findWhole(dispatch.xcoms, task, key) ?? (list ? [] : null)]);
   return Object.fromEntries(inputs) as { [name: string]: Json };
 }
+
+/** What a run was made for, by asset: `triggering_asset_events` of a template. */
+export function assetEventsOf({ assetEvents = [] }: Dispatch['run']): { [asset: string]: Json } {
+  const found: { [asset: string]: Json[] } = {};
+  for (const { asset, at, extra, source } of assetEvents)
+    (found[asset] ??= []).push({
+      asset,
+      timestamp: at,
+      extra,
+      source_dag_id: source?.dagId ?? null,
+      source_task_id: source?.taskId ?? null,
+      source_run_id: source?.runKey ?? null,
+      source_map_index: source?.mapIndex ?? null,
+    });
+  return found;
+}

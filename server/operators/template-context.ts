@@ -3,7 +3,7 @@ import { DateTime } from './jinja/date-time.ts';
 import { MACROS } from './jinja/macros.ts';
 import { fromJson, Record, type Value } from './jinja/values.ts';
 import type { TemplateContext } from './render-template.ts';
-import { inputsOf } from './inputs.ts';
+import { assetEventsOf, inputsOf } from './inputs.ts';
 import { connectionsOf, variablesOf, xcomPull } from './template-values.ts';
 
 type Names = { readonly [name: string]: () => Value | undefined };
@@ -98,6 +98,7 @@ function valuesOf(dispatch: Dispatch): Names {
     prev_data_interval_end_success: () => date(previous?.dataIntervalEnd),
     prev_start_date_success: () => date(previous?.startedAt),
     prev_end_date_success: () => date(previous?.endedAt),
+    triggering_asset_events: () => fromJson(assetEventsOf(run)),
     macros: () => MACROS,
     var: () => variablesOf(dispatch),
     conn: () => connectionsOf(dispatch),

@@ -81,7 +81,7 @@ function ownStack(error: Error): string {
   const stacks: string[] = [];
   for (let at: unknown = error; at instanceof Error && stacks.length < MAX_CAUSES; at = at.cause) {
     const lines = (at.stack ?? String(at)).split('\n');
-    const end = lines.findIndex((line) => /^ +at (async )?(runTypeScriptTask|callTask) /.test(line));
+    const end = lines.findIndex((line) => /^ +at (async )?(runTypeScriptTask|lookWithTypeScript|callTask) /.test(line));
     stacks.push(lines.slice(0, end < 0 ? undefined : end).join('\n'));
   }
   return stacks.join('\nCaused by: ');

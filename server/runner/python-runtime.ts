@@ -199,6 +199,7 @@ function requestOf(id: number, task: SupervisedTask, launch: PythonLaunch, cwd: 
     taskId,
     mapIndex,
     mapItem,
+    outlets: dispatch.task.outlets,
     tryNumber,
     maxTries,
     run,

@@ -5,6 +5,7 @@ import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import { ensurePartitions } from '#db/queries/partitions.ts';
 import type { Logger } from '../log.ts';
+import { startAssetEvents } from './asset-events.ts';
 import { createDueRuns } from './create-due-runs.ts';
 import { expireLeases } from './expire-leases.ts';
 import { startLoop } from './loop.ts';
@@ -54,6 +55,7 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     pass: () => timeOutRuns(db, engine),
   });
   const rules = startRunRules({ db, engine, listener, log });
+  const assets = startAssetEvents({ db, engine, listener, log });
   const review = every('review runs', 10 * SECOND, async () => {
     await reviewRuns(db, pool, engine);
     await reviewContinuousDags(db);
@@ -101,7 +103,9 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     async stop() {
       for (const stop of off) stop();
       await Promise.all(
-        [due, retries, gates, timeouts, backfills, jobs, rules, review, leases, partitions].map((part) => part.stop()),
+        [due, retries, gates, timeouts, backfills, jobs, rules, assets, review, leases, partitions].map((part) =>
+          part.stop(),
+        ),
       );
     },
   };

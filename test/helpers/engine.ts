@@ -74,6 +74,7 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     inputs: {},
     variables: [],
     connections: [],
+    outlets: [],
     group: null,
     map: null,
     setup: false,

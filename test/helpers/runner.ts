@@ -33,6 +33,7 @@ const BASE = {
   inputs: {},
   variables: [],
   connections: [],
+  outlets: [],
   group: null,
   map: null,
   setup: false,

@@ -74,6 +74,7 @@ test('what is left out gets its default', () => {
         inputs: {},
         variables: [],
         connections: [],
+        outlets: [],
         group: null,
         map: null,
         setup: false,
