@@ -100,6 +100,68 @@ create table artifact (
   constraint artifact_pkey PRIMARY KEY (run_id, hash, chunk)
 ) partition by RANGE (run_id);
 
+create table asset (
+  id bigint not null generated always as identity,
+  name text not null,
+  created_at timestamp(3) with time zone not null default clock_timestamp(),
+  constraint asset_pkey PRIMARY KEY (id),
+  constraint asset_name_key UNIQUE (name)
+);
+
+create table asset_consumer (
+  dag_id bigint not null,
+  asset_id bigint not null,
+  constraint asset_consumer_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id) ON DELETE CASCADE,
+  constraint asset_consumer_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint asset_consumer_pkey PRIMARY KEY (dag_id, asset_id)
+);
+
+create table asset_event (
+  id bigint not null generated always as identity,
+  asset_id bigint not null,
+  at timestamp(3) with time zone not null default clock_timestamp(),
+  extra jsonb not null default '{}'::jsonb,
+  run_id bigint,
+  task_index integer,
+  map_index integer,
+  try_number integer,
+  dag_name text,
+  task_id text,
+  run_key text,
+  created_by text,
+  idempotency_key text,
+  constraint asset_event_check CHECK (((run_id IS NULL) = (created_by IS NOT NULL))),
+  constraint asset_event_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id) ON DELETE CASCADE,
+  constraint asset_event_pkey PRIMARY KEY (id)
+);
+
+create table asset_pending (
+  dag_id bigint not null,
+  asset_id bigint not null,
+  event_id bigint not null,
+  constraint asset_pending_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id) ON DELETE CASCADE,
+  constraint asset_pending_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint asset_pending_event_id_fkey FOREIGN KEY (event_id) REFERENCES asset_event(id) ON DELETE CASCADE,
+  constraint asset_pending_pkey PRIMARY KEY (dag_id, asset_id, event_id)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+create table asset_producer (
+  dag_id bigint not null,
+  task_id text not null,
+  asset_id bigint not null,
+  active boolean not null default true,
+  constraint asset_producer_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id) ON DELETE CASCADE,
+  constraint asset_producer_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint asset_producer_pkey PRIMARY KEY (dag_id, task_id, asset_id)
+);
+
+create table asset_run_event (
+  run_id bigint not null,
+  event_id bigint not null,
+  constraint asset_run_event_event_id_fkey FOREIGN KEY (event_id) REFERENCES asset_event(id) ON DELETE CASCADE,
+  constraint asset_run_event_pkey PRIMARY KEY (run_id, event_id)
+);
+
 create table audit_event (
   id bigint not null generated always as identity,
   at timestamp(3) with time zone not null default now(),
@@ -659,6 +721,18 @@ create table xcom (
 ) partition by RANGE (run_id);
 
 -- indexes
+
+CREATE INDEX asset_consumer_asset ON public.asset_consumer USING btree (asset_id);
+
+CREATE INDEX asset_event_asset ON public.asset_event USING btree (asset_id, id);
+
+CREATE UNIQUE INDEX asset_event_key ON public.asset_event USING btree (asset_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE UNIQUE INDEX asset_event_task ON public.asset_event USING btree (run_id, task_index, map_index, try_number, asset_id) WHERE (run_id IS NOT NULL);
+
+CREATE INDEX asset_producer_asset ON public.asset_producer USING btree (asset_id) WHERE active;
+
+CREATE INDEX asset_run_event_event ON public.asset_run_event USING btree (event_id);
 
 CREATE INDEX backfill_dag ON public.backfill USING btree (dag_id, id DESC);
 

@@ -55,6 +55,51 @@ export interface Artifact {
   run_id: number;
 }
 
+export interface Asset {
+  created_at: Generated<Timestamp>;
+  id: Generated<number>;
+  name: string;
+}
+
+export interface AssetConsumer {
+  asset_id: number;
+  dag_id: number;
+}
+
+export interface AssetEvent {
+  asset_id: number;
+  at: Generated<Timestamp>;
+  created_by: string | null;
+  dag_name: string | null;
+  extra: Generated<Json>;
+  id: Generated<number>;
+  idempotency_key: string | null;
+  map_index: number | null;
+  run_id: number | null;
+  run_key: string | null;
+  task_id: string | null;
+  task_index: number | null;
+  try_number: number | null;
+}
+
+export interface AssetPending {
+  asset_id: number;
+  dag_id: number;
+  event_id: number;
+}
+
+export interface AssetProducer {
+  active: Generated<boolean>;
+  asset_id: number;
+  dag_id: number;
+  task_id: string;
+}
+
+export interface AssetRunEvent {
+  event_id: number;
+  run_id: number;
+}
+
 export interface AuditEvent {
   action: string;
   actor: string;
@@ -530,6 +575,12 @@ export interface DB {
   api_token: ApiToken;
   app_user: AppUser;
   artifact: Artifact;
+  asset: Asset;
+  asset_consumer: AssetConsumer;
+  asset_event: AssetEvent;
+  asset_pending: AssetPending;
+  asset_producer: AssetProducer;
+  asset_run_event: AssetRunEvent;
   audit_event: AuditEvent;
   backfill: Backfill;
   backfill_date: BackfillDate;
