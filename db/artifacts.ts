@@ -36,7 +36,7 @@ export function createPostgresArtifacts(db: Db): ArtifactStore {
     async put(runId, hash, content) {
       if (await hasArtifact(db, runId, hash)) return drain(content);
       // No transaction stays open while bytes arrive: it would hold back everybody who reads the event log
-      const draft = `draft ${randomUUID()}`;
+      const draft = draftName();
       try {
         const digest = createHash('sha256');
         let chunk = 0;
@@ -59,6 +59,9 @@ export function createPostgresArtifacts(db: Db): ArtifactStore {
     },
   };
 }
+
+/** Names of uploads under way begin with when they began; `deleteOldDrafts` takes those that nobody will finish. */
+const draftName = (): string => `draft ${new Date().toISOString()} ${randomUUID()}`;
 
 async function* chunksFrom(db: Db, runId: number, hash: string, first: Buffer): AsyncGenerator<Buffer> {
   let data: Buffer | null = first;

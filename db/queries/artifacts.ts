@@ -43,6 +43,14 @@ export async function deleteArtifact(db: Db, { runId, hash }: { runId: number; h
   await sql`delete from artifact where run_id = ${runId} and hash = ${hash}`.execute(db);
 }
 
+/** Pieces of uploads whose server died in the middle, begun more than a day ago. Returns how many were deleted. */
+export async function deleteOldDrafts(db: Db): Promise<number> {
+  const { numAffectedRows } = await sql`
+    delete from artifact where hash like 'draft %'
+      and hash < to_char(now() at time zone 'UTC' - interval '1 day', '"draft "YYYY-MM-DD"T"HH24:MI:SS')`.execute(db);
+  return Number(numAffectedRows ?? 0);
+}
+
 export async function readArtifactChunk(
   db: Db,
   { runId, hash, chunk }: { runId: number; hash: string; chunk: number },

@@ -40,28 +40,35 @@ export function spanOf(at: Date, offset = 0): Span {
   };
 }
 
-/** Makes the partitions of this span of days and the next. Safe to call at any time by any number of processes. */
+/** Where a table that came later lacks one, runs of before could not write to it: each span of task_instance has all tables. */
+const EXISTING = `
+  select now() as now, coalesce(json_agg(json_build_object('table', p.relname, 'partition', c.relname,
+    'bounds', substring(pg_get_expr(c.relpartbound, c.oid) from 'FROM.*'))), '[]') as existing
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    join pg_class p on p.oid = i.inhparent
+  where p.relname = any ($1)`;
+
+interface Existing {
+  table: string;
+  partition: string;
+  /** `FROM ('…') TO ('…')`. */
+  bounds: string;
+}
+
+/** Makes the partitions of this span of days, of the next, and of former ones that have runs. Safe to call at any time by any number of processes. */
 export async function ensurePartitions(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
-    const { rows } = await client.query<{ now: Date; names: string[] }>(
-      `select now() as now, coalesce(array_agg(c.relname::text), '{}') as names
-       from pg_inherits i join pg_class c on c.oid = i.inhrelid
-       join pg_class p on p.oid = i.inhparent where p.relname = any ($1)`,
-      [Object.keys(PARTITIONED)],
-    );
-    const { now, names } = rows[0]!;
-    for (let offset = 0; offset <= AHEAD; offset++) {
-      const span = spanOf(now, offset);
+    const { rows } = await client.query<{ now: Date; existing: Existing[] }>(EXISTING, [Object.keys(PARTITIONED)]);
+    const { now, existing } = rows[0]!;
+    const names = new Set(existing.map(({ partition }) => partition));
+    for (const [name, bounds] of spansToHave(now, existing))
       for (const [table, storage] of Object.entries(PARTITIONED)) {
-        if (names.includes(`${table}_${span.name}`)) continue;
-        await client.query(
-          `create table ${table}_${span.name} partition of ${table} for values from (${span.from}) to (${span.to}) ${storage}`,
-        );
+        if (names.has(`${table}_${name}`)) continue;
+        await client.query(`create table ${table}_${name} partition of ${table} for values ${bounds} ${storage}`);
       }
-    }
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
@@ -69,4 +76,15 @@ export async function ensurePartitions(pool: pg.Pool): Promise<void> {
   } finally {
     client.release();
   }
+}
+
+/** Bounds by the name of the span. */
+function spansToHave(now: Date, existing: readonly Existing[]): Map<string, string> {
+  const former = existing.filter(({ table }) => table === 'task_instance');
+  const spans = new Map(former.map(({ partition, bounds }) => [partition.slice('task_instance_'.length), bounds]));
+  for (let offset = 0; offset <= AHEAD; offset++) {
+    const { name, from, to } = spanOf(now, offset);
+    if (!spans.has(name)) spans.set(name, `from (${from}) to (${to})`);
+  }
+  return spans;
 }

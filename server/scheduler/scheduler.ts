@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
+import { deleteOldDrafts } from '#db/queries/artifacts.ts';
 import { ensurePartitions } from '#db/queries/partitions.ts';
 import type { Logger } from '../log.ts';
 import { startAssetEvents } from './asset-events.ts';
@@ -80,6 +81,10 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
   });
   const leases = every('expire leases', 5 * SECOND, () => expireLeases({ db, engine, log }));
   const partitions = every('make partitions', HOUR, () => ensurePartitions(pool));
+  const drafts = every('sweep interrupted uploads', HOUR, async () => {
+    const count = await deleteOldDrafts(db);
+    if (count > 0) log.info({ count }, 'pieces of interrupted uploads are deleted');
+  });
 
   const wake = () => {
     due.wake();
@@ -103,8 +108,8 @@ export function startScheduler({ db, pool, engine, listener, log, onError }: Sch
     async stop() {
       for (const stop of off) stop();
       await Promise.all(
-        [due, retries, gates, timeouts, backfills, jobs, rules, assets, review, leases, partitions].map((part) =>
-          part.stop(),
+        [due, retries, gates, timeouts, backfills, jobs, rules, assets, review, leases, partitions, drafts].map(
+          (part) => part.stop(),
         ),
       );
     },

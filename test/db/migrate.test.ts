@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { migrate } from '#db/migrate.ts';
-import { ensurePartitions, spanOf } from '#db/queries/partitions.ts';
+import { ensurePartitions, PARTITIONED, spanOf } from '#db/queries/partitions.ts';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.ts';
 
 let database: TestDatabase;
@@ -44,6 +44,30 @@ describe('migrate', () => {
     const now = new Date();
     expect(rows.map((row) => row.relname)).toEqual([0, 1].map((n) => `task_instance_${spanOf(now, n).name}`));
     await Promise.all([ensurePartitions(database.pool), ensurePartitions(database.pool)]);
+  });
+
+  it('makes a table that came later fit for the runs of before', async () => {
+    const { pool } = database;
+    const former = spanOf(new Date(), -3);
+    await pool.query(
+      `create table task_instance_${former.name} partition of task_instance for values from (${former.from}) to (${former.to})`,
+    );
+    const insert = `insert into artifact (run_id, hash, chunk, data) values ($1, 'x', 0, '')`;
+    await expect(pool.query(insert, [former.from])).rejects.toThrow(
+      'no partition of relation "artifact" found for row',
+    );
+    await ensurePartitions(pool);
+    await pool.query(insert, [former.from]);
+    const { rows } = await pool.query<{ parent: string; n: number }>(
+      `select i.inhparent::regclass::text as parent, count(*)::int as n from pg_inherits i
+        join pg_class c on c.oid = i.inhrelid where c.relname like '%\\_' || $1 group by 1 order by 1`,
+      [former.name],
+    );
+    expect(rows.filter(({ parent }) => parent in PARTITIONED)).toEqual(
+      Object.keys(PARTITIONED)
+        .toSorted()
+        .map((parent) => ({ parent, n: 1 })),
+    );
   });
 
   it('has a partition for a run that is born now', async () => {
