@@ -125,6 +125,12 @@ export const VARIABLES = {
     about: 'Largest memory of one task, such as 2Gi.',
     fallback: 'no limit',
   },
+  MILLRACE_WORKER_RESULT_CACHE: {
+    schema: bytes,
+    about:
+      'Size of the large results of other tasks that the worker keeps on its disk for the next reader. What running tasks read stays there, also beyond it.',
+    fallback: '`2Gi`',
+  },
   MILLRACE_WAREHOUSE_URL: {
     schema: postgresUrl,
     about: 'Given to tasks as it is: the database that DAGs write their tables to.',
@@ -220,6 +226,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
       queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
       taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,
+      resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',
       /** What tasks see of it. */
       environment: taskEnvironment(environment),

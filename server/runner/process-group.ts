@@ -14,6 +14,16 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
 /** EPERM: what is left are zombies (macOS), or processes that have become another user's. */
 const isGone = (error: unknown) => ['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 
+/** Also when it is another user's. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** Half-way to certain victim. */
 const OOM_SCORE = '500';
 

@@ -138,7 +138,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
       return finish(bundleUnavailable(dispatch, error));
     }
     try {
-      await fetchLargeResults(dispatch, options.fetchArtifact);
+      await fetchLargeResults(dispatch, options.fetchArtifact, () => running.has(dispatchId));
     } catch (error) {
       return finish(resultUnavailable(dispatch, error));
     }
@@ -208,7 +208,11 @@ async function withRetries<T>(fetch: () => Promise<T>): Promise<T> {
 type FetchArtifact = SupervisorClientOptions['fetchArtifact'];
 
 /** Those that the task may read: its inputs; all of them, where its code or a template may ask for any. */
-async function fetchLargeResults({ task, xcoms, dispatchId }: Dispatch, fetch: FetchArtifact): Promise<void> {
+async function fetchLargeResults(
+  { task, xcoms, dispatchId }: Dispatch,
+  fetch: FetchArtifact,
+  isWanted: () => boolean,
+): Promise<void> {
   const large = xcoms.filter((xcom) => xcom.artifact);
   if (large.length === 0) return;
   const mayAsk = task.kind === 'python' || JSON.stringify(task).includes('xcom_pull');
@@ -218,7 +222,9 @@ async function fetchLargeResults({ task, xcoms, dispatchId }: Dispatch, fetch: F
     const { artifact } = xcom;
     if (!artifact || (!mayAsk && !isInput)) continue;
     if (!fetch) throw new Error('this worker cannot fetch large results');
-    artifact.path = await withRetries(() => fetch(dispatchId, artifact));
+    const path = await withRetries(async () => (isWanted() ? fetch(dispatchId, artifact) : null));
+    if (path === null) return;
+    artifact.path = path;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { entryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
 import type { FromSupervisor, SupervisorConfig, ToSupervisor } from './messages.ts';
-import { killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
+import { isAlive, killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
 
 export interface SupervisorProcess {
   readonly pid: number | undefined;
@@ -86,14 +86,5 @@ function removeAbandoned(parent: string): void {
     if (pid === undefined || Number(pid) === process.pid || isAlive(Number(pid))) continue;
     killTagged(new Set([`${SUPERVISOR_VARIABLE}=${supervisorId}`]));
     void rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

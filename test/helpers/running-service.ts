@@ -30,7 +30,7 @@ export async function startRunningService(
   const errors: unknown[] = [];
   const onError = (error: unknown) => void errors.push(error);
   const api = createGraphqlWorkerApi({ url: app.url(), token: await app.token('worker'), onError });
-  const results = createArtifactCache({ dir: join(home, 'results'), fetch: api.readArtifact });
+  const results = createArtifactCache({ dir: join(home, 'results'), limit: 2 ** 30, fetch: api.readArtifact });
   const worker = await startWorker({
     api,
     info: { name: 'worker', queues: ['default'], slots: 4, version: 'test', hostname: null, pid: null },

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createBundleCache } from '../../bundles/bundle-cache.ts';
-import { createSupervisorClient, type SupervisorClient } from '../../runner/supervisor-client.ts';
+import { createSupervisorClient, type RunnerEvent, type SupervisorClient } from '../../runner/supervisor-client.ts';
 import { createArtifactCache } from '../../worker/artifact-cache.ts';
 import { registerFirst } from '../../worker/first-registration.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
@@ -63,6 +63,7 @@ export async function openWorker(
   const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
   const results = createArtifactCache({
     dir: join(home, 'results'),
+    limit: config.worker.resultCache,
     fetch: (dispatchId, hash) => api.readArtifact(dispatchId, hash),
   });
   const name = config.worker.name ?? defaultName;
@@ -80,7 +81,10 @@ export async function openWorker(
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
         environment: { ...options.environment, ...config.worker.environment },
-        onEvent,
+        onEvent(event) {
+          for (const dispatchId of endedIn(event)) results.release(dispatchId);
+          onEvent(event);
+        },
       })),
     onError: (error) => log.warn({ error }, 'the worker could not reach the service'),
   });
@@ -91,6 +95,9 @@ export async function openWorker(
   );
   log.info({ name, queues: queues.join(','), slots }, 'the worker takes tasks');
 }
+
+const endedIn = (event: RunnerEvent): string[] =>
+  event.type === 'finished' ? [event.report.dispatchId] : event.type === 'supervisor_lost' ? event.dispatchIds : [];
 
 /** Stays over restarts, so that what a killed process ran is known to be lost as soon as the next one starts. */
 export const steadyWorkerName = (home: string): string =>
