@@ -31,7 +31,7 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
     appendLogs,
     async putArtifact(dispatchId, { path, hash }) {
       try {
-        await takeResult(results, dispatchId, hash, createReadStream(path));
+        await takeResult(results, dispatchId, hash, contentOf(path));
       } catch (error) {
         throw error instanceof ArtifactError ? new UploadRefused(error.message, { cause: error }) : error;
       }
@@ -62,4 +62,9 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
     },
     retire: (workerId, state) => setWorkerState(db, workerId, state),
   };
+}
+
+/** Opened when it is read: a stream that nobody reads would stay open, and end the process if its file is gone. */
+async function* contentOf(path: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(path) as AsyncIterable<Buffer>;
 }

@@ -156,6 +156,25 @@ tasks:
     expect(ended.stdout).toMatch(/mapped success in \S+ s: 3 success, 1 failed\n✗ each\[1\]: exit_code 1\n/);
   });
 
+  it('hands large results from task to task, and takes them as inputs', async () => {
+    writeFileSync(
+      file('large.ts'),
+      `import { dag } from 'millrace';
+       export default dag('large', {}, ({ task, bash }) => {
+         const make = task('make', () => Array.from({ length: 20000 }, (_, n) => ({ n, text: 'x'.repeat(50) })));
+         const count = task('count', { make }, ({ make }) => console.log('rows:', make?.length, make?.at(-1)?.n));
+         bash('read', { inputs: { ROWS: make }, command: 'echo "bytes: $(wc -c < "$ROWS_FILE")"', after: count });
+       });`,
+    );
+    const ended = await test(file('large.ts'));
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toContain('count | rows: 20000 19999');
+    expect(ended.stdout).toContain('read | bytes: 1428891');
+    const rows = JSON.stringify(Array.from({ length: 50_000 }, () => 1));
+    const alone = await test(file('large.ts'), '--task', 'count', '--input', `make=${rows}`);
+    expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('count | rows: 50000 undefined') });
+  });
+
   it('says what is wrong with the call before anything runs', async () => {
     expect(await test(file('sales.ts'))).toMatchObject({
       code: 1,
