@@ -722,6 +722,8 @@ create table xcom (
 
 -- indexes
 
+CREATE INDEX artifact_draft ON ONLY public.artifact USING btree (hash) WHERE (hash ~~ 'draft %'::text);
+
 CREATE INDEX asset_consumer_asset ON public.asset_consumer USING btree (asset_id);
 
 CREATE INDEX asset_event_asset ON public.asset_event USING btree (asset_id, id);
