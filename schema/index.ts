@@ -20,6 +20,7 @@ import './types/event.ts';
 import './types/import-error.ts';
 import './types/deadline.ts';
 import './types/log.ts';
+import './types/mapped-instance.ts';
 import './types/notification.ts';
 import './types/note.ts';
 import './types/pool.ts';

@@ -1,6 +1,6 @@
 /** From a runner's report to the row that records it: what outcome it has, and whether a further try follows. */
 import type pg from 'pg';
-import { saveRendered } from '#db/queries/rendered-fields.ts';
+import { MAP_NAME_FIELD, saveRendered } from '#db/queries/rendered-fields.ts';
 import type { Json, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { isSystemQueue } from '#sdk/system-tasks.ts';
@@ -71,8 +71,9 @@ export function createReports({ pool, versions, submit, onError }: ReportsDeps):
       });
       const rows = sent.filter((row) => row !== null);
       const wanted = claim && workerId !== null ? { ...claim, workerId } : null;
-      const rendered = reports.flatMap(({ rendered: fields }, i) => {
+      const rendered = reports.flatMap(({ rendered: templates, mapName }, i) => {
         const row = sent[i];
+        const fields = mapName == null ? templates : { ...templates, [MAP_NAME_FIELD]: mapName };
         return fields && row?.uuid ? [{ runId: row.runId, uuid: row.uuid, fields }] : [];
       });
       // Beside the flush: for people to look at, and no report fails for want of it

@@ -3,6 +3,9 @@ import type pg from 'pg';
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
 
+/** The name of a mapped instance for people, beside the fields of its task. */
+export const MAP_NAME_FIELD = 'map.name';
+
 export interface RenderedFields {
   [field: string]: string;
 }

@@ -24,11 +24,12 @@ import { TaskType } from './task.ts';
 import { WorkerNode } from './worker.ts';
 import { XComType } from './xcom.ts';
 
-const keyOf = (row: TaskInstanceRow): string => formatTaskKey(taskKeyOf(row));
+export const keyOf = (row: TaskInstanceRow): string => formatTaskKey(taskKeyOf(row));
 const keysOf = (ids: readonly string[]): TaskKey[] =>
   ids.map((id) => parseTaskKey(id) ?? { runId: -1, taskIndex: -1, mapIndex: -1 });
 
-const lastTries = createContextCache(
+/** The last finished try of a task instance, by its key. */
+export const lastTries = createContextCache(
   (ctx: Context) =>
     new DataLoader<string, TaskTryRow | null>(async (ids) =>
       (await listTaskTries(ctx.db, keysOf(ids), { newest: true })).map((tries) => tries[0] ?? null),

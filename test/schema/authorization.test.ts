@@ -41,7 +41,10 @@ function literal(type: GraphQLInputType): string {
     return `{ ${fields.map((field) => `${field.name}: ${literal(field.type)}`).join(', ')} }`;
   }
   if ('getValues' in named) return named.getValues()[0]?.name ?? '';
-  const samples: { [name: string]: string } = { Int: '1', Float: '1', Boolean: 'true', ID: '"1"', JSON: '{}' };
+  const samples: { [name: string]: string } = {
+    ...{ Int: '1', Float: '1', Boolean: 'true', ID: '"1"', JSON: '{}' },
+    DateTime: '"2026-01-31T08:00:00Z"',
+  };
   return samples[named.name] ?? '"x"';
 }
 

@@ -10088,6 +10088,24 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "mapItem",
+            "type": {
+              "kind": "SCALAR",
+              "name": "JSON"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "mapName",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "maxTries",
             "type": {
               "kind": "NON_NULL",
