@@ -2,7 +2,7 @@
 import type { Dispatch, Json } from './protocol.ts';
 
 export const ASSET_KEY = 'millrace.assets';
-/** Characters of JSON, per asset. */
+/** Characters of JSON: of all that a task says, or of one update from outside. */
 export const MAX_EXTRA_LENGTH = 65_536;
 
 export type AssetExtras = { [asset: string]: { [key: string]: Json } };
@@ -29,11 +29,10 @@ export function createEmitter(
     const value = text === undefined ? null : (JSON.parse(text) as Json);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw refusal(`What asset '${asset}' is to say is not an object. Give { key: value }.`);
-    if (text && text.length > MAX_EXTRA_LENGTH)
-      throw refusal(
-        `What asset '${asset}' is to say has ${text.length} characters as JSON; at most ${MAX_EXTRA_LENGTH} are allowed.`,
-      );
     extras[asset] = value;
+    const { length } = JSON.stringify(extras);
+    if (length > MAX_EXTRA_LENGTH)
+      throw refusal(`Its assets are to say ${length} characters as JSON; at most ${MAX_EXTRA_LENGTH} are allowed.`);
     push({ ...extras });
   };
 }

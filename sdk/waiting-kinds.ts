@@ -116,6 +116,7 @@ const TARGETS: { [name: string]: Field } = {
     skippedStates: states([]),
     checkExistence: boolean.or(false),
   }),
+  asset: group({ name: text(300), since: text(1000).or(null) }),
   typescript: {
     schema: { const: true },
     read: (value, path, report) => value === true || report(path(), `${show(value)} is not true.`),
@@ -123,9 +124,9 @@ const TARGETS: { [name: string]: Field } = {
   python: group(PYTHON_FIELDS),
 };
 /** The service itself can look for these. */
-const DEFERRABLE = new Set(['time', 'delta', 'http', 'sql', 'task']);
+const DEFERRABLE = new Set(['time', 'delta', 'http', 'sql', 'task', 'asset']);
 /** A worker cannot look for these: it has no database. */
-const ONLY_DEFERRED = new Set(['task']);
+const ONLY_DEFERRED = new Set(['task', 'asset']);
 
 function listOf<T>(item: Field<T>, maxItems: number): Field<T[]> {
   return {

@@ -62,6 +62,12 @@ export interface TaskTarget {
   checkExistence: boolean;
 }
 
+export interface AssetTarget {
+  name: string;
+  /** ISO 8601: updates from then on count; null: from the start of this run. */
+  since: string | null;
+}
+
 /** One of them. */
 export interface SensorTarget {
   /** ISO 8601; without an offset it is UTC. */
@@ -72,6 +78,7 @@ export interface SensorTarget {
   http?: HttpTarget;
   sql?: SqlTarget;
   task?: TaskTarget;
+  asset?: AssetTarget;
   /** A function of the TypeScript DAG file. */
   typescript?: true;
   /** As in a python task. It returns False or None, or something true: `Done(value)` for a result. */

@@ -18,6 +18,8 @@ export type SensorFor =
   | { sql: { connection: string; query: string; parameters?: readonly Json[] } }
   /** Of the run with the same logical date: the tasks named, or the whole run. */
   | { task: string | OtherDagOptions }
+  /** Until the asset is updated; with `since`, an update from then on counts, else one from the start of this run. */
+  | { asset: string | { name: string; since?: string } }
   | {
       python:
         { callable: string; args?: { [name: string]: Json } } | { source: string; args?: { [name: string]: Json } };

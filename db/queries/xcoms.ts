@@ -19,14 +19,14 @@ export interface XComValueRow {
 
 const MOST_KEYS = 200;
 
-/** By key, for each task instance in the order of `keys`. */
+/** By key, for each task instance in the order of `keys`; what tasks say beside their results is left out. */
 export async function listXComs(db: Db, keys: readonly TaskKey[]): Promise<XComRow[][]> {
   if (keys.length === 0) return [];
   const { rows } = await sql<XComValueRow & { n: number }>`
     select k.n::int as n, x.key, x.value, x.artifact, x.bytes from
       unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[], ${keys.map((key) => key.mapIndex)}::int[])
         with ordinality k(run_id, task_index, map_index, n),
-      lateral (select key, value, artifact, bytes from xcom x where x.run_id = k.run_id and x.task_index = k.task_index and x.map_index = k.map_index
+      lateral (select key, value, artifact, bytes from xcom x where x.run_id = k.run_id and x.task_index = k.task_index and x.map_index = k.map_index and x.key not like 'millrace.%'
         order by key limit ${MOST_KEYS}) x
     order by k.n, x.key`.execute(db);
   const found: XComRow[][] = keys.map(() => []);

@@ -136,9 +136,9 @@ class Assets:
             raise Fail("What asset '%s' is to say is not a dict." % asset)
         self._extras[asset] = value
         self._push("millrace.assets", dict(self._extras))
-        length = len(dumps(value))
+        length = len(dumps(self._extras))
         if length > MAX_EXTRA_LENGTH:
-            raise Fail("What asset '%s' is to say has %d characters as JSON; at most %d are allowed." % (asset, length, MAX_EXTRA_LENGTH))
+            raise Fail("Its assets are to say %d characters as JSON; at most %d are allowed." % (length, MAX_EXTRA_LENGTH))
 
 
 def task_context(request, push):

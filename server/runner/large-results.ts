@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ASSET_KEY } from '#sdk/asset-events.ts';
 import type { ArtifactRef, Json } from '#sdk/protocol.ts';
 
 /** A value whose JSON has no more bytes stays in the report. */
@@ -57,7 +58,8 @@ export function spillResults(results: { [key: string]: Json }, { dir, limit }: R
     const bytes = Buffer.byteLength(text);
     if (bytes > limit) return { xcoms: {}, files: {}, problem: tooLarge(key, bytes, limit) };
     if (isUnstorable(text)) return { xcoms: {}, files: {}, problem: unstorable(key) };
-    if (bytes <= INLINE_BYTES && inline + bytes <= INLINE_TOTAL) {
+    // No result, and small: whoever reads it cannot fetch it
+    if (key === ASSET_KEY || (bytes <= INLINE_BYTES && inline + bytes <= INLINE_TOTAL)) {
       inline += bytes;
       spilled.xcoms[key] = value;
     } else spilled.files[key] = toFile(text, bytes, dir);

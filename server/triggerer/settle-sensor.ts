@@ -2,10 +2,12 @@
 import type { SensorTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import { afterLook, type Look, type LookVerdict, type PokeRules } from '#sdk/poke.ts';
+import { assetKeyOf } from '#db/queries/asset-events.ts';
 import { dateKeyOf, type DueWait } from '#db/queries/trigger-waits.ts';
 import { lookOutside } from '../operators/look.ts';
 import { createRender } from '../operators/prepare-launch.ts';
 import { instantOf, renderTarget, timeOf } from '../operators/sensor.ts';
+import { lookForAsset } from './look-for-asset.ts';
 import { lookForTask, missingTarget, type TaskLook } from './look-for-task.ts';
 import { openSought, sealSought } from './sealed-spec.ts';
 import { failed, instanceName, type Settle, type SettleDeps, type Settled } from './triggerer-deps.ts';
@@ -23,6 +25,12 @@ export const settleSensor: Settle<SensorTaskSpec> = async ({ db, vault }, dispat
     watchKey = dateKeyOf(target.task.dagId, at);
     const missing = target.task.checkExistence ? await missingTarget(db, target.task) : null;
     if (missing) return endOf(task, { failed: missing }) ?? failed('not_found', missing);
+  }
+  if (target.asset) {
+    const { since, name } = target.asset;
+    const from = since === null ? new Date(dispatch.run.startedAt ?? Date.now()) : instantOf(since, 'for.asset.since');
+    target.asset.since = from.toISOString();
+    watchKey = assetKeyOf(name);
   }
   const left = Math.max(0, task.timeout - (dispatch.waiting?.elapsed ?? 0));
   const limit = Math.min(left, task.executionTimeout ?? Infinity);
@@ -91,6 +99,7 @@ async function lookFor(
 ): Promise<TaskLook> {
   if (target.time !== undefined)
     return Date.parse(target.time) <= now.getTime() ? { found: true, value: target.time } : { found: false };
+  if (target.asset) return lookForAsset(deps.db, target.asset);
   if (!target.task) return lookOutside(target, connections, signal);
   return lookForTask(deps.db, target.task);
 }

@@ -3,12 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
+import { deployDag } from '#db/queries/dag.ts';
 import { ensureWarehouse } from '#db/warehouse.ts';
 import { loadDagFile } from '#server/bundles/load-dag-file.ts';
 import type { Json } from '#sdk/protocol.ts';
 import { checkRuns } from '../helpers/check-runs.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { startExampleService } from '../helpers/example-service.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
 const WAREHOUSE = `examples_${process.pid}`;
@@ -149,4 +151,17 @@ test('daily_sales writes the day of its run', async () => {
   expect(tasks, service.printed()).toEqual({ sales: 'success', write: 'success' });
   expect(run).toBe('success');
   expect(readFileSync('/tmp/millrace-example/sales/2026-02-03.json', 'utf8')).toMatch(/"day":"2026-02-03"/);
+}, 70_000);
+
+test('assets: what one DAG collects, the other reports on', async () => {
+  const { dags } = await loadDagFile(join(import.meta.dirname, '../../dags/assets.ts'));
+  const [collect, report] = [dags[0]!, dags[1]!];
+  const { dagId } = await deployDag(database.db, { ...report, actor: 'test' });
+  expect(await service.run(collect)).toMatchObject({ run: 'success', tasks: { collect: 'success' } });
+  const runs = async () =>
+    (await database.pool.query('select kind, state from dag_run where dag_id = $1', [dagId])).rows;
+  await waitFor(async () => (await runs())[0]?.state === 'success', { timeoutMs: 60_000, what: 'the report' });
+  expect(await runs()).toEqual([{ kind: 'asset', state: 'success' }]);
+  expect(service.printed()).toContain('example/orders: 12 rows, by assets');
+  expect(service.printed()).toMatch(/Orders: \d+$/m);
 }, 70_000);
