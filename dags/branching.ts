@@ -12,6 +12,7 @@ export default dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
     params: z.object({ orders: z.number().int().min(0).default(40).describe('How many orders came in') }),
   },
   ({ task, bash, branch, shortCircuit, latestOnly, group, empty }) => {

@@ -11,6 +11,7 @@ export default dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
     maxActiveRuns: 4,
   },
   ({ task, bash }) => {

@@ -26,6 +26,7 @@ export default dag(
     tags: ['example', 'etl'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
     retries: 2,
     retryDelay: '10s',
     executionTimeout: '2m',

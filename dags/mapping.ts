@@ -12,6 +12,7 @@ export default dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
     params: z.object({ files: z.number().int().min(0).max(500).default(6) }),
   },
   ({ task, bash, group }) => {

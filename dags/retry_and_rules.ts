@@ -12,6 +12,7 @@ export default dag(
     tags: ['example'],
     schedule: '@hourly',
     start: '2026-01-01',
+    dataIntervals: true,
   },
   ({ task, bash, empty }) => {
     // --- How tasks end ---

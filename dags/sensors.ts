@@ -12,6 +12,7 @@ export default dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
   },
   ({ bash, sensor, task }) => {
     // No worker is held: the service wakes it when the time has come. In the page it is "deferred".

@@ -12,6 +12,7 @@ export default dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
     params: z.object({ fail: z.boolean().default(false).describe('Let the work fail') }),
   },
   ({ bash, withSetup, empty }) => {

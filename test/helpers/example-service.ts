@@ -10,6 +10,7 @@ import { createLogger } from '#server/log.ts';
 import { createSupervisorClient, type SupervisorClient } from '#server/runner/supervisor-client.ts';
 import { startScheduler } from '#server/scheduler/scheduler.ts';
 import { startTriggerer } from '#server/triggerer/triggerer.ts';
+import { createArtifactCache } from '#server/worker/artifact-cache.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker } from '#server/worker/worker.ts';
 import type { Json } from '#sdk/protocol.ts';
@@ -38,19 +39,22 @@ export async function startExampleService(database: TestDatabase, environment: {
   const cache = createBundleCache({ dir: join(home, 'bundles'), fetch: bundleOf });
   const path = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
   let supervisor: SupervisorClient | null = null;
+  const api = createDirectWorkerApi({
+    ...{ db, engine, listener },
+    appendLogs: (chunks) => {
+      for (const { dispatchId, body } of chunks) logs.set(dispatchId, (logs.get(dispatchId) ?? '') + body);
+      return Promise.resolve();
+    },
+  });
+  const results = createArtifactCache({ dir: join(home, 'results'), limit: 2 ** 30, fetch: api.readArtifact });
   const worker = await startWorker({
-    api: createDirectWorkerApi({
-      ...{ db, engine, listener },
-      appendLogs: (chunks) => {
-        for (const { dispatchId, body } of chunks) logs.set(dispatchId, (logs.get(dispatchId) ?? '') + body);
-        return Promise.resolve();
-      },
-    }),
+    api,
     info: { name: 'examples', queues: ['default'], slots: 4, version: 'test', hostname: null, pid: null },
     supervise: (onEvent) =>
       (supervisor = createSupervisorClient({
         home,
         fetchBundleDir: (hash) => cache.dirOf(hash),
+        fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
         environment: { PATH: path, ...environment },
         onEvent,
       })),
