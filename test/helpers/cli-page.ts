@@ -10,7 +10,9 @@ take the one that \`millrace start\` runs here. \`init\`, \`test\`, \`validate\`
 
 const TEST = `A run in the terminal means the same as one in the service: the same engine, scheduler and task processes, on a PostgreSQL that is
 started for it and gone afterwards. Its template is kept in \`MILLRACE_HOME\`. The differences: a task has one try unless \`--try-all\` is
-given, no schedule makes runs beside yours, nobody is notified, every queue is served and pools have room. A terminal shows a tree that is redrawn in place, anything else gets a
+given, no schedule makes runs beside yours, nobody is notified, every queue is served and pools have room. Sensors and triggered runs wait as
+ever; an approval takes what \`--decide\` says, or asks in the terminal. Where nobody can be asked it takes its default when its time is over, and
+fails at once when it has none. A terminal shows a tree that is redrawn in place, anything else gets a
 line per change. Variables and connections come from files, in the form that \`variable import\` and \`connection import\` read.`;
 
 /** Below the options of a command. */

@@ -18,16 +18,29 @@ export function addTestCommand(program: Command): void {
       .option('--input <name=json>', 'with --task: a result that the task takes; may be given again', collectInput)
       .option('--conf <json>', 'configuration of the run, overlaid on the params of the DAG', jsonObject)
       .option('--date <date>', 'logical date of the run; now unless given')
+      .option(
+        '--decide <task=option>',
+        'what an approval is answered; may be given again. Else you are asked',
+        collectOption,
+      )
+      .option('--form <task=json>', 'with --decide: what is filled in', collectInput)
       .option('--variables <file>', 'JSON or YAML with the variables that tasks read')
       .option('--connections <file>', 'JSON or YAML with the connections that tasks use')
       .option('--try-all', 'retry failed tasks as in production, with its delays; else each task has one try')
       .option('--json', 'print JSON, an object per line'),
     'millrace test dags/etl_daily.ts',
     `millrace test dags/etl_daily.ts --conf '{"lateAfter": 30}' --date 2026-01-31`,
+    'millrace test dags/release.ts --decide ship_it=ship',
     `millrace test dags/hello.ts --task say --input GREETING='"Hello, you"'`,
   ).action(async (path: string, options: TrialOptions) =>
     (await import('../trial/run-trial.ts')).runTrial(path, options),
   );
+}
+
+function collectOption(text: string, before: { [task: string]: string } = {}): { [task: string]: string } {
+  const [, task, option] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (task === undefined) throw new InvalidArgumentError('Write task=option.');
+  return { ...before, [task]: option ?? '' };
 }
 
 function collectInput(text: string, before: { [name: string]: Json } = {}): { [name: string]: Json } {

@@ -38,6 +38,8 @@ export function createLiveOutput({ terminal, colours, dagId, tasks, board }: Liv
       screen.close();
       terminal.write(`${['', ...describeSummary(summary)].join('\n')}\n`);
     },
+    note: (text) => screen.print(text),
+    pause: () => screen.pause(),
     close: () => screen.close(),
   };
 }

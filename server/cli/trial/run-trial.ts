@@ -15,6 +15,9 @@ import type { Core } from '../roles/engine.ts';
 import { runRole, type RoleContext } from '../roles/role.ts';
 import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
 import { readValues, storeValues, type TrialValues } from './load-values.ts';
+import { askPerson } from './ask-person.ts';
+import type { Answer } from './approval-answer.ts';
+import { decideApprovals, type DecidingOptions } from './decide-approvals.ts';
 import { giveResults } from './give-results.ts';
 import { createLiveOutput } from './live-output.ts';
 import { alone, planIssues, planTrial, type Trial } from './plan-trial.ts';
@@ -22,6 +25,7 @@ import { createRunBoard, type RunBoard } from './run-board.ts';
 import { createRunFeed } from './run-feed.ts';
 import { summarise } from './summary.ts';
 import { createJsonOutput, createTextOutput, type TrialOutput } from './trial-output.ts';
+import { planDecisions } from './trial-decisions.ts';
 import { openTrialCore, openPools, openTrialWorker } from './trial-service.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -32,6 +36,8 @@ export interface TrialOptions {
   input?: { [name: string]: Json };
   conf?: { [name: string]: Json };
   date?: string;
+  decide?: { [taskId: string]: string };
+  form?: { [taskId: string]: Json };
   variables?: string;
   connections?: string;
   tryAll?: boolean;
@@ -48,6 +54,7 @@ interface Prepared {
   conf: { [name: string]: Json };
   logicalDate: Date;
   values: TrialValues;
+  decisions: Map<string, Answer>;
 }
 
 /** Runs a DAG of the file from its first task to its last, on a service that is there for it alone. */
@@ -83,6 +90,8 @@ async function prepare(path: string, files: string[], options: TrialOptions): Pr
   checkPlan(trial);
   checkConf(dag.spec, conf);
   const others = dags.filter((other) => other !== dag);
+  const specs = [trial.spec, ...others.map(({ spec }) => spec)];
+  const decisions = planDecisions(specs, { decide: options.decide ?? {}, form: options.form ?? {} });
   const values = await readValues(options);
   return {
     file: fileOf(dag),
@@ -91,6 +100,7 @@ async function prepare(path: string, files: string[], options: TrialOptions): Pr
     trial,
     conf,
     values,
+    decisions,
     logicalDate: logicalDateOf(options.date, dag.spec.timezone),
   };
 }
@@ -152,6 +162,8 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   await openTrialWorker(core, context, { queues: queuesOf(specs), onLogs: (chunks) => feed.logs(runId, chunks) });
   const onError = (error: unknown) => context.log.error({ error }, 'a given result was not taken');
   context.shutdown.add('given results', await giveResults(engine, trial.given, onError));
+  const deciding = decidingOptions(context, { given: prepared.decisions, output });
+  context.shutdown.add('decisions', decideApprovals(core, deciding));
 
   await storeValues(core, prepared.values);
   await openPools(core, specs);
@@ -172,6 +184,23 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   const input = { dagId: dag.spec.dagId, runId, state, seconds, taskCount: taskIds.length, withoutRetries };
   output.ended(await summarise(db, board, input));
   process.exitCode = RUN_EXIT_CODES[state.toUpperCase()] ?? 1;
+}
+
+function decidingOptions(
+  { log }: RoleContext,
+  { given, output }: { given: Map<string, Answer>; output: TrialOutput },
+): DecidingOptions {
+  const { stdin: input, stderr } = process;
+  const ask: DecidingOptions['ask'] = async (question) => {
+    const resume = output.pause();
+    try {
+      return await askPerson({ input, output: stderr }, question);
+    } finally {
+      resume();
+    }
+  };
+  const onError = (error: unknown) => log.error({ error }, 'an approval was not decided');
+  return { given, ask: input.isTTY && stderr.isTTY ? ask : null, note: output.note, onError };
 }
 
 const taskIdsOf = (trial: Trial): string[] => trial.running.map((task) => task.taskId);

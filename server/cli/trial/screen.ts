@@ -11,6 +11,8 @@ export interface Screen {
   print(line: string): void;
   /** Shows what `draw` gives now, soon, or both. */
   refresh(): void;
+  /** Leaves the lines where they are and writes nothing until the returned function is called. */
+  pause(): () => void;
   /** Draws once more and leaves the lines where they are. */
   close(): void;
 }
@@ -24,6 +26,7 @@ export function createScreen(terminal: Terminal, draw: () => string[]): Screen {
   let above: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let paused = false;
 
   function paint(): void {
     timer = undefined;
@@ -36,7 +39,7 @@ export function createScreen(terminal: Terminal, draw: () => string[]): Screen {
   }
 
   const refresh = () => {
-    if (!closed) timer ??= setTimeout(paint, FRAME_MS);
+    if (!closed && !paused) timer ??= setTimeout(paint, FRAME_MS);
   };
   // Durations go on while nothing happens.
   const clock = setInterval(refresh, 1_000);
@@ -47,6 +50,17 @@ export function createScreen(terminal: Terminal, draw: () => string[]): Screen {
       refresh();
     },
     refresh,
+    pause() {
+      clearTimeout(timer);
+      paint();
+      paused = true;
+      // What others write below stays above what is drawn next.
+      drawn = 0;
+      return () => {
+        paused = false;
+        refresh();
+      };
+    },
     close() {
       if (closed) return;
       closed = true;

@@ -1,4 +1,4 @@
-import { printJsonLine, printLine } from '../output.ts';
+import { printJsonLine, printLine, printNote } from '../output.ts';
 import { jsonPrinter, textPrinter, type PrintedChange } from '../run-printers.ts';
 import type { LogLine } from '../task-log.ts';
 import type { Change, RunBoard } from './run-board.ts';
@@ -10,6 +10,10 @@ export interface TrialOutput {
   changed(changes: readonly Change[], board: RunBoard): void;
   logged(task: { taskId: string; mapIndex: number }, line: LogLine): void;
   ended(summary: RunSummary): void;
+  /** To whoever runs it, no result. */
+  note(text: string): void;
+  /** Leaves the terminal to others until the returned function is called. */
+  pause(): () => void;
   /** Nothing more is shown. */
   close(): void;
 }
@@ -23,11 +27,15 @@ const printed = (change: Change): PrintedChange => ({
   at: change.at.toISOString(),
 });
 
+/** Lines that come one after the other need no pause. */
+const plain = { note: printNote, pause: () => () => undefined };
+
 /** A line per change and per line of log. */
 export const createTextOutput = (): TrialOutput => ({
   changed: (changes) => changes.map(printed).forEach(textPrinter.onTransition),
   logged: (task, line) => textPrinter.onLogLine(task, line),
   ended: (summary) => describeSummary(summary).forEach(printLine),
+  ...plain,
   close: () => undefined,
 });
 
@@ -36,5 +44,6 @@ export const createJsonOutput = (): TrialOutput => ({
   changed: (changes) => changes.map(printed).forEach(jsonPrinter.onTransition),
   logged: (task, line) => jsonPrinter.onLogLine(task, line),
   ended: ({ state, ...summary }) => printJsonLine({ type: 'run', state: state.toUpperCase(), ...summary }),
+  ...plain,
   close: () => undefined,
 });

@@ -12,6 +12,7 @@ import { CommandError } from '../command-error.ts';
 import { openDatabase, openListener } from '../roles/database.ts';
 import { openEngine, openScheduler, openVault, type Core } from '../roles/engine.ts';
 import type { RoleContext } from '../roles/role.ts';
+import { openTriggerer } from '../roles/triggerer.ts';
 import { openWorker } from '../roles/worker.ts';
 import { makeTrialFolder, removeTrialFolder } from './trial-folder.ts';
 
@@ -46,6 +47,7 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
   await listener.start();
   await openScheduler(core, context);
+  await openTriggerer(core, 'triggerer test', context);
   return core;
 }
 

@@ -175,6 +175,72 @@ tasks:
     expect(alone).toMatchObject({ code: 0, stdout: expect.stringContaining('count | rows: 50000 undefined') });
   });
 
+  it('runs what waits: sensors, runs that it starts, approvals that are decided with the call', async () => {
+    writeFileSync(
+      file('waits.yaml'),
+      `dagId: waits
+tasks:
+  - { taskId: gate, kind: sensor, for: { time: '2020-01-01T00:00:00Z' } }
+  - { taskId: newest, kind: latest_only, upstream: gate }
+  - { taskId: child, kind: trigger_dag, dagId: helper, upstream: newest, wait: true }
+  - { taskId: ship, kind: approval, subject: 'Ship {{ ds }}?', options: [ship, drop], rejections: [drop], upstream: child,
+      form: { type: object, properties: { percent: { type: integer, default: 10 } } } }
+  - { taskId: go, kind: bash, command: 'echo {{ ti.xcom_pull("ship").form.percent }} percent', upstream: ship }
+---
+dagId: helper
+tasks: [{ taskId: ask, kind: approval, subject: 'Help?' }, { taskId: help, kind: bash, command: 'true', upstream: ask }]
+`,
+    );
+    const args = [file('waits.yaml'), '--dag', 'waits'];
+    const ended = await test(
+      ...args,
+      '--decide',
+      'ask=approve',
+      '--decide',
+      'ship=ship',
+      '--form',
+      'ship={"percent": 40}',
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/go \| 40 percent[^]*waits success in \S+ s: 5 success\n$/);
+
+    const rejected = await test(...args, '--decide', 'ask=approve', '--decide', 'ship=drop');
+    expect(rejected).toMatchObject({
+      code: 2,
+      stdout: expect.stringContaining("✗ ship: rejected\n    you chose 'drop'."),
+    });
+
+    const alone = await test(file('waits.yaml'), '--dag', 'helper');
+    expect(alone).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(
+        /ask: wait_timeout\n +Nobody is here to decide: give --decide ask=<option>, one of approve, reject/,
+      ),
+    });
+    for (const [given, why] of [
+      [['--decide', 'shp=ship'], 'Did you mean "ship"'],
+      [['--decide', 'ship=shipp'], 'They are ship, drop.'],
+      [['--decide', 'ship=ship', '--form', 'ship={"percent": "x"}'], 'percent'],
+      [['--form', 'ship={}'], '--decide ship=<option>'],
+    ] as const)
+      expect(await test(...args, ...given)).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining(why),
+      });
+  });
+
+  it('an approval that nobody can be asked about takes its default when its time is over, and that is said', async () => {
+    writeFileSync(
+      file('default.yaml'),
+      "dagId: default\ntasks: [{ taskId: ask, kind: approval, subject: 'Go?', timeout: 2s, default: approve }]\n",
+    );
+    expect(await test(file('default.yaml'))).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/"ask" takes "approve" at \S+, as nobody is here to decide/),
+    });
+  });
+
   it('says what is wrong with the call before anything runs', async () => {
     expect(await test(file('sales.ts'))).toMatchObject({
       code: 1,
