@@ -50,15 +50,20 @@ async function complete(program: Command, words: string[]): Promise<void> {
   process.stdout.write(found.map((candidate) => `${candidate}\n`).join(''));
 }
 
+const KINDS = new Set(['dag', 'run', 'run-or-dag']);
+
 /** A person waits for the next key. */
 const PATIENCE_MS = 1_500;
 
 /** No service, no names: the command line is still there to be written by hand. */
 async function namesOf(kind: string): Promise<string[]> {
-  if (kind !== 'dag' && kind !== 'run') return [];
+  if (!KINDS.has(kind)) return [];
   const read = async (client: ApiClient) => {
     const { dags, dagRuns } = await client.request<Names>(NAMES);
-    return kind === 'dag' ? dags.edges.map(({ node }) => node.dagId) : dagRuns.edges.map(({ node }) => node.runId);
+    return [
+      ...(kind === 'run' ? [] : dags.edges.map(({ node }) => node.dagId)),
+      ...(kind === 'dag' ? [] : dagRuns.edges.map(({ node }) => node.runId)),
+    ];
   };
   const late = new Promise<string[]>((resolve) => setTimeout(resolve, PATIENCE_MS, []).unref());
   return Promise.race([withClient({}, read).catch(() => []), late]);

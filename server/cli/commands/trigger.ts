@@ -1,14 +1,10 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
-import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { followRun } from '../follow-run.ts';
 import { jsonObject } from '../json-option.ts';
 import { orFail, type Outcome } from '../outcome.ts';
-import { printJson, printJsonLine, printLine, printNote } from '../output.ts';
-import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
-import { jsonPrinter, textPrinter } from '../run-printers.ts';
+import { watchStarted, type StartedRun } from '../watch-started.ts';
 
 const TRIGGER = /* GraphQL */ `
   mutation Trigger($input: TriggerDagRunInput!) {
@@ -34,11 +30,6 @@ const TRIGGER = /* GraphQL */ `
   }
 `;
 
-interface Run {
-  runId: string;
-  runKey: string;
-  state: string;
-}
 interface TriggerOptions extends ConnectionOptions {
   conf?: { [name: string]: unknown };
   logicalDate?: string;
@@ -69,19 +60,9 @@ export function addTriggerCommand(program: Command): void {
 }
 
 async function trigger(client: ApiClient, dagId: string, options: TriggerOptions): Promise<void> {
-  const { conf, logicalDate, idempotencyKey, json } = options;
+  const { conf, logicalDate, idempotencyKey } = options;
   const input = { dagId, conf, logicalDate, idempotencyKey };
-  const { triggerDagRun } = await client.request<{ triggerDagRun: Outcome<Run> }>(TRIGGER, { input });
+  const { triggerDagRun } = await client.request<{ triggerDagRun: Outcome<StartedRun> }>(TRIGGER, { input });
   const run = orFail(triggerDagRun, dagId);
-  if (!options.wait && !options.follow) return json ? printJson(run) : printLine(run.runId);
-  if (!json) printNote(`Run ${run.runId} of ${dagId}`);
-  const print = options.follow ? (json ? jsonPrinter : textPrinter) : silent;
-  const state = await followRun(client, run.runId, print);
-  if (json) printJsonLine({ runId: run.runId, runKey: run.runKey, state });
-  else printLine(`${run.runId} ${state.toLowerCase()}`);
-  if (!(state in RUN_EXIT_CODES))
-    throw new CommandError(`The run's end was not seen; the last state was ${state || 'unknown'}.`);
-  process.exitCode = RUN_EXIT_CODES[state]!;
+  await watchStarted(client, dagId, run, options);
 }
-
-const silent = { onTransition: () => undefined };

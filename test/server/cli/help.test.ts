@@ -20,7 +20,7 @@ describe('the help', { timeout: 60_000 }, () => {
   it('shows how a command is used', async () => {
     const { code, stdout } = await runCli(['clear', '--help']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Usage: millrace clear \[options\] <run>/);
+    expect(stdout).toMatch(/Usage: millrace clear \[options\] <run-or-dag>/);
     expect(stdout).toMatch(/Examples:\n {2}millrace clear 1204 --only-failed\n/);
   });
 

@@ -1,0 +1,53 @@
+import type { ApiClient } from './api-client.ts';
+import { CommandError } from './command-error.ts';
+
+const TASKS = /* GraphQL */ `
+  query RunTasks($runId: ID!, $after: String) {
+    dagRun(runId: $runId) {
+      taskInstances(first: 100, after: $after) {
+        edges {
+          node {
+            id
+            taskId
+            mapIndex
+            tryNumber
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+`;
+
+export interface TaskInstance {
+  id: string;
+  taskId: string;
+  mapIndex: number;
+  tryNumber: number;
+}
+interface TasksPage {
+  dagRun: {
+    taskInstances: { edges: { node: TaskInstance }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+  } | null;
+}
+
+/** An instance by the names that people use; below 0: it is not mapped. */
+export async function findTaskInstance(
+  client: ApiClient,
+  runId: string,
+  taskId: string,
+  mapIndex: number,
+): Promise<TaskInstance> {
+  for (let after: string | null = null; ;) {
+    const page: TasksPage = await client.request<TasksPage>(TASKS, { runId, after });
+    if (!page.dagRun) throw new CommandError(`There is no run ${runId}; "millrace runs <dag>" lists them.`);
+    const { edges, pageInfo } = page.dagRun.taskInstances;
+    const found = edges.find(({ node }) => node.taskId === taskId && node.mapIndex === mapIndex);
+    if (found) return found.node;
+    if (!pageInfo.hasNextPage) throw new CommandError(`Run ${runId} has no task "${taskId}".`);
+    after = pageInfo.endCursor;
+  }
+}
