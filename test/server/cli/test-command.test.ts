@@ -218,7 +218,7 @@ tasks: [{ taskId: ask, kind: approval, subject: 'Help?' }, { taskId: help, kind:
       ),
     });
     for (const [given, why] of [
-      [['--decide', 'shp=ship'], 'Did you mean "ship"'],
+      [['--decide', 'shp=ship'], "Did you mean 'ship'"],
       [['--decide', 'ship=shipp'], 'They are ship, drop.'],
       [['--decide', 'ship=ship', '--form', 'ship={"percent": "x"}'], 'percent'],
       [['--form', 'ship={}'], '--decide ship=<option>'],
