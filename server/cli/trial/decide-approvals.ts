@@ -19,7 +19,7 @@ const LOOK_AGAIN_MS = 1_000;
 const PAGE = 100;
 
 /** Returns its end. */
-export function decideApprovals(core: Core, options: DecidingOptions): () => Promise<void> {
+export function startDeciding(core: Core, options: DecidingOptions): () => Promise<void> {
   const { db, engine, listener } = core;
   const { given, ask, note } = options;
   const seen = new Set<string>();

@@ -17,7 +17,7 @@ import { RUN_EXIT_CODES } from '../run-exit-codes.ts';
 import { readValues, storeValues, type TrialValues } from './load-values.ts';
 import { askPerson } from './ask-person.ts';
 import type { Answer } from './approval-answer.ts';
-import { decideApprovals, type DecidingOptions } from './decide-approvals.ts';
+import { startDeciding, type DecidingOptions } from './decide-approvals.ts';
 import { giveResults } from './give-results.ts';
 import { createLiveOutput } from './live-output.ts';
 import { alone, planIssues, planTrial, type Trial } from './plan-trial.ts';
@@ -163,7 +163,7 @@ async function follow(core: Core, context: RoleContext, { prepared, board, outpu
   const onError = (error: unknown) => context.log.error({ error }, 'a given result was not taken');
   context.shutdown.add('given results', await giveResults(engine, trial.given, onError));
   const deciding = decidingOptions(context, { given: prepared.decisions, output });
-  context.shutdown.add('decisions', decideApprovals(core, deciding));
+  context.shutdown.add('decisions', startDeciding(core, deciding));
 
   await storeValues(core, prepared.values);
   await openPools(core, specs);
