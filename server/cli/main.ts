@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CommandError } from './command-error.ts';
 import { addBackfillCommand } from './commands/backfill.ts';
+import { addAssetCommands } from './commands/assets.ts';
 import { addConnectionCommand } from './commands/connection.ts';
 import { addCancelCommand } from './commands/cancel.ts';
 import { addCompletionCommands } from './commands/completion.ts';
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   addVariableCommand(program);
   addConnectionCommand(program);
   addPoolCommand(program);
+  addAssetCommands(program);
   addSecretsCommand(program);
   addCancelCommand(program);
   addEditCommands(program);

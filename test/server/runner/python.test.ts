@@ -37,6 +37,28 @@ describe('python tasks', () => {
     expect(lines).toEqual(['o rows 3 task']);
   });
 
+  it('says more of the assets that it updates, of its outlets alone, and sees what its run was made for', async () => {
+    const emit = (text: string) => runner.run({ kind: 'python', source: text, outlets: ['orders', 'prices'] });
+    const said = await emit(
+      'def main(assets):\n  assets.emit("orders", {"rows": 1})\n  assets.emit("orders", {"rows": 2})\n  assets.emit("prices")',
+    );
+    expect(said.report.xcoms).toEqual({ 'millrace.assets': { orders: { rows: 2 }, prices: {} } });
+    const strange = await emit('def main(assets):\n  assets.emit("other")');
+    expect(strange.report).toMatchObject({
+      outcome: 'failed',
+      retryable: false,
+      message: expect.stringContaining("no outlet 'other'"),
+    });
+    const large = await emit('def main(assets):\n  assets.emit("orders", {"text": "x" * 70000})');
+    expect(large.report).toMatchObject({ outcome: 'failed', message: expect.stringContaining('at most 65536') });
+    const text =
+      'def main(triggering_asset_events):\n  [event] = triggering_asset_events["orders"]\n  return [event.extra, event.source_task_id, event.timestamp.year]';
+    const source = { dagId: 'd', taskId: 'make', runKey: 'r', mapIndex: -1 };
+    const event = { asset: 'orders', at: '2026-01-02T00:00:00.000Z', extra: { rows: 3 }, source };
+    const seen = await runner.run({ kind: 'python', source: text }, { run: { assetEvents: [event] } });
+    expect(seen.report.xcoms).toEqual({ return_value: [{ rows: 3 }, 'make', 2026] });
+  });
+
   it('pulls and pushes XComs', async () => {
     const text =
       'def main(ti):\n  ti.xcom_push("k", {"a": [1, None]})\n  return [ti.xcom_pull("up"), ti.xcom_pull("up", key="no"), ti.xcom_pull(["up", "mapped"])]';
