@@ -5,7 +5,7 @@ import { findNotes, runNoteKey, setNote, type NoteRow } from '#db/queries/note.t
 import { findTaskInstances, type TaskKey } from '#db/queries/task-instances.ts';
 import { builder } from '../builder.ts';
 import { actorOf, type Context } from '../context.ts';
-import { NotFoundError } from '../errors.ts';
+import { NotFoundError, ValidationError } from '../errors.ts';
 import { parseTaskInstanceId } from '../global-id.ts';
 import { formatTaskKey, parseTaskKey, taskKeyOf } from '../task-key.ts';
 import { DagRunNode, requireDagRun } from './dag-run.ts';
@@ -61,7 +61,7 @@ builder.mutationFields((t) => ({
   setRunNote: t.field({
     type: DagRunNode,
     authScopes: { edit: true },
-    errors: { types: [NotFoundError] },
+    errors: { types: [NotFoundError, ValidationError] },
     description: 'Writes beside a run; an empty text takes the note away.',
     args: {
       runId: t.arg.id({ required: true, description: 'The run’s bare or global id.' }),
@@ -76,7 +76,7 @@ builder.mutationFields((t) => ({
   setTaskNote: t.field({
     type: TaskInstanceNode,
     authScopes: { edit: true },
-    errors: { types: [NotFoundError] },
+    errors: { types: [NotFoundError, ValidationError] },
     description: 'Writes beside a task instance; an empty text takes the note away.',
     args: {
       taskInstanceId: t.arg.id({ required: true, description: 'Its bare or its global id.' }),

@@ -3,7 +3,8 @@ import { listExamples } from '../../server/cli/examples.ts';
 import { createProgram } from '../../server/cli/main.ts';
 
 const INTRODUCTION = `Results go to stdout, all else to stderr. \`--json\` prints JSON where a program reads on. The exit status tells the outcome: 0 success,
-1 the command failed; commands that wait for a run end with 2 when it failed and 3 when it was cancelled.
+1 the command failed; commands that wait for a run end with 2 when it failed and 3 when it was cancelled. So do backfills, by all of their
+runs, and what is done to many runs of a DAG: 2 when some of them refused it.
 
 Commands that speak to a service find it by \`--url\` or \`MILLRACE_URL\` with the token in \`MILLRACE_TOKEN\` or \`--token-file\`; without them they
 take the one that \`millrace start\` runs here. \`init\`, \`test\`, \`validate\`, \`import\` and \`completion\` need none.`;
