@@ -30,6 +30,7 @@ export interface AssetEventsDeps {
 export function startAssetEvents({ db, engine, listener, log }: AssetEventsDeps): { stop(): Promise<void> } {
   const consumer = startEventConsumer({
     name: 'assets',
+    quick: true,
     db,
     listener,
     log,
