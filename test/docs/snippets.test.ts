@@ -82,6 +82,25 @@ describe('DAGs that need nothing around them', async () => {
   );
 });
 
+test('a command or an option that is not there is noticed', () => {
+  const problemOf = (line: string) => {
+    try {
+      millraceCommands(line).forEach(checkCommand);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return null;
+  };
+  expect(problemOf(`FOO=1 npx millrace trigger x --conf '{"a": 1}' \\\n  --wait | tail`)).toBeNull();
+  expect(problemOf('millrace fly x')).toMatch(/no command 'millrace fly x'/);
+  expect(problemOf('true && millrace trigger x --nope')).toMatch(/no option '--nope'/);
+  expect(problemOf('millrace trigger')).toMatch(/is given 0 arguments/);
+  expect(problemOf('millrace trigger x y')).toMatch(/is given 2 arguments/);
+  expect(problemOf('millrace mark 12 success')).toMatch(/needs '--task/);
+  expect(problemOf('millrace mark 12 blue --task x')).toMatch(/Allowed choices/);
+  expect(problemOf(`millrace trigger x --conf '{'`)).toMatch(/conf/);
+});
+
 describe('the rest', () => {
   const schema = buildSchema(readFileSync(join(ROOT, 'schema/schema.graphql'), 'utf8'));
   test.each(named(of('graphql')))('%s fits the schema', (_name, { text, ...snippet }) => {
