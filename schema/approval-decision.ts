@@ -5,7 +5,7 @@ import type { ApprovalFields } from '#sdk/waiting-spec.ts';
 /** As it is stored while it waits, templates rendered. */
 export type ApprovalRequest = Pick<
   ApprovalFields,
-  'subject' | 'body' | 'options' | 'rejections' | 'form' | 'users' | 'roles' | 'default' | 'onReject'
+  'subject' | 'body' | 'options' | 'rejections' | 'form' | 'users' | 'roles' | 'default' | 'onReject' | 'branches'
 >;
 
 export interface Decision {
@@ -17,18 +17,21 @@ export interface Decision {
 }
 
 export function decisionReport(
-  request: Pick<ApprovalRequest, 'rejections' | 'onReject'>,
+  request: Pick<ApprovalRequest, 'rejections' | 'onReject' | 'branches'>,
   { option, form, by, note }: Decision,
 ): Omit<TaskReport, 'dispatchId' | 'logBytes'> {
   const decision = { decision: option, by, form, note };
   const who = by ?? 'The timeout';
-  if (!request.rejections.includes(option))
+  // Of before there were branches it has none
+  const branch = request.branches?.[option] ?? null;
+  if (branch !== null || !request.rejections.includes(option))
     return {
       outcome: 'success',
       cause: 'ok',
       message: `${who} chose '${option}'.`,
       evidence: decision,
       xcoms: { return_value: decision },
+      branch,
     };
   return {
     outcome: request.onReject === 'skip' ? 'skipped' : 'failed',

@@ -62,6 +62,24 @@ function checkSetups(
   });
 }
 
+/** The options of an approval choose among what waits for it directly. */
+export function checkApprovals({ tasks, upstream, pathOf, report }: Graph): void {
+  const approvals = tasks.flatMap((task, index) =>
+    task.kind === 'approval' && Object.keys(task.branches).length > 0 ? [{ task, index }] : [],
+  );
+  for (const { task, index } of approvals) {
+    const below = new Set(tasks.flatMap(({ taskId }, i) => (upstream[i]?.includes(index) ? [taskId] : [])));
+    for (const [option, ids] of Object.entries(task.branches))
+      ids.forEach((named, at) => {
+        if (named === '' || below.has(named)) return;
+        report(
+          `${pathOf(index)}.branches.${option}[${at}]`,
+          `An approval chooses among what waits for it directly, and the task '${named}' does not.${didYouMean(named, below)}`,
+        );
+      });
+  }
+}
+
 /** What a branch may answer with besides ids of tasks: groups around its direct downstream that do not hold the branch too. */
 export function addTargets({ tasks, upstream, pathOf, report, groups }: Graph): void {
   const downstream = new Map<TaskSpec, TaskSpec[]>();

@@ -1,6 +1,6 @@
 /** From the names that tasks and groups wait for to edges between tasks, with what is wrong with them. */
 import { checkMaps } from './check-maps.ts';
-import { addTargets, checkTeardowns } from './check-flow.ts';
+import { addTargets, checkApprovals, checkTeardowns } from './check-flow.ts';
 import type { TaskSpec } from './dag-spec.ts';
 import { MAX_EDGES } from './dag-fields.ts';
 import { findGroupEdges } from './group-edges.ts';
@@ -43,6 +43,7 @@ export function checkGraph(tasks: TaskSpec[], groups: ReadonlyMap<string, ReadGr
   const labels = groups.size > 0 ? wireGroups(graph, groupWaits, resolve) : null;
   tasks.forEach((task, index) => finishEdges(graph, task, index, labels?.get(index)));
   checkTeardowns(graph);
+  checkApprovals(graph);
   checkMaps(graph);
   addTargets(graph);
   checkSize(graph);

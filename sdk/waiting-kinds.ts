@@ -193,6 +193,8 @@ function checkApproval(task: Plain, path: string, report: Report): void {
     report(`${path}.default`, `${show(task['default'])} is none of the options.`);
   if (task['default'] !== null && task['timeout'] === null)
     report(`${path}.default`, `It is only taken when the time is over: give a 'timeout'.`);
+  for (const option of Object.keys(task['branches'] as object))
+    if (!options.includes(option)) report(`${path}.branches.${option}`, `${show(option)} is none of the options.`);
   const schema = task['form'] as { [key: string]: Json } | null;
   for (const issue of schema ? paramsSchemaIssues(schema, false) : [])
     report(`${path}.form${issue.path}`, issue.message);
@@ -259,6 +261,7 @@ export const WAITING_KINDS: { [Kind in 'sensor' | 'trigger_dag' | 'approval']: K
       timeout: duration(0).or(null),
       default: text(200).or(null),
       onReject: oneOf(['fail', 'skip']).or('fail'),
+      branches: record(ANY_NAME, textList(text(200), 1000)),
     },
     check: checkApproval,
   },

@@ -147,4 +147,6 @@ export interface ApprovalFields {
   default: string | null;
   /** What a rejection does to this task: `skip` skips it, and with it what needs it. */
   onReject: 'fail' | 'skip';
+  /** Which direct downstream tasks go on after an option, rejections too; after one that is not named here all do. */
+  branches: { [option: string]: string[] };
 }

@@ -114,6 +114,8 @@ export interface ApprovalOptions extends TaskOptions {
   default?: string;
   /** What a rejection does: `skip` skips what comes after, `fail` is the default. */
   onReject?: 'fail' | 'skip';
+  /** Which direct downstream tasks go on after an option; ids, for those tasks are built later. After others all do. */
+  branches?: { [option: string]: readonly string[] };
   inputs?: Inputs;
 }
 export interface ApprovalResult {

@@ -23,6 +23,7 @@ export const settleApproval: Settle<ApprovalTaskSpec> = (_deps, dispatch) => {
     roles: task.roles,
     default: task.default,
     onReject: task.onReject,
+    branches: task.branches,
   };
   const left = task.timeout === null ? null : Math.max(0, task.timeout - (dispatch.waiting?.elapsed ?? 0));
   return Promise.resolve({

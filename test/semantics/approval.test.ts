@@ -217,3 +217,30 @@ describe('an approval', () => {
     expect(await list(admin, '')).toEqual([]);
   });
 });
+
+describe('an approval with branches', () => {
+  const ways = { branches: { approve: ['ship'], reject: ['roll_back'] } };
+  const below = {
+    roll_back: { upstream: ['ask'] },
+    tell: { upstream: ['ship', 'roll_back'], triggerRule: 'none_failed' },
+  };
+  const ends = (ship: string, rollBack: string) => ({ ask: 'success', ship, roll_back: rollBack, tell: 'success' });
+
+  it('goes on with what the decision names, and skips the others', async () => {
+    const runId = await run(ways, below);
+    await decide(runId, 'approve');
+    await reach(database, runId, ends('success', 'skipped'));
+  });
+
+  it('takes a rejection as a way of its own', async () => {
+    const runId = await run(ways, below);
+    await decide(runId, 'reject');
+    await reach(database, runId, ends('skipped', 'success'));
+  });
+
+  it('goes on with all after an option without a branch', async () => {
+    const runId = await run({ options: ['all', 'one'], rejections: [], branches: { one: ['ship'] } }, below);
+    await decide(runId, 'all');
+    await reach(database, runId, ends('success', 'success'));
+  });
+});
