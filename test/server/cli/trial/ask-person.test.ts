@@ -14,6 +14,7 @@ const REQUEST: ApprovalRequest = {
   roles: [],
   default: null,
   onReject: 'fail',
+  branches: {},
 };
 
 /** What comes of these lines, typed one after the other. */
