@@ -14,6 +14,7 @@ import { addImportCommand } from './commands/import.ts';
 import { addInitCommand } from './commands/init.ts';
 import { addJobsCommand } from './commands/jobs.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addApprovalCommands } from './commands/approvals.ts';
 import { addNoteCommand } from './commands/note.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addNextCommand } from './commands/next.ts';
@@ -57,6 +58,7 @@ export function createProgram(): Command {
   addCancelCommand(program);
   addEditCommands(program);
   addJobsCommand(program);
+  addApprovalCommands(program);
   addNoteCommand(program);
   addTokenCommand(program);
   addCompletionCommands(program);

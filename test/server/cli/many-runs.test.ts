@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli, startCli, type RunningCli } from '../../helpers/cli.ts';
+import { waitFor } from '../../helpers/wait-for.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'millrace-many-runs-'));
 // As root PostgreSQL runs as another user, who must be able to pass.
@@ -29,6 +30,9 @@ beforeAll(async () => {
     `${DAILY}---
 dagId: sleeps
 tasks: [{ taskId: nap, kind: bash, command: sleep 600 }]
+---
+dagId: asks
+tasks: [{ taskId: ask, kind: approval, subject: 'Ship {{ conf.version }}?' }, { taskId: ship, kind: empty, upstream: ask }]
 ---
 dagId: mapped
 tasks: [{ taskId: each, kind: bash, command: '[ "$N" != 2 ]', map: { over: { kind: product, axes: { N: { kind: literal, items: [1, 2, 3] } } } } }]
@@ -219,5 +223,25 @@ describe('one run', { timeout: 120_000 }, () => {
       code: 1,
       stderr: `Run ${runId} has no task "laod".\n`,
     });
+  });
+});
+
+describe('approvals', { timeout: 60_000 }, () => {
+  it('are listed while they wait, and decided once', async () => {
+    expect(await millrace('approvals')).toMatchObject({ stderr: 'Nothing waits for a decision.\n' });
+    const { runId } = JSON.parse((await millrace('trigger', 'asks', '--conf', '{"version": "1.2"}', '--json')).stdout);
+    await waitFor(async () => (await millrace('approvals', '--json')).stdout.includes('Ship 1.2?'), {
+      what: 'the approval',
+      timeoutMs: 20_000,
+    });
+    expect((await millrace('approvals', '--mine')).stdout).toMatch(
+      new RegExp(`${runId} +ask +asks +.* approve, reject +Ship 1.2\\?`),
+    );
+    expect(await millrace('decide', runId, 'ask', 'perhaps')).toMatchObject({ code: 1 });
+    expect(await millrace('decide', runId, 'ask', 'approve', '--note', 'fine')).toMatchObject({
+      code: 0,
+      stdout: `ask of run ${runId}: approve\n`,
+    });
+    expect(await millrace('decide', runId, 'ask', 'reject')).toMatchObject({ code: 1 });
   });
 });
