@@ -53,6 +53,12 @@ function checkPage({ first, last }: PageArgs): void {
     throw badInput(`A page has from 0 to ${PAGE_MAX} entries, not ${size}. Page on with "after" or "before".`);
 }
 
+/** As `parseInteger`, for keys that are kept in four bytes. */
+export function parsePlace(text: string): number | undefined {
+  const value = parseInteger(text);
+  return value !== undefined && Math.abs(value) < 2 ** 31 ? value : undefined;
+}
+
 /** A whole number in text, within what JavaScript holds. */
 export function parseInteger(text: string): number | undefined {
   const value = /^-?\d{1,16}$/.test(text) ? Number(text) : NaN;

@@ -6,7 +6,8 @@ export async function loadById<Row extends { id: number }>(
   find: (ids: number[]) => Promise<Row[]>,
 ): Promise<(Row | null)[]> {
   const numbers = ids.map(parseInteger);
-  const rows = await find(numbers.filter((id) => id !== undefined));
+  const known = numbers.filter((id) => id !== undefined);
+  const rows = known.length === 0 ? [] : await find(known);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return numbers.map((id) => (id === undefined ? null : (byId.get(id) ?? null)));
 }

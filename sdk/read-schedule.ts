@@ -4,7 +4,7 @@ import type { ScheduleSpec, TimeSchedule } from './dag-spec.ts';
 import { parseDuration } from './duration.ts';
 import { didYouMean } from './near-match.ts';
 import { CRON_PRESETS, cronOf } from './schedule.ts';
-import { durationSchema, isPlainObject, show, type JsonSchema, type Plain } from './spec-fields.ts';
+import { durationSchema, isPlainObject, show, TEN_YEARS, type JsonSchema, type Plain } from './spec-fields.ts';
 import { readInstant } from './zoned-time.ts';
 
 const PRESETS = [...Object.keys(CRON_PRESETS), '@once', '@continuous'];
@@ -66,8 +66,8 @@ function readObject(value: Plain, timezone: string): TimeSchedule | string | nul
 
 function readInterval(value: unknown): TimeSchedule | string {
   const seconds = parseDuration(value);
-  if (seconds === null || seconds < 1 || !Number.isInteger(seconds))
-    return `${show(value)} is not an interval. Give whole seconds, at least 1, or '15m', '2h', '1d'.`;
+  if (seconds === null || seconds < 1 || seconds > TEN_YEARS || !Number.isInteger(seconds))
+    return `${show(value)} is not an interval. Give whole seconds, at least 1 and at most ten years, or '15m', '2h', '1d'.`;
   return { kind: 'interval', seconds };
 }
 
@@ -138,7 +138,7 @@ const timeForms: JsonSchema[] = [
   object({ kind: { enum: ['once', 'continuous'] } }),
   object({ kind: { const: 'cron' }, expressions: list('Cron expressions') }),
   object({ kind: { const: 'cron' }, expression: { type: 'string' } }),
-  object({ kind: { const: 'interval' }, seconds: { type: 'integer', minimum: 1 } }),
+  object({ kind: { const: 'interval' }, seconds: { type: 'integer', minimum: 1, maximum: TEN_YEARS } }),
   object({ kind: { const: 'dates' }, dates: list('The times of the runs') }),
 ];
 const or: JsonSchema = { description: 'Runs also at these times', anyOf: [{ type: 'null' }, ...timeForms] };

@@ -7,6 +7,8 @@
 export const MOST_PATTERN = 500;
 /** States; a counted repetition is written out. */
 const MOST_STATES = 2_000;
+/** Parts written out on the way there: empty ones make no state, however often they are repeated. */
+const MOST_PARTS = 20 * MOST_STATES;
 const MOST_COUNT = 200;
 /** Characters of a text that are looked at. */
 const MOST_TEXT = 4_000;
@@ -193,11 +195,14 @@ function readClass(reader: Reader): Test {
 /** State 0 is the end. */
 function build(node: Node): { states: State[]; start: number } {
   const states: State[] = [{ to: [] }];
+  let parts = 0;
+  const tooLarge = () => new PatternError('It is too large. Use smaller counts.');
   const push = (state: State): number => {
-    if (states.length >= MOST_STATES) throw new PatternError('It is too large. Use smaller counts.');
+    if (states.length >= MOST_STATES) throw tooLarge();
     return states.push(state) - 1;
   };
   const emit = (part: Node, next: number): number => {
+    if (++parts > MOST_PARTS) throw tooLarge();
     switch (part.kind) {
       case 'one':
         return push({ test: part.test, next });

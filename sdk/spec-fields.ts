@@ -81,7 +81,8 @@ export const oneOf = <T extends string>(names: readonly T[]) => {
     known.has(value) ? (value as T) : undefined,
   );
 };
-const TEN_YEARS = 315_360_000;
+/** Seconds: the longest duration. */
+export const TEN_YEARS = 315_360_000;
 export const durationSchema: JsonSchema = {
   anyOf: [
     { type: 'number', minimum: 0, maximum: TEN_YEARS, description: 'Seconds' },

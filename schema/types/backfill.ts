@@ -10,7 +10,7 @@ import {
 } from '#db/queries/backfill.ts';
 import { findDagByName } from '#db/queries/dags.ts';
 import { builder } from '../builder.ts';
-import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
+import { keysetConnection, pageComplexity, parseInteger, parsePlace } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { NotFoundError, notFound } from '../errors.ts';
 import { parseNumericId } from '../global-id.ts';
@@ -116,7 +116,7 @@ export const BackfillNode = builder.loadableNode('Backfill', {
       resolve: ({ id }, args, ctx) =>
         keysetConnection(args, {
           toKey: (date: BackfillDateRow) => date.seq,
-          parseKey: parseInteger,
+          parseKey: parsePlace,
           load: (page) => listBackfillDates(ctx.db, id, page),
         }),
     }),

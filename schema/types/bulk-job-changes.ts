@@ -26,8 +26,16 @@ const RunSelectionInput = builder.inputType('RunSelectionInput', {
   fields: (t) => ({
     runIds: t.idList({ description: 'Bare or global ids.', validate: z.array(z.string()).min(1).max(MOST_RUNS) }),
     dagId: t.string({ description: 'Of this DAG.', validate: z.string().min(1).max(200) }),
-    states: t.field({ type: [RunStateEnum], description: 'In one of these states.' }),
-    kinds: t.field({ type: [RunKindEnum], description: 'Of one of these kinds.' }),
+    states: t.field({
+      type: [RunStateEnum],
+      description: 'In one of these states.',
+      validate: z.array(z.string()).min(1),
+    }),
+    kinds: t.field({
+      type: [RunKindEnum],
+      description: 'Of one of these kinds.',
+      validate: z.array(z.string()).min(1),
+    }),
     from: t.field({ type: 'DateTime', description: 'With this logical date or a later one.' }),
     to: t.field({ type: 'DateTime', description: 'With this logical date or an earlier one.' }),
   }),

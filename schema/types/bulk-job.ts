@@ -7,7 +7,7 @@ import {
   type JobItemRow,
 } from '#db/queries/bulk-job.ts';
 import { builder } from '../builder.ts';
-import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
+import { keysetConnection, pageComplexity, parseInteger, parsePlace } from '../connection.ts';
 import type { Context } from '../context.ts';
 import { notFound } from '../errors.ts';
 import { parseNumericId } from '../global-id.ts';
@@ -76,7 +76,7 @@ export const BulkJobNode = builder.loadableNode('BulkJob', {
       resolve: ({ id }, args, ctx) =>
         keysetConnection(args, {
           toKey: (item: JobItemRow) => item.seq,
-          parseKey: parseInteger,
+          parseKey: parsePlace,
           load: (page) => listJobItems(ctx.db, id, args.refused ?? false, page),
         }),
     }),

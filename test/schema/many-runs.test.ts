@@ -222,6 +222,39 @@ describe('startBulkJob', () => {
   });
 });
 
+describe('what names nothing', () => {
+  it('is refused as empty words of a selection', async () => {
+    for (const word of ['states', 'kinds'])
+      expect(await mutate('startBulkJob', `input: { action: CLEAR, runs: { ${word}: [] } }`, 'total')).toMatchObject({
+        __typename: 'ValidationError',
+        issues: [{ path: ['input', 'runs', word] }],
+      });
+  });
+
+  it('is null as an id that is none', async () => {
+    const [backfill, job] = ['Backfill:x', 'BulkJob:x'].map((id) => Buffer.from(id).toString('base64'));
+    expect(await query(`a: node(id: "${backfill}") { id } b: node(id: "${job}") { id }`)).toEqual({ a: null, b: null });
+  });
+
+  it('is no cursor of a list when it lies beyond the places of its items', async () => {
+    const { name, dagId } = await deployed();
+    await endedRuns(dagId, 1);
+    const dates = 'from: "2026-03-01T00:00:00Z", to: "2026-03-01T00:00:00Z"';
+    const made = await mutate('createBackfill', `input: { dagId: "${name}", ${dates} }`, 'backfill { backfillId }');
+    const bulk = await mutate('startBulkJob', `input: { action: CANCEL, runs: { dagId: "${name}" } }`, 'job { jobId }');
+    const after = Buffer.from(String(2 ** 31)).toString('base64url');
+    const lists = [
+      `backfill(backfillId: "${made.data.backfill.backfillId}") { dates(after: "${after}") { edges { cursor } } }`,
+      `bulkJob(jobId: "${bulk.data.job.jobId}") { items(after: "${after}") { edges { cursor } } }`,
+    ];
+    for (const list of lists)
+      expect((await app.graphql(`{ ${list} }`, {}, viewer)).errors).toMatchObject([
+        { message: `"${after}" is not a cursor of this list.`, extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+    while (await runBulkJobs(db, app.engine));
+  });
+});
+
 describe('rerunDagRun', () => {
   it('makes another run with the same version and conf, or with the newest and another', async () => {
     const params = { type: 'object', properties: { size: { type: 'integer' } } };

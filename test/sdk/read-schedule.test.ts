@@ -74,6 +74,8 @@ describe('what is wrong with a schedule is said', () => {
     ['a wrong time beside assets', { assets: 'a', or: '@dayly' }, /^schedule: or: Unknown preset '@dayly'/],
     ['an unknown key beside assets', { assets: 'a', and: '@daily' }, /^schedule: Unknown key 'and'/],
     ['another object', { at: '6am' }, /^schedule: An object with at is not a schedule/],
+    ['more than ten years', { every: '3651d' }, /^schedule: '3651d' is not an interval\. .* at most ten years/],
+    ['a time of no end', { kind: 'interval', seconds: 1e300 }, /^schedule: 1e\+300 is not an interval/],
     ['a number', 5, /^schedule: 5 is not a schedule/],
   ])('%s', (_name, schedule, message) => {
     const found = issues({ schedule });

@@ -86,6 +86,8 @@ describe('a pattern', () => {
     ['[z-a]', 'The range z-a runs backwards.'],
     ['a{300}', '{300}: counts go up to 200, the lower one first.'],
     ['((a{100}){100}){100}', 'It is too large. Use smaller counts.'],
+    ['(((((){200}){200}){200}){200}){200}', 'It is too large. Use smaller counts.'],
+    ['((((){0,200}){200}){200}){200}', 'It is too large. Use smaller counts.'],
     ['\\q', '\\q is not known.'],
     ['a'.repeat(501), 'It has 501 characters; at most 500 are allowed.'],
   ])('%s is refused with what is wrong', (source, message) => {
