@@ -132,15 +132,25 @@ export function itemsOf(answer: ReadAnswer, { items }: HttpPagination): Json[] {
   return found;
 }
 
-/** Where the next page is; null: this was the last. A link to another host is an error: it would get the task's credentials. */
-export function nextPage(answer: ReadAnswer, pagination: HttpPagination, url: URL): URL | null {
+/**
+ * Where the page after that of `url` is; null: this was the last. One with another origin than the task's own address `first` is an
+ * error, also where a redirect led there: it would get the task's credentials.
+ */
+export function nextPage(answer: ReadAnswer, pagination: HttpPagination, url: URL, first: URL): URL | null {
+  const next = pageAfter(answer, pagination, url);
+  if (next && next.origin !== first.origin)
+    throw new AnswerError(
+      `The next page lies on another host (${next.origin}, not ${first.origin}); it is not asked for, because it would get the task's credentials. Set the task's address to where the pages are.`,
+    );
+  return next;
+}
+
+function pageAfter(answer: ReadAnswer, pagination: HttpPagination, url: URL): URL | null {
   if (pagination.by === 'link') {
     const target = nextLink(answer.headers['link']);
     if (target === null) return null;
-    const next = URL.canParse(target, url) ? new URL(target, url) : null;
-    if (!next || next.origin !== url.origin)
-      throw new AnswerError('The link to the next page leads to another host; it is not followed.');
-    return next;
+    if (!URL.canParse(target, url)) throw new AnswerError('The link to the next page is not an address.');
+    return new URL(target, url);
   }
   const cursor = lookUp(answer.json(), pagination.cursor);
   if (cursor === undefined || cursor === null || cursor === '' || cursor === false) return null;

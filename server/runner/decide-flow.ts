@@ -2,20 +2,32 @@
 import type { BranchTaskSpec, ShortCircuitTaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import type { Dispatch, Json, TaskReport } from '#sdk/protocol.ts';
+import { isWhole, type ResultFile } from './large-results.ts';
 
 type Verdict = Omit<TaskReport, 'dispatchId' | 'logBytes'>;
 const MOST_NAMED = 20;
 
-/** The verdict with the decision in it; a success that decides nothing valid becomes a failure. */
-export function withDecision(verdict: Verdict, { task, downstream }: Dispatch): Verdict {
+/** The verdict with the decision in it; a success that decides nothing valid becomes a failure. `files`: results too large for it. */
+export function withDecision(
+  verdict: Verdict,
+  { task, downstream }: Pick<Dispatch, 'task' | 'downstream'>,
+  files: { readonly [key: string]: ResultFile } = {},
+): Verdict {
   if (verdict.outcome !== 'success') return verdict;
-  const answer = verdict.xcoms?.['return_value'] ?? null;
-  if (task.kind === 'short_circuit') return { ...verdict, ...decideShortCircuit(task, answer) };
+  const file = files['return_value'];
+  // Beside other large results a small one may be in a file too
+  const answer = file && isWhole(file) ? (JSON.parse(file.preview) as Json) : verdict.xcoms?.['return_value'];
+  const isLarge = file !== undefined && answer === undefined;
+  if (task.kind === 'short_circuit')
+    return { ...verdict, ...decideShortCircuit(task, isLarge || isTrue(answer ?? null)) };
   if (task.kind !== 'branch') return verdict;
-  const chosen = decideBranch(task, downstream, answer);
+  const chosen = isLarge ? tooLarge(file) : decideBranch(task, downstream, answer ?? null);
   if (typeof chosen !== 'string') return { ...verdict, branch: chosen };
   return { ...verdict, outcome: 'failed', cause: 'branch_invalid', message: chosen, retryable: false };
 }
+
+const tooLarge = ({ bytes }: ResultFile): string =>
+  `A branch answers with the id of a task, a list of them, or nothing; not with ${Math.ceil(bytes / 1024)} KiB.`;
 
 /** Ids of the direct downstream tasks that go on, or what is wrong with the answer. */
 export function decideBranch(task: BranchTaskSpec, downstream: readonly string[], answer: Json): string[] | string {
@@ -33,8 +45,8 @@ export function decideBranch(task: BranchTaskSpec, downstream: readonly string[]
   return `'${unknown.slice(0, 200)}' does not wait for '${task.taskId}' directly, so it cannot be chosen.${didYouMean(unknown.slice(0, 200), allowed)} It may choose ${list || 'nothing: no task waits for it'}.`;
 }
 
-function decideShortCircuit(task: ShortCircuitTaskSpec, answer: Json): Pick<Verdict, 'branch' | 'skipAll'> {
-  if (isTrue(answer)) return { branch: null };
+function decideShortCircuit(task: ShortCircuitTaskSpec, goesOn: boolean): Pick<Verdict, 'branch' | 'skipAll'> {
+  if (goesOn) return { branch: null };
   return { branch: [], ...(task.ignoreTriggerRules && { skipAll: true }) };
 }
 

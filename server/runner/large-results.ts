@@ -18,6 +18,9 @@ export interface ResultFile extends ArtifactRef {
   preview: string;
 }
 
+/** Whether the preview is all of it. */
+export const isWhole = ({ preview, bytes }: ResultFile): boolean => Buffer.byteLength(preview) === bytes;
+
 export interface Spilled {
   xcoms: { [key: string]: Json };
   files: { [key: string]: ResultFile };

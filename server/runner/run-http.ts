@@ -10,7 +10,8 @@ import { MAX_RESULT_BYTES, OperatorFailure, type OperatorHost } from './operator
 
 export async function runHttp(launch: HttpLaunch, host: OperatorHost): Promise<Json> {
   const limits = limitsOf(launch, host.signal);
-  const first = await answered(new URL(launch.url), launch, host, limits);
+  const address = new URL(launch.url);
+  const first = await answered(address, launch, host, limits);
   const { pagination } = launch;
   if (!pagination) return resultOfAnswer(first, () => resultOf(checked(first, launch), launch.result));
   const items: Json[] = [];
@@ -19,9 +20,9 @@ export async function runHttp(launch: HttpLaunch, host: OperatorHost): Promise<J
   for (let page = 1; ; page++) {
     const { found, next } = resultOfAnswer(answer, () => {
       const read = checked(answer, launch);
-      return { found: itemsOf(read, pagination), next: nextPage(read, pagination, answer.url) };
+      return { found: itemsOf(read, pagination), next: nextPage(read, pagination, answer.url, address) };
     });
-    items.push(...found);
+    for (const item of found) items.push(item);
     bytes += answer.body.length;
     if (bytes > MAX_RESULT_BYTES)
       throw new OperatorFailure('result_invalid', `After ${page} pages there are more than 64 MiB.`, {

@@ -130,6 +130,7 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
             resultLimit: config.resultLimit,
           }),
           dispatch,
+          ending.how === 'exited' ? ending.result?.files : undefined,
         ),
       );
       const name = dispatch.mapName === null ? null : nameOf(dispatch, task.log);

@@ -323,6 +323,29 @@ describe('an http task', () => {
     expect(other.to('/lure')).toEqual([]);
   });
 
+  it('never takes its credentials to a next page on another host that a redirect led to', async () => {
+    service.on('/away', (_request, res) => res.writeHead(302, { location: `${other.url}/there` }).end());
+    other.on('/there', (_request, res) => sendJson(res, { items: [1], next: 2 }, 200, { link: '</there>; rel=next' }));
+    const connections = connectionOf({ extra: { token: 't0k3n' } });
+    const pages = { items: '$.items', maxPages: 5 };
+    for (const pagination of [
+      { ...pages, by: 'link' as const },
+      { ...pages, by: 'cursor' as const, cursor: '$.next', parameter: 'page' },
+    ]) {
+      const { report } = await http({ connection: 'api', path: '/away', pagination }, { connections });
+      expect(report).toMatchObject({ outcome: 'failed', cause: 'unexpected_answer' });
+      expect(report.message).toContain('The next page lies on another host');
+    }
+    expect(other.to('/there').map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
+  });
+
+  it('takes pages of any number of items', async () => {
+    service.on('/many', (_request, res) => sendJson(res, Array(200_000).fill(1)));
+    const { report, files } = await get('/many', { pagination: { by: 'link', items: '$', maxPages: 5 } });
+    expect(report).toMatchObject({ outcome: 'success', cause: 'ok' });
+    expect(files?.['return_value']).toMatchObject({ bytes: 400_001 });
+  });
+
   it('logs what it asked and what came, without secrets', async () => {
     const { lines } = await get('/orders?api_key=hunter2&page=1');
     expect(lines[0]).toBe(`o GET ${service.url}/orders?api_key=***&page=1`);

@@ -29,6 +29,7 @@ describe('decisions', () => {
       "'fulll' does not wait for 'task' directly, so it cannot be chosen. Did you mean 'full'? It may choose full, delta, load.a, load.b, load.",
     ],
     ['return ["full", 3]', 'A branch answers with the id of a task, a list of them, or nothing; not with 3.'],
+    ['return "x" * 100_000', 'A branch answers with the id of a task, a list of them, or nothing; not with 98 KiB.'],
   ])('a branch that answers otherwise fails for good: %s', async (body, message) => {
     const report = await branch(`def main():\n  ${body}`);
     expect(report).toMatchObject({ outcome: 'failed', cause: 'branch_invalid', message, retryable: false });
@@ -63,6 +64,7 @@ describe('decisions', () => {
 
   it.each([
     ['true', 'def main(): return 7', {}, { branch: null }],
+    ['true and large', 'def main(): return "x" * 100_000', {}, { branch: null }],
     ['empty', 'def main(): return []', {}, { branch: [], skipAll: true }],
     ['false with trigger rules', 'def main(): return False', { ignoreTriggerRules: false }, { branch: [] }],
   ])('a short circuit of Python that is %s', async (_what, source, more, decision) => {
