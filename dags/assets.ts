@@ -13,6 +13,7 @@ const collect = dag(
     tags: ['example'],
     schedule: '@daily',
     start: '2026-01-01',
+    dataIntervals: true,
   },
   ({ task }) => {
     task('collect', {}, { outlets: ORDERS }, ({ ctx }) => {

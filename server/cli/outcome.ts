@@ -8,9 +8,10 @@ export interface Outcome<T> {
   issues?: { path: string[]; message: string }[];
 }
 
-/** The data, or the failure as a line per issue. */
-export function orFail<T>({ __typename, data, message, issues }: Outcome<T>, where?: string): T {
+/** The data, or the failure: its message, which names a single issue itself, and a line for each of several. */
+export function orFail<T>({ __typename, data, message, issues = [] }: Outcome<T>, where?: string): T {
   if (data !== undefined) return data;
-  const lines = (issues ?? []).map((issue) => `  ${issue.path.join('.') || '(whole document)'}: ${issue.message}`);
+  const several = issues.length > 1 ? issues : [];
+  const lines = several.map((issue) => `  ${issue.path.join('.') || '(whole document)'}: ${issue.message}`);
   throw new CommandError([`${where ? `${where}: ` : ''}${message ?? __typename}`, ...lines].join('\n'));
 }
