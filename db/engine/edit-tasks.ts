@@ -67,6 +67,7 @@ export async function editTasks(
         runState: runStateAfter(before, edit.totals),
         actor: request.actor,
         cause: request.action === 'clear' ? 'cancelled' : 'marked',
+        takesAlong: false,
       });
     }
     await client.query('commit');

@@ -74,7 +74,7 @@ async function endWithTeardowns(
   if (cleansUp.length === 0) return false;
   const targets = new Set(open.filter((instance) => !cleansUp.includes(instance)).map(keyOf));
   const edit = editRun({ dag, before, targets, action: rest });
-  await writeEdit(client, edit, { runId, targets, runState: 'running', actor, cause });
+  await writeEdit(client, edit, { runId, targets, runState: 'running', actor, cause, takesAlong: true });
   return true;
 }
 

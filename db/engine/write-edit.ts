@@ -13,6 +13,8 @@ export interface EditRecord {
   actor: string;
   /** Of the tries that are cut short. */
   cause: TaskCause;
+  /** Runs that tasks started and take along are cancelled with them: the run itself is being ended. */
+  takesAlong: boolean;
 }
 
 export async function writeEdit(client: Queryable, edit: RunEdit, record: EditRecord): Promise<void> {
@@ -42,6 +44,7 @@ export async function writeEdit(client: Queryable, edit: RunEdit, record: EditRe
       record.runState,
       record.actor,
       record.cause,
+      record.takesAlong,
     ],
   });
   await client.query({ ...ADMIT_TASKS, values: [[record.runId]] });

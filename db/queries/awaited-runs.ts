@@ -79,3 +79,15 @@ export async function isLatestRun(db: Db, runId: number): Promise<boolean> {
     from dag_run r join dag d on d.id = r.dag_id where r.id = ${runId}`.execute(db);
   return rows[0]?.is_latest ?? true;
 }
+
+/** Whether this actor has cleared or marked tasks of the run. */
+export async function wasEditedBy(db: Db, runId: number, actor: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('event')
+    .select('run_seq')
+    .where('run_id', '=', runId)
+    .where(sql<boolean>`body->>'by' = ${actor} and body->'t' is not null`)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}

@@ -5,6 +5,7 @@ import type { Json } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 import { newestRunsOf, tellChanged } from './backfill.ts';
+import { tryLock } from './first-locked.ts';
 
 /** Dates of open backfills whose run has ended get its state. Looks at live dates only. Returns the backfills that moved. */
 export async function recordEndedRuns(db: Db): Promise<number[]> {
@@ -40,15 +41,28 @@ export interface OpenBackfill {
   room: number;
 }
 
-/** Locked: what another scheduler works on is left out. */
+const LOCKS = 7_264_004;
+
+/**
+ * Those that may have further runs now, and that nobody else works on: ours until the transaction ends. Not by row locks, which would give
+ * the transaction an id: readers of the event log wait for every transaction that has one.
+ */
 export async function lockOpenBackfills(trx: Transaction<DB>, most: number): Promise<OpenBackfill[]> {
+  const locked: number[] = [];
+  for (const { id } of await openBackfills(trx, most)) if (await tryLock(trx, LOCKS, id)) locked.push(id);
+  // Read again: who had one before may have gone on with it
+  return locked.length === 0 ? [] : openBackfills(trx, most, locked);
+}
+
+async function openBackfills(trx: Transaction<DB>, most: number, ids: number[] | null = null): Promise<OpenBackfill[]> {
   const { rows } = await sql<OpenBackfill>`
-    select b.id, b.dag_id, b.version_id, b.reprocess, b.conf, b.created_by,
-      b.max_active_runs - (select count(*)::int from backfill_date d where d.backfill_id = b.id and d.run_id is not null and d.outcome is null) as room
-    from backfill b where b.ended_at is null and b.state = 'running'
+    select b.id, b.dag_id, b.version_id, b.reprocess, b.conf, b.created_by, b.max_active_runs - l.live as room
+    from backfill b, lateral (
+      select count(*)::int as live from backfill_date d where d.backfill_id = b.id and d.run_id is not null and d.outcome is null) l
+    where b.ended_at is null and b.state = 'running' and l.live < b.max_active_runs and (${ids}::bigint[] is null or b.id = any(${ids}::bigint[]))
       and exists (select from backfill_date d where d.backfill_id = b.id and d.run_id is null and d.outcome is null)
-    order by b.id limit ${most} for update of b skip locked`.execute(trx);
-  return rows.filter(({ room }) => room > 0);
+    order by b.id limit ${most}`.execute(trx);
+  return rows;
 }
 
 export interface PendingDate {
@@ -58,15 +72,21 @@ export interface PendingDate {
   interval_end: Date;
 }
 
-/**
- * The next dates of a locked backfill that get a run. Those for which there is a run that stands in the way are settled on the way:
- * a run under way is never doubled.
- */
-export async function takeDates(
+export interface NextDates {
+  /** Get a run. */
+  take: PendingDate[];
+  /** There is a run that stands in the way: one under way is never doubled. */
+  skipped: { seq: number; runId: number }[];
+  /** There may be more that get one, or none, at once. */
+  more: boolean;
+}
+
+/** The next dates of a locked backfill, in order, until as many are found as it has room for. Looks at `most`. */
+export async function nextDates(
   trx: Transaction<DB>,
-  { id, dag_id: dagId, reprocess }: OpenBackfill,
+  { id, dag_id: dagId, reprocess, room }: OpenBackfill,
   most: number,
-): Promise<{ take: PendingDate[]; looked: number }> {
+): Promise<NextDates> {
   const { rows } = await sql<PendingDate>`
     select seq, logical_date, interval_start, interval_end from backfill_date
     where backfill_id = ${id} and run_id is null and outcome is null order by seq limit ${most}`.execute(trx);
@@ -75,30 +95,28 @@ export async function takeDates(
     dagId,
     rows.map((row) => row.logical_date),
   );
-  const take: PendingDate[] = [];
-  const skipped: { seq: number; runId: number }[] = [];
-  rows.forEach((row, i) => {
+  const next: NextDates = { take: [], skipped: [], more: rows.length === most };
+  for (const [i, row] of rows.entries()) {
+    if (next.take.length === room) return { ...next, more: false };
     const decision = decideDate(newest[i]?.state ?? null, reprocess);
-    if (decision === 'create' || decision === 'rerun') take.push(row);
-    else skipped.push({ seq: row.seq, runId: newest[i]?.id ?? 0 });
-  });
-  if (skipped.length > 0)
-    await sql`
-      update backfill_date d set outcome = 'skipped', run_id = s.run_id
-      from unnest(${skipped.map(({ seq }) => seq)}::int[], ${skipped.map(({ runId }) => runId)}::bigint[]) s(seq, run_id)
-      where d.backfill_id = ${id} and d.seq = s.seq`.execute(trx);
-  return { take, looked: rows.length };
+    if (decision === 'create' || decision === 'rerun') next.take.push(row);
+    else next.skipped.push({ seq: row.seq, runId: newest[i]?.id ?? 0 });
+  }
+  return next;
 }
 
-export async function linkRuns(
-  trx: Transaction<DB>,
+/** Which run each date has now; of a skipped one the run that was there. */
+export async function noteDates(
+  db: Db,
   id: number,
-  dates: readonly PendingDate[],
-  runIds: readonly number[],
+  dates: readonly { seq: number; runId: number; outcome: 'skipped' | null }[],
 ): Promise<void> {
+  if (dates.length === 0) return;
   await sql`
-    update backfill_date d set run_id = s.run_id from unnest(${dates.map(({ seq }) => seq)}::int[], ${runIds}::bigint[]) s(seq, run_id)
-    where d.backfill_id = ${id} and d.seq = s.seq`.execute(trx);
+    update backfill_date d set run_id = s.run_id, outcome = s.outcome
+    from unnest(${dates.map(({ seq }) => seq)}::int[], ${dates.map(({ runId }) => runId)}::bigint[], ${dates.map(({ outcome }) => outcome)}::text[])
+      s(seq, run_id, outcome)
+    where d.backfill_id = ${id} and d.seq = s.seq`.execute(db);
 }
 
 /** Runs of cancelled backfills that are still under way. */

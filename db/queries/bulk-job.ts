@@ -5,6 +5,7 @@ import type { RunKind, RunState } from '#sdk/states.ts';
 import type { Db } from '#db/client.ts';
 import type { BulkJob, DB } from '#db/types.ts';
 import { recordAudit } from './audit.ts';
+import { firstLocked } from './first-locked.ts';
 import type { KeysetPage } from './keyset.ts';
 
 export type BulkJobRow = Selectable<BulkJob>;
@@ -158,13 +159,20 @@ export interface OpenJob {
   items: { seq: number; runId: number }[];
 }
 
-/** The oldest job that nobody else works on, locked, with its next items; null: none. */
+const LOCKS = 7_264_003;
+/** So many schedulers may each have a job. */
+const MOST_JOBS = 20;
+
+/**
+ * The oldest job that nobody else works on, with its next items; null: none. It is ours until the transaction ends. Not by a row lock,
+ * which would give the transaction an id: readers of the event log wait for every transaction that has one.
+ */
 export async function lockOpenJob(trx: Transaction<DB>, most: number): Promise<OpenJob | null> {
   const { rows } = await sql<Omit<OpenJob, 'items'>>`
-    select id, action, spec, created_by from bulk_job where ended_at is null order by id limit 1 for update skip locked`.execute(
+    select id, action, spec, created_by from bulk_job where ended_at is null order by id limit ${MOST_JOBS}`.execute(
     trx,
   );
-  const job = rows[0];
+  const job = await firstLocked(trx, LOCKS, rows);
   if (!job) return null;
   const items = await trx
     .selectFrom('bulk_job_item')
@@ -183,15 +191,16 @@ export interface ItemOutcome {
   message: string | null;
 }
 
-/** Ends the job with its last item. */
-export async function recordItems(trx: Transaction<DB>, id: number, outcomes: readonly ItemOutcome[]): Promise<void> {
+/** Ends the job with its last item. What was cancelled meanwhile stays so. */
+export async function recordItems(db: Db, id: number, outcomes: readonly ItemOutcome[]): Promise<void> {
   await sql`
     update bulk_job_item i set outcome = o.outcome, message = o.message
     from unnest(${outcomes.map(({ seq }) => seq)}::int[], ${outcomes.map(({ outcome }) => outcome)}::text[], ${outcomes.map(({ message }) => message)}::text[])
       o(seq, outcome, message)
-    where i.job_id = ${id} and i.seq = o.seq`.execute(trx);
+    where i.job_id = ${id} and i.seq = o.seq and i.outcome is null`.execute(db);
   await sql`
     update bulk_job set state = 'completed', ended_at = now()
-    where id = ${id} and not exists (select from bulk_job_item where job_id = ${id} and outcome is null)`.execute(trx);
-  await tellJob(trx, id);
+    where id = ${id} and ended_at is null
+      and not exists (select from bulk_job_item where job_id = ${id} and outcome is null)`.execute(db);
+  await tellJob(db, id);
 }

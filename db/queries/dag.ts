@@ -14,6 +14,7 @@ import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 import { linkAssets } from './asset-links.ts';
 import type { DagChange } from './events.ts';
+import { PARTITIONED } from './partitions.ts';
 import { hasSameTiming, scheduleNextRun } from './schedule.ts';
 
 export interface DeployRequest {
@@ -194,19 +195,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       .executeTakeFirst();
     if (live) return 'busy';
     await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
-    for (const table of [
-      'task_instance',
-      'task_try',
-      'task_relaunch',
-      'task_poke',
-      'trigger_wait',
-      'xcom',
-      'map_item',
-      'note',
-      'asset_run_event',
-      'log_chunk',
-      'event',
-    ] as const) {
+    for (const table of [...Object.keys(PARTITIONED), 'trigger_wait', 'note', 'asset_run_event']) {
       await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(
         trx,
       );

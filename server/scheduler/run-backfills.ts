@@ -5,16 +5,16 @@ import type { DB } from '#db/types.ts';
 import { tellChanged } from '#db/queries/backfill.ts';
 import {
   endBackfills,
-  linkRuns,
   lockOpenBackfills,
+  nextDates,
+  noteDates,
   recordEndedRuns,
   runsToCancel,
-  takeDates,
   type OpenBackfill,
 } from '#db/queries/backfill-loop.ts';
 
 const MOST_BACKFILLS = 20;
-/** Dates looked at for one run that is made: of a range that has run before, all may be skipped. */
+/** Dates looked at in one pass: of a range that has run before, all may be skipped. */
 const MOST_DATES = 500;
 
 type BackfillEngine = Pick<Engine, 'createRuns' | 'endRun'>;
@@ -29,7 +29,7 @@ export async function runBackfills(db: Db, engine: BackfillEngine): Promise<bool
   const more = await db.transaction().execute(async (trx) => {
     let isMore = false;
     for (const backfill of await lockOpenBackfills(trx, MOST_BACKFILLS)) {
-      isMore = (await advance(trx, engine, backfill)) || isMore;
+      isMore = (await advance({ db, trx, engine }, backfill)) || isMore;
       moved.add(backfill.id);
     }
     return isMore;
@@ -39,12 +39,19 @@ export async function runBackfills(db: Db, engine: BackfillEngine): Promise<bool
   return more || ended.length > 0;
 }
 
+interface Advancing {
+  db: Db;
+  /** Holds the backfill, and writes nothing. */
+  trx: Transaction<DB>;
+  engine: BackfillEngine;
+}
+
 /**
- * The runs are made first and noted after: a crash between makes the same runs again, which are known by their key. True: there may be
- * more dates that need no run.
+ * The runs are made first and noted after: a crash between makes the same runs again, which are known by their key. True: there is more
+ * to do at once.
  */
-async function advance(trx: Transaction<DB>, engine: BackfillEngine, backfill: OpenBackfill): Promise<boolean> {
-  const { take, looked } = await takeDates(trx, backfill, Math.min(backfill.room, MOST_DATES));
+async function advance({ db, trx, engine }: Advancing, backfill: OpenBackfill): Promise<boolean> {
+  const { take, skipped, more } = await nextDates(trx, backfill, MOST_DATES);
   const created = await engine.createRuns(
     take.map((date) => ({
       dagId: backfill.dag_id,
@@ -58,11 +65,9 @@ async function advance(trx: Transaction<DB>, engine: BackfillEngine, backfill: O
       triggeredBy: backfill.created_by,
     })),
   );
-  await linkRuns(
-    trx,
-    backfill.id,
-    take,
-    created.map(({ runId }) => runId),
-  );
-  return take.length < looked;
+  await noteDates(db, backfill.id, [
+    ...take.map(({ seq }, i) => ({ seq, runId: created[i]?.runId ?? 0, outcome: null })),
+    ...skipped.map((date) => ({ ...date, outcome: 'skipped' as const })),
+  ]);
+  return more || skipped.length > 0;
 }

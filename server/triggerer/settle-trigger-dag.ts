@@ -3,7 +3,7 @@ import type { TriggerDagTaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import { resolveParams } from '#sdk/params.ts';
 import { isFinishedRunState } from '#sdk/states.ts';
-import { findDag, findRun, type FoundRun } from '#db/queries/awaited-runs.ts';
+import { findDag, findRun, wasEditedBy, type FoundRun } from '#db/queries/awaited-runs.ts';
 import { runKeyOf, type DueWait } from '#db/queries/trigger-waits.ts';
 import { createRender } from '../operators/prepare-launch.ts';
 import { instantOf, renderJson } from '../operators/sensor.ts';
@@ -93,7 +93,10 @@ async function startRun(
   const evidence = { runId: String(found.runId), dagId: task.dagId };
   if (task.whenExists === 'error') return failed('run_exists', message, evidence);
   if (task.whenExists === 'skip') return { outcome: 'skipped', cause: 'run_exists', message, evidence };
-  await deps.engine.editTasks({ runId: found.runId, action: 'clear', taskIds: null, actor: triggeredBy });
+  // The clear stands in the run's events under this name, from the moment it is committed: a further launch of this try leaves it alone
+  const actor = `${triggeredBy}, try ${dispatch.tryNumber}`;
+  if (await wasEditedBy(deps.db, found.runId, actor)) return found;
+  await deps.engine.editTasks({ runId: found.runId, action: 'clear', taskIds: null, actor });
   return { ...found, state: 'queued' };
 }
 
@@ -144,5 +147,7 @@ export async function lookAtChild({ db }: SettleDeps, wait: DueWait): Promise<{ 
 /** The task that started it was cancelled. */
 export async function cancelChild({ engine }: SettleDeps, wait: DueWait): Promise<void> {
   const { childId } = wait.spec as unknown as ChildWait;
-  await engine.cancelRun(childId, `the run that started it (${wait.runId})`);
+  // Looked at twice it must not cut off the teardowns that the first look left running
+  const how = { as: 'cancelled', rest: 'cancelled', cause: 'cancelled', actor: `run ${wait.runId}` } as const;
+  await engine.endRun({ ...how, runId: childId, reason: `The run that started it (${wait.runId}) was cancelled.` });
 }

@@ -212,3 +212,28 @@ describe('a date that has a run', () => {
     expect(decideDate(newest, 'completed')).toBe(completed);
   });
 });
+
+describe('many backfills', () => {
+  it('that have no room for more runs do not keep others from theirs', async () => {
+    const busy = await daily();
+    for (let i = 0; i < 21; i++) {
+      const from = new Date(Date.UTC(2027, i, 1));
+      const to = new Date(Date.UTC(2027, i, 3));
+      await backfill(busy, { from, to, maxActiveRuns: 1, dates: runsBetween(busy.spec, from, to, 10) });
+    }
+    await pass();
+    const dag = await daily();
+    await backfill(dag);
+    await pass();
+    expect(days(await runsOf(dag))).toEqual(['03-01', '03-02']);
+  });
+
+  it('get past dates that need no run in one pass', async () => {
+    const dag = await daily();
+    await finish(dag, await backfill(dag, { maxActiveRuns: 10 }));
+    const [from, to] = [new Date('2026-03-01'), new Date('2026-03-05')];
+    await backfill(dag, { from, to, maxActiveRuns: 1, dates: runsBetween(dag.spec, from, to, 10) });
+    await runBackfills(db, engine);
+    expect(days(await runsOf(dag), 'running')).toEqual(['03-05']);
+  });
+});

@@ -13,11 +13,12 @@ import {
 import { findNotes, runNoteKey, setNote } from '../../db/queries/note.ts';
 import { runBulkJobs } from '../../server/scheduler/run-bulk-jobs.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { reportOf } from '../helpers/engine.ts';
 import { createSemantics } from '../helpers/semantics.ts';
 
 const database = await createTestDatabase();
 const { db } = database;
-const { deploy, start, work, engine, given } = await createSemantics(database);
+const { deploy, start, work, engine, workerId, given } = await createSemantics(database);
 
 const chain = { a: [], b: ['a'], c: ['b'] };
 const everything: BulkSpec = {
@@ -146,6 +147,21 @@ describe('a bulk job', () => {
     expect(await progressOf(id)).toEqual({ done: 1, refused: 1, cancelled: 0 });
     expect(await refusals(id)).toEqual(['The run has ended already.']);
     expect(await work(live)).toMatchObject({ run: 'cancelled' });
+  });
+
+  it('that cancels leaves teardowns to run, also when it does a run twice', async () => {
+    const dag = await deploy({
+      up: { setup: true },
+      down: { upstream: ['up', 'late'], teardown: { setups: ['up'], failsRun: false } },
+      late: ['up'],
+    });
+    const runId = await start(dag);
+    const [up] = await engine.claim({ workerId, queues: ['default'], limit: 1 });
+    await engine.report({ workerId, reports: [reportOf(up!)] });
+    const id = await job('cancel', [runId]);
+    expect(await progressOf(id)).toMatchObject({ done: 1 });
+    expect(await progressOf(await job('cancel', [runId]))).toMatchObject({ done: 1 });
+    expect(await work(runId)).toEqual({ run: 'cancelled', up: 'success', down: 'success', late: 'cancelled' });
   });
 
   it('refuses a run whose version has no such task, and does the others', async () => {

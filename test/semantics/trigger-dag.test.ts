@@ -207,6 +207,28 @@ describe('a task that waits for the run that it starts', () => {
     );
   });
 
+  it('takes it along also when its own run still has to clean up', async () => {
+    // Nobody serves its queue: it does not end by itself
+    const { name, runs } = await child({}, { job: { kind: 'bash', command: 'true', queue: 'far' } });
+    const tasks = {
+      up: { setup: true },
+      start: { kind: 'trigger_dag', dagId: name, wait: true, cancelChild: true, upstream: ['up'] },
+      down: { upstream: ['start', 'up'], teardown: { setups: ['up'], failsRun: false } },
+    };
+    const { dagId } = await engine.deploy(specOf(`parent_${++dags}`, tasks));
+    const [created] = await engine.createRuns([{ dagId, kind: 'manual' }]);
+    const { runId } = created!;
+    await work(engine, await engine.worker());
+    await reach(database, runId, { up: 'success', start: 'deferred', down: 'none' });
+    await engine.cancelRun(runId, 'anna');
+    await waitFor(async () => (await runs())[0]?.state === 'cancelled', {
+      timeoutMs: 10_000,
+      what: 'the child to be cancelled',
+    });
+    await work(engine, await engine.worker());
+    await reach(database, runId, { up: 'success', start: 'cancelled', down: 'success' });
+  });
+
   it('leaves that run alone otherwise', async () => {
     const { name, runs } = await child();
     const runId = await run({ dagId: name, wait: true });

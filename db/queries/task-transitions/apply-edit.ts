@@ -5,7 +5,7 @@ import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
  * Writes what editRun computed for one locked run. What ran is fenced, its try recorded; cleared results go.
  * $1 run $2 task $3 map $4 state (removed: the row goes) $5 try and $6 max tries $7 upstreams $8 success $9 failed $10 upstream failed $11 skipped
  * $12 edited by hand (true) or by consequence $13 the row is new $14 remaining $15 active $16 failed leaves $17 run state $18 actor
- * $19 cause of tries cut short
+ * $19 cause of tries cut short $20 runs that tasks started and take along are cancelled with them
  */
 export const APPLY_EDIT: Statement = {
   name: 'apply_edit',
@@ -43,7 +43,7 @@ tr as (
 y as (delete from ready_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
 wd as (delete from waiting_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited and f.state <> 'scheduled'),
 m as (delete from task_timer d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
-${endWaits('exists (select from f where w.run_id = f.run_id and w.task_index = f.task_index and w.map_index = f.map_index and f.edited)', false)},
+${endWaits('exists (select from f where w.run_id = f.run_id and w.task_index = f.task_index and w.map_index = f.map_index and f.edited)', '$20::bool')},
 po as (
   delete from task_poke d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
 x as (delete from xcom d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited
@@ -66,6 +66,7 @@ e as (
 notify as materialized (
   select pg_notify('millrace_event', '')
   union all select pg_notify('millrace_fenced', q.worker_id::text) from (
-    select distinct o.worker_id from old o where o.edited and o.state = 'running' and o.worker_id is not null) q)
+    select distinct o.worker_id from old o where o.edited and o.state = 'running' and o.worker_id is not null) q
+  union all select pg_notify('millrace_trigger', '') from (select from orphans limit 1) x)
 select (select count(*) from notify)`,
 };
