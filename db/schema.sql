@@ -770,6 +770,8 @@ CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, id DESC);
 
 CREATE INDEX dag_run_running ON public.dag_run USING btree (dag_id, id) WHERE (state = 'running'::run_state);
 
+CREATE INDEX dag_run_success ON public.dag_run USING btree (dag_id, logical_date DESC NULLS LAST, id DESC) WHERE (state = 'success'::run_state);
+
 CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((timeout_at IS NOT NULL) AND (state = 'running'::run_state));
 
 CREATE INDEX deadline_dag ON public.deadline USING btree (dag_id);
