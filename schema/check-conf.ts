@@ -3,6 +3,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { CompiledDag } from '#db/engine/compiled-dag.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { findUnstorable } from '#sdk/storable.ts';
 import type { ValidationIssue } from './validation-error.ts';
 
 /** Bytes of JSON. */
@@ -30,6 +31,8 @@ export function checkConf(dag: CompiledDag, conf: unknown): ValidationIssue[] {
   const text = JSON.stringify(conf);
   if (Buffer.byteLength(text) > MOST_BYTES)
     return [{ path: root, message: `must be at most ${MOST_BYTES / 1024} KiB of JSON` }];
+  const unstorable = findUnstorable(conf);
+  if (unstorable) return [{ path: [...root, ...unstorable.path], message: unstorable.message }];
   if (dag.params === null) return [];
   const validate = validatorOf(dag, dag.params);
   // A copy: the defaults are filled in while checking, and belong to the run's params, not to its conf

@@ -1,5 +1,6 @@
 /** Connections: what a task needs to reach something, under a name. */
 import type { ConnectionValue, Json } from './protocol.ts';
+import { findUnstorable } from './storable.ts';
 
 /** What a connection leads to. `generic`: whatever its task makes of it. */
 export const CONNECTION_KINDS = ['postgres', 'http', 'smtp', 'slack', 'webhook', 'generic'] as const;
@@ -118,8 +119,10 @@ export function connectionIssues(fields: ConnectionFields): { field: string; mes
     report('port', 'A port is from 1 to 65535.');
   for (const field of ['extra', 'secretExtra'] as const)
     if (JSON.stringify(fields[field]).length > MOST_SECRET) report(field, `At most ${MOST_SECRET} characters as JSON.`);
-  for (const [field, value] of Object.entries(fields))
-    if (JSON.stringify(value)?.includes('\\u0000')) report(field, 'A NUL character cannot be stored.');
+  for (const [field, value] of Object.entries(fields)) {
+    const unstorable = findUnstorable(value);
+    if (unstorable) report(field, unstorable.message);
+  }
   if ((kind === 'postgres' || kind === 'http' || kind === 'smtp' || kind === 'webhook') && !host)
     report('host', `A connection of kind ${kind} needs a host.`);
   if (kind === 'slack' && !fields.password && !host)

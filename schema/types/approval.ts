@@ -1,16 +1,15 @@
 /** What waits for a person, and the decision. */
-import { z } from 'zod';
 import { findApproval, lastDecision, listApprovals, type ApprovalRow } from '#db/queries/approvals.ts';
 import { recordAudit } from '#db/queries/audit.ts';
 import type { TaskKey } from '#db/queries/task-instances.ts';
 import { formatDispatchId } from '#db/engine/dispatch-id.ts';
-import { resolveParams } from '#sdk/params.ts';
-import { decisionReport, mayDecide, type ApprovalRequest } from '../approval-decision.ts';
+import { decisionReport, fillForm, mayDecide, type ApprovalRequest } from '../approval-decision.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection, pageComplexity } from '../connection.ts';
 import { actorOf, type Context } from '../context.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts';
 import { parseTaskInstanceId } from '../global-id.ts';
+import { storableText } from '../storable-text.ts';
 import { formatTaskKey, parseTaskKey, taskKeyOf } from '../task-key.ts';
 import { TaskInstanceNode } from './task-instance.ts';
 
@@ -90,7 +89,7 @@ const DecideApprovalInput = builder.inputType('DecideApprovalInput', {
     taskInstanceId: t.id({ required: true, description: 'The task’s global id, or `<runId>.<taskIndex>.<mapIndex>`.' }),
     decision: t.string({ required: true, description: 'One of its options.' }),
     form: t.field({ type: 'JSON', description: 'What was filled in.' }),
-    note: t.string({ description: 'Why, for others; at most 2000 characters.', validate: z.string().max(2_000) }),
+    note: t.string({ description: 'Why, for others; at most 2000 characters.', validate: storableText(2_000) }),
   }),
 });
 
@@ -129,24 +128,10 @@ function checkDecision(request: ApprovalRequest, input: typeof DecideApprovalInp
     throw new ValidationError([
       { path: ['input', 'decision'], message: `is none of the options: ${request.options.join(', ')}` },
     ]);
-  const given: unknown = input.form ?? {};
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new ValidationError([{ path: ['input', 'form'], message: 'must be an object' }]);
-  if (request.form === null && Object.keys(given).length > 0)
-    throw new ValidationError([{ path: ['input', 'form'], message: 'this approval has no form' }]);
-  // Who says no need not fill it in
-  if (request.rejections.includes(input.decision)) return given as ApprovalForm;
-  const resolved = resolveParams(request.form, given as ApprovalForm);
-  if (resolved.ok) return resolved.params;
-  throw new ValidationError(
-    resolved.issues.map(({ path, message }) => ({
-      path: ['input', 'form', ...path.split('.').filter(Boolean)],
-      message,
-    })),
-  );
+  const filled = fillForm(request, input.decision, input.form ?? {});
+  if ('form' in filled) return filled.form;
+  throw new ValidationError(filled.issues.map(({ path, message }) => ({ path: ['input', 'form', ...path], message })));
 }
-
-type ApprovalForm = Parameters<typeof resolveParams>[1];
 
 builder.mutationField('decideApproval', (t) =>
   t.field({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MAX_EXTRA_LENGTH } from '#sdk/asset-events.ts';
 import { isPlainObject } from '#sdk/spec-fields.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { findUnstorable } from '#sdk/storable.ts';
 import {
   createAssetEvent,
   findAssetByName,
@@ -141,13 +142,15 @@ const CreateAssetEventInput = builder.inputType('CreateAssetEventInput', {
 
 /** What cannot be stored is refused here. */
 function readExtra(extra: unknown): { [key: string]: Json } {
-  const refuse = (message: string) => new ValidationError([{ path: ['input', 'extra'], message }]);
+  const refuse = (message: string, path: string[] = []) =>
+    new ValidationError([{ path: ['input', 'extra', ...path], message }]);
   if (extra == null) return {};
   if (!isPlainObject(extra)) throw refuse('It must be an object.');
   const text = JSON.stringify(extra);
   if (text.length > MAX_EXTRA_LENGTH)
     throw refuse(`It has ${text.length} characters as JSON; at most ${MAX_EXTRA_LENGTH} are allowed.`);
-  if (text.includes('\\u0000')) throw refuse('A NUL character cannot be stored.');
+  const unstorable = findUnstorable(extra);
+  if (unstorable) throw refuse(unstorable.message, unstorable.path);
   return extra as { [key: string]: Json };
 }
 

@@ -14,6 +14,7 @@ import { builder } from '../builder.ts';
 import { checkConf, type Conf } from '../check-conf.ts';
 import { actorOf, type Context } from '../context.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts';
+import { storableText } from '../storable-text.ts';
 import { BackfillNode, ReprocessEnum, requireBackfill } from './backfill.ts';
 import { DagRunNode } from './dag-run.ts';
 import { requireDag } from './dag.ts';
@@ -39,7 +40,7 @@ const CreateBackfillInput = builder.inputType('CreateBackfillInput', {
     }),
     backwards: t.boolean({ defaultValue: false, description: 'The newest date first.' }),
     conf: t.field({ type: 'JSON', description: 'What each run is given; fits the DAG’s params.' }),
-    note: t.string({ description: 'What it is for.', validate: z.string().max(2000) }),
+    note: t.string({ description: 'What it is for.', validate: storableText(2_000) }),
     dryRun: t.boolean({ defaultValue: false, description: 'Only say which dates would be run.' }),
   }),
 });

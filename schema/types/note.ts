@@ -1,12 +1,12 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
-import { z } from 'zod';
 import { findNotes, runNoteKey, setNote, type NoteRow } from '#db/queries/note.ts';
 import { findTaskInstances, type TaskKey } from '#db/queries/task-instances.ts';
 import { builder } from '../builder.ts';
 import { actorOf, type Context } from '../context.ts';
 import { NotFoundError, ValidationError } from '../errors.ts';
 import { parseTaskInstanceId } from '../global-id.ts';
+import { storableText } from '../storable-text.ts';
 import { formatTaskKey, parseTaskKey, taskKeyOf } from '../task-key.ts';
 import { DagRunNode, requireDagRun } from './dag-run.ts';
 import { TaskInstanceNode } from './task-instance.ts';
@@ -48,7 +48,7 @@ builder.objectField(TaskInstanceNode, 'note', (t) =>
   }),
 );
 
-const text = z.string().max(10_000);
+const text = storableText(10_000);
 
 async function requireInstance(ctx: Context, id: string): Promise<TaskKey> {
   const key = parseTaskInstanceId(id);

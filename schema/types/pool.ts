@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { poolGates } from '#db/engine/gates.ts';
 import { createPool, deletePool, listPools, updatePool, type PoolRow } from '#db/queries/pools.ts';
+import { VALUE_NAME_PATTERN } from '#sdk/connections.ts';
 import { builder } from '../builder.ts';
 import { actorOf, type Context } from '../context.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts';
+import { storableText } from '../storable-text.ts';
 
 const PoolType = builder.objectRef<PoolRow>('Pool').implement({
   description: 'A limit on how many tasks run at once, shared by DAGs.',
@@ -29,12 +31,9 @@ const PoolType = builder.objectRef<PoolRow>('Pool').implement({
 });
 
 const MOST_SLOTS = 1_000_000;
-const poolName = z.string().regex(/^[A-Za-z0-9_.-]{1,200}$/, 'A name has 1 to 200 of the characters A-Z a-z 0-9 _ . -');
+const poolName = z.string().regex(VALUE_NAME_PATTERN, 'A name has 1 to 200 of the characters A-Z a-z 0-9 _ . -');
 const slotCount = z.number().int().min(0).max(MOST_SLOTS);
-const aboutText = z
-  .string()
-  .max(2_000)
-  .refine((text) => !text.includes('\0'), 'A NUL character cannot be stored.');
+const aboutText = storableText(2_000);
 
 const CreatePoolInput = builder.inputType('CreatePoolInput', {
   description: 'A pool to make.',

@@ -6,17 +6,13 @@ import { keysetConnection, pageComplexity } from '../connection.ts';
 import { actorOf, type Context } from '../context.ts';
 import { NotFoundError, ValidationError } from '../errors.ts';
 import { globalId } from '../global-id.ts';
+import { storableText } from '../storable-text.ts';
 
 const MOST_VALUE = 262_144;
 const valueName = z
   .string()
   .regex(VALUE_NAME_PATTERN, 'A name has 1 to 200 of the characters A-Z a-z 0-9 _ . -')
   .describe('name');
-const storable = (most: number) =>
-  z
-    .string()
-    .max(most)
-    .refine((text) => !text.includes('\0'), 'A NUL character cannot be stored.');
 
 export const VariableNode = builder.loadableNode('Variable', {
   description: 'A value that tasks read by its key. That of a secret one is never shown again.',
@@ -41,11 +37,11 @@ const SetVariableInput = builder.inputType('SetVariableInput', {
   description: 'A variable and its value.',
   fields: (t) => ({
     key: t.string({ required: true, description: 'Letters, digits and _ . -', validate: valueName }),
-    value: t.string({ required: true, description: 'Text; JSON for `var.json`.', validate: storable(MOST_VALUE) }),
+    value: t.string({ required: true, description: 'Text; JSON for `var.json`.', validate: storableText(MOST_VALUE) }),
     secret: t.boolean({
       description: 'Hide it. When not given: as it was; a new one if its key looks so (password, token, …).',
     }),
-    description: t.string({ description: 'What it is for; as it was when not given.', validate: storable(2_000) }),
+    description: t.string({ description: 'What it is for; as it was when not given.', validate: storableText(2_000) }),
   }),
 });
 const DeleteVariableInput = builder.inputType('DeleteVariableInput', {

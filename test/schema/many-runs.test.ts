@@ -222,6 +222,39 @@ describe('startBulkJob', () => {
   });
 });
 
+describe('texts that cannot be stored', () => {
+  const NUL = /NUL character/;
+
+  it('are refused in notes and confs, and by their place', async () => {
+    const { name, dagId } = await deployed();
+    const [runId] = await endedRuns(dagId, 1);
+    const text = 'a\\u0000b';
+    const dates = 'from: "2026-03-01T00:00:00Z", to: "2026-03-01T00:00:00Z"';
+    expect(await mutate('setRunNote', `runId: "${runId}", text: "${text}"`, 'runId')).toMatchObject({
+      issues: [{ path: ['text'], message: expect.stringMatching(NUL) }],
+    });
+    expect(await mutate('setTaskNote', `taskInstanceId: "${runId}.0.-1", text: "${text}"`, 'taskId')).toMatchObject({
+      issues: [{ path: ['text'], message: expect.stringMatching(NUL) }],
+    });
+    const backfill = (more: string) =>
+      mutate('createBackfill', `input: { dagId: "${name}", ${dates}, ${more} }`, 'backfill { id }');
+    expect(await backfill(`note: "${text}"`)).toMatchObject(issue('note', NUL));
+    expect(await backfill(`conf: { a: ["${text}"] }`)).toMatchObject(issue('conf.a.0', NUL));
+    const trigger = `input: { dagId: "${name}", conf: { b: "${text}" } }`;
+    expect(await mutate('triggerDagRun', trigger, 'runId')).toMatchObject(issue('conf.b', NUL));
+  });
+
+  it('are the fault of who sends them, wherever else they stand', async () => {
+    for (const field of [
+      'variables(search: "\\u0000") { edges { cursor } }',
+      'backfills(dagId: "\\u0000") { edges { cursor } }',
+    ])
+      expect(await query(field)).toMatchObject([
+        { message: 'A text has a character that cannot be stored.', extensions: { code: 'BAD_USER_INPUT' } },
+      ]);
+  });
+});
+
 describe('what names nothing', () => {
   it('is refused as empty words of a selection', async () => {
     for (const word of ['states', 'kinds'])

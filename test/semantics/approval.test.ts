@@ -109,6 +109,22 @@ describe('an approval', () => {
     });
   });
 
+  it('takes no note and no form that cannot be stored, and waits on', async () => {
+    const runId = await run({ form: { type: 'object' } });
+    expect(await decide(runId, 'approve', { note: 'a\0b' })).toMatchObject({
+      __typename: 'ValidationError',
+      issues: [{ path: ['input', 'note'], message: 'A NUL character cannot be stored.' }],
+    });
+    for (const option of ['approve', 'reject'])
+      expect(await decide(runId, option, { form: { why: 'x\ud83d' } })).toMatchObject({
+        __typename: 'ValidationError',
+        issues: [{ path: ['input', 'form', 'why'], message: expect.stringContaining('Half of a character') }],
+      });
+    expect(await statesOf(database, runId)).toEqual({ ask: 'deferred', ship: 'none' });
+    await decide(runId, 'approve', { note: '\\u0000', form: { why: '\\u0000' } });
+    await reach(database, runId, { ask: 'success', ship: 'success' });
+  });
+
   it('needs no form for a rejection', async () => {
     const runId = await run({ form: FORM });
     await decide(runId, 'reject');

@@ -1,24 +1,9 @@
-/** An answer to an approval, checked as the service checks it. Pure. */
-import type { ApprovalRequest } from '#schema/approval-decision.ts';
-import { resolveParams } from '#sdk/params.ts';
-import type { Json } from '#sdk/protocol.ts';
+import type { Decision } from '#schema/approval-decision.ts';
+import type { ValidationIssue } from '#schema/validation-error.ts';
 
-export interface Answer {
-  option: string;
-  form: { [name: string]: Json };
-}
+/** What an approval of a trial is told. */
+export type Answer = Pick<Decision, 'option' | 'form'>;
 
-/** The answer with the defaults of the form, or a line for each thing that is wrong with what was filled in. */
-export function fillIn(
-  request: Pick<ApprovalRequest, 'rejections' | 'form'>,
-  option: string,
-  form: Json,
-): Answer | { issues: string[] } {
-  if (typeof form !== 'object' || form === null || Array.isArray(form)) return { issues: ['  It must be an object.'] };
-  if (request.form === null && Object.keys(form).length > 0) return { issues: ['  It has no form.'] };
-  // Who says no need not fill it in
-  if (request.rejections.includes(option)) return { option, form };
-  const filled = resolveParams(request.form, form);
-  if (filled.ok) return { option, form: filled.params };
-  return { issues: filled.issues.map(({ path, message }) => `  ${path || 'form'}: ${message}`) };
-}
+/** What is wrong with the form that was filled in, for the terminal. */
+export const issueLines = (issues: readonly ValidationIssue[]): string[] =>
+  issues.map(({ path, message }) => `  ${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`);

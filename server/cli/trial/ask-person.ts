@@ -1,8 +1,8 @@
 /** Asks who sits at the terminal for a decision. */
 import { createInterface, type Interface } from 'node:readline/promises';
-import type { ApprovalRequest } from '#schema/approval-decision.ts';
+import { fillForm, type ApprovalRequest } from '#schema/approval-decision.ts';
 import type { Json } from '#sdk/protocol.ts';
-import { fillIn, type Answer } from './approval-answer.ts';
+import { issueLines, type Answer } from './approval-answer.ts';
 
 export interface Terminal {
   input: NodeJS.ReadableStream;
@@ -51,9 +51,9 @@ async function askForm(ask: Ask, say: Say, request: ApprovalRequest, option: str
   say(`It has a form: ${JSON.stringify(request.form)}`);
   for (;;) {
     const text = (await ask('Filled in, as JSON [its defaults]: ')).trim();
-    const answer = fillIn(request, option, readJson(text || '{}'));
-    if (!('issues' in answer)) return answer;
-    answer.issues.forEach(say);
+    const filled = fillForm(request, option, readJson(text || '{}'));
+    if ('form' in filled) return { option, form: filled.form };
+    issueLines(filled.issues).forEach(say);
   }
 }
 

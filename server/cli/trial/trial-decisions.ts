@@ -1,5 +1,6 @@
 /** What was decided with the call of a trial, before its approvals ask. Pure. */
-import { fillIn, type Answer } from './approval-answer.ts';
+import { fillForm } from '#schema/approval-decision.ts';
+import { issueLines, type Answer } from './approval-answer.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import type { DagSpec } from '#sdk/dag-spec.ts';
 import type { Json } from '#sdk/protocol.ts';
@@ -28,12 +29,15 @@ export function planDecisions(specs: readonly DagSpec[], { decide, form }: Given
         throw new CommandError(
           `--decide ${taskId}: "${option}" is none of its options.${didYouMean(option, task.options)} They are ${task.options.join(', ')}.`,
         );
-      const answer = fillIn(task, option, form[taskId] ?? {});
-      if ('issues' in answer)
+      const filled = fillForm(task, option, form[taskId] ?? {});
+      if ('issues' in filled)
         throw new CommandError(
-          [`The form of "${taskId}" does not fit; give it with --form ${taskId}=<json>:`, ...answer.issues].join('\n'),
+          [
+            `The form of "${taskId}" does not fit; give it with --form ${taskId}=<json>:`,
+            ...issueLines(filled.issues),
+          ].join('\n'),
         );
-      return [taskId, answer];
+      return [taskId, { option, form: filled.form }];
     }),
   );
 }
