@@ -78,8 +78,9 @@ async function endWithTeardowns(
   return true;
 }
 
-/** A teardown one of whose setups has succeeded. */
-function mustCleanUp({ tasks, indexOf }: CompiledDag, instances: readonly Instance[], one: Instance): boolean {
+/** A teardown one of whose setups has succeeded. One that is an empty task cleans nothing up, and would keep no run going. */
+function mustCleanUp({ tasks, indexOf, instant }: CompiledDag, instances: readonly Instance[], one: Instance): boolean {
+  if (instant[one.taskIndex] === 1) return false;
   const setups = tasks[one.taskIndex]?.teardown?.setups.map((id) => indexOf.get(id)) ?? [];
   return instances.some(
     ({ taskIndex, mapIndex, state }) =>

@@ -139,6 +139,17 @@ describe('a run that is ended early', () => {
     expect(await work(runId)).toMatchObject({ run: 'failed', work: 'skipped', down: 'success', later: 'skipped' });
   });
 
+  it('ends at once when its teardown is an empty task', async () => {
+    const empty = {
+      up: { setup: true, kind: 'empty' },
+      work: ['up'],
+      down: { upstream: ['work', 'up'], teardown, kind: 'empty' },
+    };
+    const runId = await start(await deploy(empty));
+    await engine.cancelRun(runId, 'ann');
+    expect(await work(runId)).toEqual({ run: 'cancelled', up: 'success', work: 'cancelled', down: 'cancelled' });
+  });
+
   it('has nothing to clean up when its setup has not succeeded', async () => {
     const runId = await start(await deploy(tasks));
     await engine.claim({ workerId, queues: ['default'], limit: 10 });

@@ -211,9 +211,12 @@ describe('a task that waits for the run that it starts', () => {
     // Nobody serves its queue: it does not end by itself
     const { name, runs } = await child({}, { job: { kind: 'bash', command: 'true', queue: 'far' } });
     const tasks = {
-      up: { setup: true },
+      up: { setup: true, kind: 'bash', command: 'true' },
       start: { kind: 'trigger_dag', dagId: name, wait: true, cancelChild: true, upstream: ['up'] },
-      down: { upstream: ['start', 'up'], teardown: { setups: ['up'], failsRun: false } },
+      down: {
+        ...{ kind: 'bash', command: 'true', upstream: ['start', 'up'] },
+        teardown: { setups: ['up'], failsRun: false },
+      },
     };
     const { dagId } = await engine.deploy(specOf(`parent_${++dags}`, tasks));
     const [created] = await engine.createRuns([{ dagId, kind: 'manual' }]);
