@@ -65,10 +65,11 @@ async function* inline(value: unknown): AsyncGenerator<Buffer> {
   yield Buffer.from(JSON.stringify(value));
 }
 
-async function sendJsonContent(res: ServerResponse, content: AsyncIterable<Buffer>): Promise<void> {
+/** Rejects when the content cannot be read to its end. */
+export async function sendJsonContent(res: ServerResponse, content: AsyncIterable<Buffer>): Promise<void> {
   res.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
   // Who goes in the middle has what they wanted
   await pipeline(Readable.from(content), res).catch((error: unknown) => {
-    if (!res.destroyed) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   });
 }

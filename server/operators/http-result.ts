@@ -19,22 +19,23 @@ export class AnswerError extends Error {
   }
 }
 
-const shorten = (text: string, length = 200) => (text.length > length ? `${text.slice(0, length)}…` : text);
-
 /** Its JSON, parsed once. */
 export interface ReadAnswer extends Answer {
   json(): Json;
   text(): string;
+  /** A part of it as a message may show it: not too long, and without secrets. */
+  shorten(text: string): string;
 }
 
-export function readAnswer(answer: Answer): ReadAnswer {
+export function readAnswer(answer: Answer, shorten: ReadAnswer['shorten']): ReadAnswer {
   let parsed: { value: Json } | undefined;
   const text = () => decoded(answer);
   return {
     ...answer,
     text,
+    shorten,
     json() {
-      parsed ??= { value: parse(text(), answer) };
+      parsed ??= { value: parse(text(), answer, shorten) };
       return parsed.value;
     },
   };
@@ -49,30 +50,39 @@ function decoded({ headers, body }: Answer): string {
   }
 }
 
-function parse(text: string, { headers }: Answer): Json {
+function parse(text: string, { headers }: Answer, shorten: ReadAnswer['shorten']): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
     const type = headers['content-type'] ? ` (it is ${headers['content-type']})` : '';
-    throw new AnswerError(`The answer is not JSON${type}: ${(error as Error).message}. It begins: ${shorten(text)}`);
+    throw new AnswerError(
+      `The answer is not JSON${type}: ${withoutExcerpt((error as Error).message)}. It begins: ${shorten(text)}`,
+    );
   }
 }
+
+/** A parser shows some letters around the place, which may be half of a secret. */
+const withoutExcerpt = (message: string): string =>
+  message.replace(/, (?:\.{3})?"[^]*"(?:\.{3})? is not valid JSON$/, '');
 
 /** Throws what is not as expected. */
 export function checkAnswer(answer: ReadAnswer, expect: HttpExpectation): void {
   if (!matchesStatus(answer.status, expect.status))
     throw new AnswerError(
-      `The answer has status ${answer.status}, not ${expect.status.join(' or ')}${bodyHint(answer.text())}`,
+      `The answer has status ${answer.status}, not ${expect.status.join(' or ')}${bodyHint(answer)}`,
     );
   if (expect.bodyMatches !== null && !regexOf(expect.bodyMatches, 'expect.bodyMatches').test(answer.text()))
-    throw new AnswerError(`The body does not match /${expect.bodyMatches}/${bodyHint(answer.text())}`);
-  for (const [path, expected] of Object.entries(expect.json)) checkValue(answer.json(), path, expected);
+    throw new AnswerError(`The body does not match /${expect.bodyMatches}/${bodyHint(answer)}`);
+  for (const [path, expected] of Object.entries(expect.json)) checkValue(answer, path, expected);
 }
 
-const bodyHint = (text: string) => (text.trim() === '' ? '.' : `: ${shorten(text.trim())}`);
+function bodyHint(answer: ReadAnswer): string {
+  const text = answer.text().trim();
+  return text === '' ? '.' : `: ${answer.shorten(text)}`;
+}
 
-function checkValue(json: Json, path: string, expected: JsonExpectation): void {
-  const found = lookUp(json, path);
+function checkValue({ json, shorten }: ReadAnswer, path: string, expected: JsonExpectation): void {
+  const found = lookUp(json(), path);
   const shown = found === undefined ? 'nothing' : shorten(JSON.stringify(found));
   if ('exists' in expected) {
     if ((found !== undefined) !== expected.exists)

@@ -14,9 +14,6 @@ import { templateContext } from './template-context.ts';
 import { prepareSensor } from './sensor.ts';
 import { prepareTypeScript } from './typescript.ts';
 
-/** Characters of an instance's name. */
-const MOST_NAME = 250;
-
 const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   empty: prepareEmpty,
   bash: prepareBash,
@@ -45,10 +42,10 @@ export function prepareLaunch(dispatch: Dispatch, onRendered?: (field: string, t
   return prepare(dispatch.task, dispatch, heard);
 }
 
-/** The name of a mapped instance for people, of the template over its arguments. Null: it has none. */
+/** The name of a mapped instance for people, of any length, of the template over its arguments. Null: it has none. */
 export function renderMapName(dispatch: Dispatch): string | null {
   if (dispatch.mapName === null) return null;
-  return createRender(dispatch, { ...dispatch.mapItem })('map.name', dispatch.mapName).slice(0, MOST_NAME);
+  return createRender(dispatch, { ...dispatch.mapItem })('map.name', dispatch.mapName);
 }
 
 /** Renders fields of the dispatch's task. `names` come before the context's own. */

@@ -2,6 +2,7 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 
 export interface HttpRequest {
@@ -69,7 +70,7 @@ export async function exchange(
   const signal = AbortSignal.any([limits.signal, timeout]);
   let request = first;
   for (let redirects = 0; ; redirects++) {
-    const answer = await once(request, signal, limits).catch((error: unknown) => {
+    const answer = await requestOnce(request, signal, limits).catch((error: unknown) => {
       if (limits.signal.aborted) throw limits.signal.reason;
       if (timeout.aborted) throw new NoAnswerError(`No answer within ${limits.timeoutMs / 1000} s.`, { cause: error });
       throw error;
@@ -105,7 +106,7 @@ function redirected(
   };
 }
 
-function once(
+function requestOnce(
   { method, url, headers, body }: HttpRequest,
   signal: AbortSignal,
   { maxBytes, tls }: ExchangeLimits,
@@ -132,7 +133,8 @@ function once(
       );
     const send = url.protocol === 'https:' ? requestHttps : requestHttp;
     const sent = send(url, options, (response) => {
-      readBody(response, maxBytes).then((bytes) => resolve(answerOf(response, bytes, url)), fail);
+      const body = hasBody(method, response) ? readBody(response, maxBytes) : noBody(response);
+      body.then((bytes) => resolve(answerOf(response, bytes, url)), fail);
     });
     sent.on('error', fail);
     sent.end(body ?? undefined);
@@ -152,6 +154,16 @@ function unpacked(response: IncomingMessage): Readable {
   if (encoding === 'deflate') return response.pipe(createInflate());
   if (encoding === 'br') return response.pipe(createBrotliDecompress());
   return response;
+}
+
+/** Headers may speak of a packed body that such an answer never has. */
+const hasBody = (method: string, { statusCode, headers }: IncomingMessage): boolean =>
+  method !== 'HEAD' && statusCode !== 204 && statusCode !== 304 && headers['content-length'] !== '0';
+
+async function noBody(response: IncomingMessage): Promise<Buffer> {
+  response.resume();
+  if (!response.readableEnded) await once(response, 'end');
+  return Buffer.alloc(0);
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {

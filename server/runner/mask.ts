@@ -5,18 +5,29 @@ export interface Mask {
   (text: string): string;
   /** Also the beginning of a secret at the very end: the text was cut there. */
   cut(text: string): string;
+  /** At most so many characters of a text, and no secret's beginning at the cut. */
+  shorten(text: string, length: number): string;
 }
 
 export const HIDDEN = '***';
 /** Shorter ones are words like any other: hiding them would make every log unreadable, and tell the secret by the gaps. */
 export const SHORTEST_SECRET = 5;
 
-const nothing: Mask = Object.assign((text: string) => text, { cut: (text: string) => text });
+const withShorten = (mask: (text: string) => string, cut: (text: string) => string): Mask =>
+  Object.assign(mask, {
+    cut,
+    shorten: (text: string, length: number) => (text.length > length ? `${cut(text.slice(0, length))}…` : mask(text)),
+  });
+
+export const NO_MASK = withShorten(
+  (text) => text,
+  (text) => text,
+);
 
 export function createMask(secrets: readonly string[]): Mask {
   // Longest first: one secret may be the beginning of another
   const forms = [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
-  if (forms.length === 0) return nothing;
+  if (forms.length === 0) return NO_MASK;
   const pattern = new RegExp(forms.map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g');
   const mask = (text: string) => text.replace(pattern, HIDDEN);
   const cut = (text: string) => {
@@ -26,7 +37,7 @@ export function createMask(secrets: readonly string[]): Mask {
         if (whole.endsWith(form.slice(0, length))) return whole.slice(0, -length) + HIDDEN;
     return whole;
   };
-  return Object.assign(mask, { cut });
+  return withShorten(mask, cut);
 }
 
 /** As it is, and as it looks inside JSON, a URL or a header; of several lines also each of them. */

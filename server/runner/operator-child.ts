@@ -1,5 +1,6 @@
 /** A warm Node process that runs `http` and `sql` tasks, one after another: no code of a DAG, no credentials but those of its task. */
 import { findXCom } from '#sdk/xcom-values.ts';
+import { createMask } from './mask.ts';
 import type { NodeWork, TaskResult } from './messages.ts';
 import type { ChildChannel } from './node-child-channel.ts';
 import { startNodeChild } from './node-child-main.ts';
@@ -33,6 +34,7 @@ async function resultsOf({ operator }: NodeWork, host: OperatorHost): Promise<Re
 function hostOf({ dispatch, bundleDir }: NodeWork, signal: AbortSignal, channel: ChildChannel): OperatorHost {
   return {
     signal,
+    mask: createMask(dispatch.secrets),
     bundleDir: bundleDir ?? null,
     say: (line) => channel.print(dispatch.dispatchId, 'o', `${line}\n`),
     input(name) {

@@ -1,12 +1,15 @@
 /** What an operator gets of the process that it runs in, and how it says that it failed. */
 import type { Json } from '#sdk/protocol.ts';
 import type { TaskCause } from '#sdk/states.ts';
+import type { Mask } from './mask.ts';
 
 export interface OperatorHost {
   /** Aborted on cancellation and at the time limit. */
   signal: AbortSignal;
   /** Writes a line of the task's log. */
   say(line: string): void;
+  /** Of the task's secrets, for texts that are cut: log and messages are masked later, when half of a secret is found no more. */
+  mask: Mask;
   /** Where the DAG's bundle is unpacked; null: it has none. */
   bundleDir: string | null;
   /** The value of one of the task's inputs. */

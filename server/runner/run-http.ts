@@ -8,18 +8,21 @@ import type { Json } from '#sdk/protocol.ts';
 import { exchange, NoAnswerError, type ExchangeLimits, type HttpAnswer } from './http-exchange.ts';
 import { MAX_RESULT_BYTES, OperatorFailure, type OperatorHost } from './operator-host.ts';
 
+/** Characters of what an answer holds, in a message. */
+const MOST_SHOWN = 200;
+
 export async function runHttp(launch: HttpLaunch, host: OperatorHost): Promise<Json> {
   const limits = limitsOf(launch, host.signal);
   const address = new URL(launch.url);
   const first = await answered(address, launch, host, limits);
   const { pagination } = launch;
-  if (!pagination) return resultOfAnswer(first, () => resultOf(checked(first, launch), launch.result));
+  if (!pagination) return resultOfAnswer(first, () => resultOf(checked(first, launch, host), launch.result));
   const items: Json[] = [];
   let bytes = 0;
   let answer = first;
   for (let page = 1; ; page++) {
     const { found, next } = resultOfAnswer(answer, () => {
-      const read = checked(answer, launch);
+      const read = checked(answer, launch, host);
       return { found: itemsOf(read, pagination), next: nextPage(read, pagination, answer.url, address) };
     });
     for (const item of found) items.push(item);
@@ -39,8 +42,8 @@ export async function runHttp(launch: HttpLaunch, host: OperatorHost): Promise<J
   return items;
 }
 
-function checked(answer: HttpAnswer, launch: HttpLaunch) {
-  const read = readAnswer(answer);
+function checked(answer: HttpAnswer, launch: HttpLaunch, { mask }: OperatorHost) {
+  const read = readAnswer(answer, (text) => mask.shorten(text, MOST_SHOWN));
   checkAnswer(read, launch.expect);
   return read;
 }

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { SqlLaunch } from '../operators/launch.ts';
 import { bindStatements, type BoundStatement } from '../operators/sql-statements.ts';
 import type { Json } from '#sdk/protocol.ts';
+import type { Mask } from './mask.ts';
 import { OperatorFailure, type OperatorHost } from './operator-host.ts';
 import { bundlePath } from './sql/bundle-path.ts';
 import { driverOf } from './sql/drivers.ts';
@@ -123,7 +124,7 @@ async function runStatements(
     const own = file ? null : createSink();
     const sink = own ?? (isLast ? file : null) ?? NO_ROWS;
     const place = statements.length > 1 ? `[${index + 1}/${statements.length}] ` : '';
-    host.say(`${place}${shown(statement)}`);
+    host.say(`${place}${shown(statement, host.mask)}`);
     const started = performance.now();
     const done = await session.run(statement, sink, left());
     host.say(
@@ -136,9 +137,9 @@ async function runStatements(
 }
 
 /** Never the parameters: they may be anything. */
-function shown({ text, values }: BoundStatement): string {
+function shown({ text, values }: BoundStatement, mask: Mask): string {
   const line = text.replaceAll(/\s+/g, ' ');
-  const cut = line.length > 500 ? `${line.slice(0, 500)}…` : line;
+  const cut = mask.shorten(line, 500);
   return values.length > 0 ? `${cut} (${values.length} parameter${values.length > 1 ? 's' : ''})` : cut;
 }
 

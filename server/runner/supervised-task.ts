@@ -43,6 +43,8 @@ export interface TaskOwner {
   ended(task: SupervisedTask): void;
 }
 
+/** Characters of an instance's name. */
+const MOST_NAME = 250;
 /** Longest delay of a timer in Node. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -122,7 +124,8 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
         withDecision(
           decideReport({
             dispatchId,
-            ending,
+            // Before anything of it is cut: half of a secret is found no more
+            ending: maskEnding(mask, ending),
             stopReason,
             memoryLimit,
             executionTimeout: spec.executionTimeout,
@@ -130,11 +133,12 @@ export function createSupervisedTask(dispatch: Dispatch, bundleDir: string | nul
             resultLimit: config.resultLimit,
           }),
           dispatch,
+          mask,
           ending.how === 'exited' ? ending.result?.files : undefined,
         ),
       );
       const name = dispatch.mapName === null ? null : nameOf(dispatch, task.log);
-      if (name !== null) verdict.mapName = mask(name);
+      if (name !== null) verdict.mapName = mask(name).slice(0, MOST_NAME);
       const fields = rendered.all();
       if (fields) verdict.rendered = fields;
       const explained = stopReason !== null || (ending.how === 'exited' && !!ending.result?.stack);
@@ -154,6 +158,24 @@ function filesOf(ending: Ending, { outcome }: Verdict): { files?: { [key: string
   if (outcome === 'success') return { files };
   for (const { path } of Object.values(files)) rmSync(path, { force: true });
   return {};
+}
+
+function maskEnding(mask: Mask, ending: Ending): Ending {
+  if (ending.how === 'withdrawn') return ending;
+  if (ending.how !== 'exited') return { ...ending, message: mask(ending.message) };
+  const { result } = ending;
+  if (!result) return ending;
+  const { message, name, exceptions, stack } = result;
+  return {
+    ...ending,
+    result: {
+      ...result,
+      ...(message !== undefined && { message: mask(message) }),
+      ...(name !== undefined && { name: mask(name) }),
+      ...(exceptions && { exceptions: exceptions.map(mask) }),
+      ...(stack != null && { stack: mask(stack) }),
+    },
+  };
 }
 
 /** What the task returned stays as it is: that is data, by the will of its author. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TaskSpec } from '#sdk/dag-spec.ts';
 import type { ArtifactRef, Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { ResultFile } from './large-results.ts';
 import type { FromSupervisor } from './messages.ts';
@@ -205,6 +206,12 @@ async function withRetries<T>(fetch: () => Promise<T>): Promise<T> {
   return fetch();
 }
 
+/** Of every kind whose code may be Python. */
+const runsPython = (task: TaskSpec): boolean =>
+  task.kind === 'python' ||
+  ('runtime' in task && task.runtime === 'python') ||
+  (task.kind === 'sensor' && task.for.python !== undefined);
+
 type FetchArtifact = SupervisorClientOptions['fetchArtifact'];
 
 /** Those that the task may read: its inputs; all of them, where its code or a template may ask for any. */
@@ -215,7 +222,7 @@ async function fetchLargeResults(
 ): Promise<void> {
   const large = xcoms.filter((xcom) => xcom.artifact);
   if (large.length === 0) return;
-  const mayAsk = task.kind === 'python' || JSON.stringify(task).includes('xcom_pull');
+  const mayAsk = runsPython(task) || JSON.stringify(task).includes('xcom_pull');
   const inputs = Object.values(task.inputs);
   for (const xcom of large) {
     const isInput = inputs.some((input) => input.task === xcom.taskId && input.key === xcom.key);

@@ -52,7 +52,11 @@ export function createArtifactCache({ dir, limit, fetch, now = Date.now }: Artif
     await removeAbandoned(dir);
   };
   const load = async (dispatchId: string, hash: string, path: string): Promise<void> => {
-    await (made ??= makeFolder());
+    await (made ??= makeFolder().catch((error: unknown) => {
+      // A disk that was full may have room the next time
+      made = null;
+      throw error;
+    }));
     const digest = createHash('sha256');
     async function* checked(content: AsyncIterable<Uint8Array>) {
       for await (const data of content) {

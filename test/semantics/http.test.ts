@@ -280,6 +280,16 @@ describe('an http task', () => {
     expect(names).not.toContain('x-own');
   });
 
+  it('takes an answer without a body that speaks of a packed one', async () => {
+    const packed = { 'content-encoding': 'gzip', 'content-length': '20' };
+    service.on('/packed', ({ method }, res) => res.writeHead(method === 'HEAD' ? 200 : 304, packed).end());
+    service.on('/none', (_request, res) => res.writeHead(204, { 'content-encoding': 'gzip' }).end());
+    const expectation = { status: ['304'], json: {}, bodyMatches: null };
+    expect(await valueOf(get('/packed', { method: 'HEAD', result: 'status' }))).toBe(200);
+    expect(await valueOf(get('/packed', { expect: expectation, result: 'status' }))).toBe(304);
+    expect(await valueOf(get('/none', { result: 'status' }))).toBe(204);
+  });
+
   it('fails at a circle of redirects, and takes a redirect as the answer when it follows none', async () => {
     service.on('/circle', (_request, res) => res.writeHead(302, { location: '/circle' }).end());
     const { report } = await get('/circle', { requestRetries: 3, maxRedirects: 2 });

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startRunner } from '../../helpers/runner.ts';
 
 describe('decisions', () => {
@@ -71,6 +73,26 @@ describe('decisions', () => {
     const { report } = await runner.run({ kind: 'short_circuit', runtime: 'python', source, ...more }, { downstream });
     const { branch: chosen, skipAll } = report;
     expect({ branch: chosen, ...(skipAll !== undefined && { skipAll }) }).toEqual(decision);
+  });
+  it('read large results of other tasks', async () => {
+    const text = JSON.stringify('x'.repeat(100_000));
+    const reader = startRunner({
+      fetchArtifact(_dispatchId, { hash }) {
+        const path = join(reader.home, hash);
+        writeFileSync(path, text);
+        return Promise.resolve(path);
+      },
+    });
+    const artifact = { hash: 'a'.repeat(64), bytes: text.length };
+    const xcoms = [{ taskId: 'read', key: 'return_value', mapIndex: -1, value: null, artifact }];
+    // As from a module of the bundle: nothing in the task itself says that it reads them
+    const source = 'def main(ti):\n  return len(getattr(ti, "xcom_" + "pull")("read")) == 100_000';
+    const circuit = await reader.run({ kind: 'short_circuit', runtime: 'python', source }, { downstream, xcoms });
+    expect(circuit.report).toMatchObject({ outcome: 'success', branch: null });
+    const python = { callable: null, source, args: {} };
+    const sensor = await reader.run({ kind: 'sensor', for: { python } }, { xcoms });
+    expect(sensor.report).toMatchObject({ outcome: 'success' });
+    await reader.stop();
   });
   it('a short circuit of a template', async () => {
     const condition = '{{ params.rows }}';

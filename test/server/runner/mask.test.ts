@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createMask, HIDDEN, maskJson } from '#server/runner/mask.ts';
 import { createTaskLog } from '#server/runner/task-log.ts';
+import { startHttpService } from '../../helpers/http-service.ts';
+import { startRunner } from '../../helpers/runner.ts';
 
 const SECRET = 'geheim+wort"1';
 
@@ -38,6 +40,62 @@ describe('a mask', () => {
 
   it('leaves words of less than five letters alone', () => {
     expect(createMask(['a', 'abc', ''])('a cab, abc')).toBe('a cab, abc');
+  });
+});
+
+describe('a mask over a text that is cut', () => {
+  it('shows not even the beginning of a secret at the cut', () => {
+    const { shorten } = createMask([SECRET]);
+    for (let room = 0; room <= SECRET.length; room += 1)
+      expect(shorten('x'.repeat(100 - room) + SECRET + 'y'.repeat(100), 100)).not.toMatch(/x[ge]/);
+    expect(shorten(`a ${SECRET}`, 100)).toBe('a ***');
+  });
+
+  const runner = startRunner();
+  afterAll(() => runner.stop());
+  /** From before to after the cut. */
+  const secret = 'correct-horse-battery-staple';
+  const half = 'correct-horse';
+  const before = (length: number) => '-'.repeat(length - half.length) + secret;
+  const secrets = [secret];
+
+  it.each([
+    ['the message of an exception', `raise Exception(${JSON.stringify(before(500 - 'Exception: '.length))})`],
+    ['its stack', `raise Exception(${JSON.stringify(before(16_000))})`],
+  ])('hides it in %s', async (_what, code) => {
+    const { report } = await runner.run({ kind: 'python', source: `def main():\n  ${code}` }, { secrets });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'exception' });
+    expect(JSON.stringify(report)).not.toContain('correct');
+  });
+
+  it('hides it in what a branch must not answer', async () => {
+    const source = `def main(): return ${JSON.stringify(before(200))}`;
+    const { report } = await runner.run({ kind: 'branch', runtime: 'python', source }, { secrets });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'branch_invalid' });
+    expect(report.message).not.toContain('correct');
+  });
+
+  it('hides it in the name of a mapped instance', async () => {
+    const { report } = await runner.run(
+      { kind: 'bash', command: 'true' },
+      { secrets, mapItem: { file: before(250) }, mapName: '{{ file }}' },
+    );
+    expect(report).toMatchObject({ outcome: 'success', mapName: `${'-'.repeat(237)}***` });
+  });
+
+  it('hides it in how an HTTP answer begins', async () => {
+    const service = await startHttpService();
+    service.on('/plain', (_request, res) => res.end(before(200)));
+    service.on('/json', (_request, res) => res.end(`{"a": ${secret}}`));
+    for (const task of [
+      { url: `${service.url}/plain`, expect: { status: ['404'], json: {}, bodyMatches: null } },
+      { url: `${service.url}/json`, result: 'json' as const },
+    ]) {
+      const { report } = await runner.run({ kind: 'http', ...task }, { secrets });
+      expect(report).toMatchObject({ outcome: 'failed', cause: 'unexpected_answer' });
+      expect(report.message).not.toContain('corre');
+    }
+    await service.stop();
   });
 });
 

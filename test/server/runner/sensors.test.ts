@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRunner, tsBundle } from '../../helpers/runner.ts';
@@ -86,6 +86,16 @@ describe('sensors that a worker looks for', () => {
     writeFileSync(join(runner.home, 'in.csv'), 'a,b');
     const { report } = await runner.finished(id);
     expect(report).toMatchObject({ outcome: 'success', xcoms: { return_value: [join(runner.home, 'in.csv')] } });
+  });
+
+  it('fails where it cannot look for a file, instead of waiting for ever', async () => {
+    const loop = join(runner.home, 'loop');
+    symlinkSync(loop, loop);
+    for (const path of [loop, join(loop, '*.csv')]) {
+      const { report } = await runner.run({ kind: 'sensor', for: { file: { path, minBytes: 0, unchangedFor: 0 } } });
+      expect(report).toMatchObject({ outcome: 'failed', cause: 'poke_failed' });
+      expect(report.message).toContain('ELOOP');
+    }
   });
 
   it('can be stopped while it waits', async () => {

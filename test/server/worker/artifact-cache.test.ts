@@ -122,6 +122,16 @@ describe('the results that a worker keeps', () => {
     expect(existsSync(await cache.fileOf('2', a))).toBe(true);
   });
 
+  it('are fetched again after their folder could not be made', async () => {
+    const dir = join(mkdtempSync(join(tmpdir(), 'millrace-results-')), 'cache');
+    writeFileSync(dir, 'in the way');
+    const { cache, result } = makeCache({ dir });
+    const a = result('a');
+    await expect(cache.fileOf('1', a)).rejects.toThrow(/ENOTDIR|EEXIST/);
+    rmSync(dir);
+    expect(existsSync(await cache.fileOf('1', a))).toBe(true);
+  });
+
   it('are not waited for by a task that has ended meanwhile', async () => {
     const { cache, result } = makeCache();
     const asked = cache.fileOf('1', result('a'));
