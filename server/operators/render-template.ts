@@ -25,7 +25,10 @@ export class TemplateError extends Error {
 const MAX_TEMPLATE = 256 * 1024;
 const MAX_OUTPUT = 1024 * 1024;
 const MAX_CACHED = 500;
+/** Of source: what is parsed of it takes many times as much. */
+const MAX_CACHED_CHARACTERS = 1024 * 1024;
 const programs = new Map<string, Statement[]>();
+let cachedCharacters = 0;
 
 export const isTemplate = (text: string): boolean => text.includes('{{') || text.includes('{%') || text.includes('{#');
 
@@ -57,7 +60,12 @@ function programOf(template: string): Statement[] {
   if (known) return known;
   if (template.length > MAX_TEMPLATE) throw new Error(`it is longer than ${MAX_TEMPLATE} characters`);
   const program = parseTemplate(template);
-  if (programs.size >= MAX_CACHED) programs.delete(programs.keys().next().value ?? '');
+  for (const oldest of programs.keys()) {
+    if (programs.size < MAX_CACHED && cachedCharacters + template.length <= MAX_CACHED_CHARACTERS) break;
+    programs.delete(oldest);
+    cachedCharacters -= oldest.length;
+  }
   programs.set(template, program);
+  cachedCharacters += template.length;
   return program;
 }

@@ -5,6 +5,7 @@ import type { ConnectionValue, Dispatch, Json, XComValue } from '#sdk/protocol.t
 import { valueOf } from '#sdk/xcom-values.ts';
 import { findXCom } from './inputs.ts';
 import { ArgumentReader } from './jinja/arguments.ts';
+import type { Budget } from './jinja/budget.ts';
 import { loads } from './jinja/json-text.ts';
 import {
   Callable,
@@ -30,10 +31,12 @@ class NamedValues extends PyObject {
     this.#absent = absent;
   }
   member(name: string): Value {
-    return name === 'get' ? this.#get : this.item(name);
+    return name === 'get' ? this.#get : this.#named(name);
   }
-  override item(key: Value): Value {
-    const name = str(key);
+  override item(key: Value, budget: Budget): Value {
+    return this.#named(str(key, budget));
+  }
+  #named(name: string): Value {
     const message = this.#absent(name);
     return this.#find(name) ?? new Undefined(message, new MissingValueError(message));
   }
@@ -43,7 +46,7 @@ class NamedValues extends PyObject {
   readonly #get = new Callable('get', (raw) => {
     const args = new ArgumentReader('get()', raw);
     const [name, fallback] = [args.text('key'), args.next('default_var') ?? args.next('default')];
-    return this.#find(name) ?? fallback ?? this.item(name);
+    return this.#find(name) ?? fallback ?? this.#named(name);
   });
 }
 
@@ -116,8 +119,8 @@ export const xcomPull = (xcoms: readonly XComValue[]): Callable =>
     const pull = (task: Value): Value => {
       const value =
         named === undefined || named === null
-          ? findXCom(xcoms, str(task), key)
-          : pickMapped(xcoms, str(task), key, named);
+          ? findXCom(xcoms, str(task, raw.budget), key)
+          : pickMapped(xcoms, str(task, raw.budget), key, named);
       return value === undefined ? (fallback ?? null) : fromJson(value);
     };
     if (Array.isArray(tasks)) return tasks.map(pull);

@@ -1,4 +1,5 @@
 /** Arguments by position and by name, for functions written here. */
+import { read } from './budget.ts';
 import {
   asNumber,
   isInteger,
@@ -10,6 +11,8 @@ import {
   type Arguments,
   type Value,
 } from './values.ts';
+
+const MOST_FORMAT = 1000;
 
 /** Reads the arguments of one call: each by its place or its name, in the order of the names. */
 export class ArgumentReader {
@@ -38,7 +41,16 @@ export class ArgumentReader {
   }
   text(name: string, fallback?: string): string {
     const value = fallback === undefined ? this.required(name) : this.next(name);
-    return value === undefined ? (fallback ?? '') : str(value);
+    const text = value === undefined ? (fallback ?? '') : str(value, this.#args.budget);
+    read(this.#args.budget, text.length);
+    return text;
+  }
+  /** How a date is written. */
+  format(name: string): string {
+    const text = this.text(name);
+    if (text.length > MOST_FORMAT) throw new JinjaError(`a format is longer than ${MOST_FORMAT} characters`);
+    this.#args.budget.step(text.length);
+    return text;
   }
   integer(name: string, fallback?: number): number {
     const value = fallback === undefined ? this.required(name) : this.next(name);

@@ -1,5 +1,6 @@
 /** The members of dates, by a closed list. */
 import { ArgumentReader } from './arguments.ts';
+import { made } from './budget.ts';
 import type { DateTime } from './date-time.ts';
 import { humanDifference, pendulumFormat } from './date-texts.ts';
 import { dayNumber, dayOfYear, isoWeek, offsetText, weekday, type Moment } from './strftime.ts';
@@ -16,7 +17,7 @@ const method =
       const args = new ArgumentReader(`${name}()`, raw);
       const result = run(self, args);
       args.done();
-      return result;
+      return made(raw.budget, result);
     });
 const field =
   (name: 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'microsecond'): Member =>
@@ -109,7 +110,7 @@ export const dateMembers: { readonly [name: string]: Member } = {
   minute: field('minute'),
   second: field('second'),
   microsecond: field('microsecond'),
-  strftime: method('strftime', (self, args) => self.format(args.text('format'))),
+  strftime: method('strftime', (self, args) => self.format(args.format('format'))),
   isoformat: method('isoformat', (self, args) => self.iso(args.text('sep', 'T'))),
   timestamp: method('timestamp', (self) => float(timestamp(self))),
   weekday: method('weekday', (self) => weekday(self.moment)),
@@ -139,7 +140,7 @@ export const dateMembers: { readonly [name: string]: Member } = {
   to_time_string: method('to_time_string', (self) => self.iso().slice(11, 19)),
   to_datetime_string: method('to_datetime_string', (self) => self.iso(' ').slice(0, 19)),
   to_iso8601_string: method('to_iso8601_string', (self) => self.iso().replace(/\+00:00$/, 'Z')),
-  format: method('format', (self, args) => pendulumFormat(self, args.text('format'))),
+  format: method('format', (self, args) => pendulumFormat(self, args.format('format'))),
   diff_for_humans: method('diff_for_humans', (self, args) => {
     const other = args.next('other');
     return humanDifference(self, other === undefined || other === null ? null : other);

@@ -1,5 +1,5 @@
 /** The value of an expression. */
-import type { Budget } from './budget.ts';
+import { createBudget, read, type Budget } from './budget.ts';
 import { isFilter, runFilter, type FilterContext } from './filters.ts';
 import { item, member } from './members.ts';
 import type { CallArguments, Expression } from './nodes.ts';
@@ -42,7 +42,7 @@ export function createEvaluator(budget: Budget): Evaluator {
     },
     test: (name, operand, args) => {
       budget.step();
-      return runTest(name, operand, args.positional, { isFilter });
+      return runTest(name, operand, args.positional, { isFilter, budget });
     },
     member: (object, name) => member(object, name, `'${name}'`, budget),
     call: (callee, args) => call(callee, args, 'the argument'),
@@ -51,15 +51,18 @@ export function createEvaluator(budget: Budget): Evaluator {
   const argumentsOf = (args: CallArguments, scope: Scope): Arguments => {
     const positional = args.positional.map((node) => evaluate(node, scope));
     const named = new Map(args.named.map(({ name, value }) => [name, evaluate(value, scope)]));
-    if (args.list) positional.push(...iterate(evaluate(args.list, scope)));
+    const list = args.list ? iterate(evaluate(args.list, scope), budget) : [];
+    read(budget, list.length);
+    budget.size(list.length);
+    for (const each of list) positional.push(each);
     const dict = args.dict ? evaluate(args.dict, scope) : new Map<Value, Value>();
     if (!isDict(dict)) throw new JinjaError('argument after ** must be a mapping');
-    for (const [name, value] of dict) named.set(str(name), value);
-    return { positional, named };
+    for (const [name, value] of dict) named.set(str(name, budget), value);
+    return { positional, named, budget };
   };
 
   const concat = (parts: readonly Expression[], scope: Scope): string => {
-    const texts = parts.map((part) => str(evaluate(part, scope)));
+    const texts = parts.map((part) => str(evaluate(part, scope), budget));
     budget.size(texts.reduce((sum, text) => sum + text.length, 0));
     return texts.join('');
   };
@@ -67,8 +70,7 @@ export function createEvaluator(budget: Budget): Evaluator {
     let left = evaluate(node.first, scope);
     for (const { operator, operand } of node.rest) {
       const right = evaluate(operand, scope);
-      if (Array.isArray(right)) budget.step(right.length);
-      if (!comparison(operator, left, right)) return false;
+      if (!comparison(operator, left, right, budget)) return false;
       left = right;
     }
     return true;
@@ -109,7 +111,7 @@ export function createEvaluator(budget: Budget): Evaluator {
     switch (node.type) {
       case 'slice': {
         const bound = (each: Expression | null) => (each ? evaluate(each, scope) : null);
-        return slice(evaluate(node.object, scope), [bound(node.start), bound(node.stop), bound(node.step)]);
+        return slice(evaluate(node.object, scope), [bound(node.start), bound(node.stop), bound(node.step)], budget);
       }
       case 'test':
         return context.test(node.name, evaluate(node.operand, scope), argumentsOf(node.args, scope));
@@ -144,16 +146,20 @@ export function createEvaluator(budget: Budget): Evaluator {
   return Object.assign(evaluate, { call, pipe });
 }
 
+const constant = (value: Value): string => JSON.stringify(typeof value === 'string' ? value.slice(0, 100) : value);
+
 /** `'params.region'` for a message. */
 export function pathOf(node: Expression): string {
   const path = (each: Expression): string => {
     if (each.type === 'name') return each.name;
     if (each.type === 'member') return `${path(each.object)}.${each.name}`;
     if (each.type === 'item')
-      return `${path(each.object)}[${each.key.type === 'constant' ? JSON.stringify(each.key.value) : '…'}]`;
+      return `${path(each.object)}[${each.key.type === 'constant' ? constant(each.key.value) : '…'}]`;
     if (each.type === 'call') return `${path(each.callee)}(…)`;
     if (each.type === 'filter') return each.operand ? path(each.operand) : '…';
-    return each.type === 'constant' ? str(each.value).slice(0, 40) : '(…)';
+    return each.type === 'constant'
+      ? (typeof each.value === 'string' ? each.value : str(each.value, createBudget())).slice(0, 40)
+      : '(…)';
   };
   return `'${path(node)}'`;
 }

@@ -1,11 +1,11 @@
 /** The filters of a template: those of Jinja that make texts of values here, those on lists in list-filters.ts. */
 import { ArgumentReader } from './arguments.ts';
-import type { Budget } from './budget.ts';
+import { made, read, type Budget } from './budget.ts';
 import { fixed, percentFormat } from './format.ts';
 import { dumps, loads } from './json-text.ts';
 import { LIST_FILTERS } from './list-filters.ts';
 import { methodOf, replaceText } from './methods.ts';
-import { capitalize, center, escapeHtml, splitLines, strip, urlQuote, wrapLine } from './texts.ts';
+import { capitalize, center, escapeHtml, lengthOf, splitLines, strip, stripTags, urlQuote, wrapLine } from './texts.ts';
 import {
   asNumber,
   float,
@@ -38,11 +38,6 @@ export interface FilterContext {
 }
 export type Filter = (operand: Value, args: ArgumentReader, context: FilterContext, raw: Arguments) => Value;
 export type Filters = { readonly [name: string]: Filter };
-
-const wide = (text: string, { budget }: FilterContext): string => {
-  budget.size(text.length);
-  return text;
-};
 
 const PY_INTEGER = /^\s*[+-]?\d+(_\d+)*\s*$/;
 function toInteger(value: Value, base: number): number | null {
@@ -92,8 +87,7 @@ function fileSize(operand: Value, args: ArgumentReader): string {
   return `${fixed(bytes / base ** (at + 1), 1)} ${binary ? `${unit.toUpperCase()}iB` : `${unit}B`}`;
 }
 
-function truncate(operand: Value, args: ArgumentReader): string {
-  const text = str(operand);
+function truncate(text: string, args: ArgumentReader): string {
   const length = args.integer('length', 255);
   const [killWords, end, leeway] = [args.flag('killwords', false), args.text('end', '...'), args.integer('leeway', 5)];
   if (length < end.length) throw new JinjaError(`expected length >= ${end.length}, got ${length}`);
@@ -104,88 +98,109 @@ function truncate(operand: Value, args: ArgumentReader): string {
   return (space < 0 ? kept : kept.slice(0, space)) + end;
 }
 
-function indent(operand: Value, args: ArgumentReader): string {
+function indent(whole: string, args: ArgumentReader, { budget }: FilterContext): string {
   const width = args.next('width') ?? 4;
   const [first, blank] = [args.flag('first', false), args.flag('blank', false)];
   const space = typeof width === 'string' ? width : ' '.repeat(Math.min(asNumber(width) ?? 4, 1000));
-  const lines = splitLines(`${str(operand)}\n`);
+  const lines = splitLines(`${whole}\n`);
+  budget.size(lines.length * space.length);
   const text = lines.map((line, i) => (i > 0 && (blank || line !== '') ? space + line : line)).join('\n');
   return first ? space + text : text;
 }
 
-function urlencode(operand: Value): string {
-  if (typeof operand === 'string' || !(isDict(operand) || Array.isArray(operand))) return urlQuote(str(operand), false);
+function urlencode(operand: Value, _args: ArgumentReader, { budget }: FilterContext): string {
+  const quoted = (value: Value, inQuery: boolean): string => {
+    const text = str(value, budget);
+    read(budget, text.length);
+    return made(budget, urlQuote(text, inQuery));
+  };
+  if (typeof operand === 'string' || !(isDict(operand) || Array.isArray(operand))) return quoted(operand, false);
   const pairs = isDict(operand)
     ? [...operand]
     : operand.map((pair) => (Array.isArray(pair) ? [pair[0] ?? null, pair[1] ?? null] : [pair, null]));
-  return pairs
-    .map(([key, value]) => `${urlQuote(str(key ?? null), true)}=${urlQuote(str(value ?? null), true)}`)
-    .join('&');
+  return pairs.map(([key, value]) => `${quoted(key ?? null, true)}=${quoted(value ?? null, true)}`).join('&');
 }
 
 /** As Jinja: what could end a script element is escaped too. It stays JSON. */
-const tojson = (operand: Value, args: ArgumentReader): string => {
+const tojson = (operand: Value, args: ArgumentReader, { budget }: FilterContext): string => {
   const indentation = args.next('indent');
   const style = {
     indent: typeof indentation === 'number' ? Math.min(indentation, 16) : null,
     sortKeys: true,
     ascii: true,
   };
-  return dumps(operand, style).replace(/[<>&']/g, (mark) => `\\u00${mark.charCodeAt(0).toString(16)}`);
+  return dumps(operand, style, budget).replace(/[<>&']/g, (mark) => `\\u00${mark.charCodeAt(0).toString(16)}`);
 };
 
-const TEXT_FILTERS: Filters = {
-  upper: (operand) => str(operand).toUpperCase(),
-  lower: (operand) => str(operand).toLowerCase(),
-  capitalize: (operand) => capitalize(str(operand)),
-  title: (operand) =>
-    str(operand).replace(/[^-\s({[<]+/g, (word) => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()),
-  trim: (operand, args) => {
+type TextFilter = (text: string, args: ArgumentReader, context: FilterContext, raw: Arguments) => Value;
+/** They take the text of whatever value it is. */
+const ofText = (filters: { readonly [name: string]: TextFilter }): Filters =>
+  Object.fromEntries(
+    Object.entries(filters).map(([name, filter]): [string, Filter] => [
+      name,
+      (operand, args, context, raw) => {
+        const text = str(operand, context.budget);
+        if (text !== operand) read(context.budget, text.length);
+        return filter(text, args, context, raw);
+      },
+    ]),
+  );
+
+const TEXT_FILTERS = ofText({
+  upper: (text) => text.toUpperCase(),
+  lower: (text) => text.toLowerCase(),
+  capitalize,
+  title: (text) => text.replace(/[^-\s({[<]+/g, (word) => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()),
+  trim: (text, args, { budget }) => {
     const characters = args.next('chars');
-    return strip(str(operand), characters === undefined || characters === null ? null : str(characters), 'both');
+    return strip(text, characters === undefined || characters === null ? null : str(characters, budget), 'both');
   },
-  replace(operand, args, { budget }) {
+  replace(text, args, { budget }) {
     const [old, next] = [args.text('old'), args.text('new')];
     const count = args.next('count');
-    return replaceText(str(operand), { old, next, count: typeof count === 'number' ? count : -1 }, budget);
+    return replaceText(text, { old, next, count: typeof count === 'number' ? count : -1 }, budget);
   },
-  format(operand, _args, context, { positional, named }) {
+  format(text, _args, { budget }, { positional, named }) {
     const values = named.size > 0 ? new Map<Value, Value>(named) : Tuple.make(positional);
-    return wide(percentFormat(str(operand), values), context);
+    return percentFormat(text, values, budget);
   },
-  center(operand, args, context) {
+  center(text, args, { budget }) {
     const width = args.integer('width', 80);
-    context.budget.size(Math.max(0, width));
-    return center(str(operand), width);
+    if (width > text.length) budget.size(width);
+    return center(text, width);
   },
-  indent: (operand, args, context) => wide(indent(operand, args), context),
+  indent,
   truncate,
-  wordcount: (operand) => str(operand).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0,
-  wordwrap(operand, args, context) {
+  wordcount: (text) => text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0,
+  wordwrap(text, args, { budget }) {
     const width = Math.max(1, args.integer('width', 79));
     const breakLong = args.flag('break_long_words', true);
     const joiner = args.next('wrapstring');
     const onHyphens = args.flag('break_on_hyphens', true);
-    const lines = splitLines(str(operand)).flatMap((line) => {
+    const lines = splitLines(text).flatMap((line) => {
       const wrapped = wrapLine(line, width, breakLong, onHyphens);
       return wrapped.length > 0 ? wrapped : [''];
     });
-    return wide(lines.join(typeof joiner === 'string' ? joiner : '\n'), context);
+    const glue = typeof joiner === 'string' ? joiner : '\n';
+    budget.size(lines.length * glue.length);
+    return lines.join(glue);
   },
-  escape: (operand) => escapeHtml(str(operand)),
-  forceescape: (operand) => escapeHtml(str(operand)),
-  safe: (operand) => str(operand),
-  striptags: (operand) =>
-    str(operand)
-      .replace(/<!--[^]*?-->|<[^>]*>/g, '')
-      .replace(/\s+/g, ' ')
-      .trim(),
-  string: (operand) => str(operand),
+  escape: escapeHtml,
+  forceescape: escapeHtml,
+  safe: (text) => text,
+  striptags: stripTags,
+  string: (text) => text,
+  fromjson(text, _args, { budget }) {
+    budget.size(text.length);
+    return fromJson(loads(text));
+  },
+});
+
+const WRITING_FILTERS: Filters = {
   urlencode,
   filesizeformat: fileSize,
-  pprint: (operand) => repr(operand),
-  tojson: (operand, args, context) => wide(tojson(operand, args), context),
-  fromjson: (operand) => fromJson(loads(str(operand))),
+  pprint: (operand, _args, { budget }) => repr(operand, budget),
+  tojson,
 };
 
 const NUMBER_FILTERS: Filters = {
@@ -213,19 +228,19 @@ const VALUE_FILTERS: Filters = {
     const orFalse = args.flag('boolean', false);
     return operand instanceof Undefined || (orFalse && !truth(operand)) ? fallback : operand;
   },
-  attr(operand, args, { member }) {
+  attr(operand, args, { member, budget }) {
     const name = args.text('name');
     // As in Jinja, a member only, not an item
-    if (isDict(operand) && methodOf(operand, name, { step: () => undefined, size: () => undefined }) === null)
+    if (isDict(operand) && methodOf(operand, name, budget) === null)
       return new Undefined(`'${name}' is undefined: a dict has no such attribute`);
     return member(operand, name);
   },
-  length(operand) {
+  length(operand, _args, { budget }) {
     if (operand instanceof Undefined) return operand.fail();
-    if (typeof operand === 'string') return [...operand].length;
+    if (typeof operand === 'string') return lengthOf(operand);
     if (isDict(operand)) return operand.size;
     if (operand instanceof PyObject) throw new JinjaError(`object of type '${typeName(operand)}' has no len()`);
-    return iterate(operand).length;
+    return iterate(operand, budget).length;
   },
 };
 
@@ -247,10 +262,19 @@ const DATE_FILTERS: Filters = {
   ts_nodash_with_tz: dateFilter((iso) => iso.replace(/[-:]/g, '')),
 };
 
-const FILTERS: Filters = { ...TEXT_FILTERS, ...NUMBER_FILTERS, ...VALUE_FILTERS, ...LIST_FILTERS, ...DATE_FILTERS };
+const FILTERS: Filters = {
+  ...TEXT_FILTERS,
+  ...WRITING_FILTERS,
+  ...NUMBER_FILTERS,
+  ...VALUE_FILTERS,
+  ...LIST_FILTERS,
+  ...DATE_FILTERS,
+};
 const ALIASES: { readonly [name: string]: string } = { d: 'default', e: 'escape', count: 'length' };
 /** They take what is not there; with all others it is an error. */
 const TAKES_UNDEFINED = new Set(['default', 'map', 'select', 'reject']);
+/** What they give is there already, or they count it themselves: it is not made. */
+const GIVES_WHAT_IS_THERE = new Set(['default', 'attr', 'first', 'last', 'random', 'min', 'max', 'safe', 'string']);
 const CHECKS_ITSELF = new Set(['format', 'map', 'select', 'reject', 'selectattr', 'rejectattr']);
 
 export const isFilter = (name: string): boolean => Object.hasOwn(FILTERS, name) || Object.hasOwn(ALIASES, name);
@@ -261,8 +285,10 @@ export function runFilter(name: string, operand: Value, raw: Arguments, context:
   if (!filter) throw new JinjaError(`No filter named '${name}'`);
   if (operand instanceof Undefined && !TAKES_UNDEFINED.has(real)) operand.fail();
   if (Array.isArray(operand)) context.budget.step(operand.length);
+  else if (typeof operand === 'string') read(context.budget, operand.length);
+  else if (isDict(operand)) read(context.budget, operand.size);
   const args = new ArgumentReader(`the filter '${name}'`, raw);
   const result = filter(operand, args, context, raw);
   if (!CHECKS_ITSELF.has(real)) args.done();
-  return result;
+  return GIVES_WHAT_IS_THERE.has(real) ? result : made(context.budget, result);
 }

@@ -1,7 +1,22 @@
 /** Python's two ways to format: `'%05.2f' % x` and `'{:>8}'.format(x)`. */
-import { asNumber, isDict, isFloat, JinjaError, repr, str, Tuple, typeName, Undefined, type Value } from './values.ts';
+import { made, type Budget } from './budget.ts';
+import { lengthOf } from './texts.ts';
+import {
+  asNumber,
+  Float,
+  isDict,
+  isFloat,
+  JinjaError,
+  numberText,
+  repr,
+  str,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.ts';
 
-const PERCENT = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\d+))?[hlL]?([diouxXeEfFgGcrsa%])/g;
+const PERCENT = /%(?:\(([^()]*)\))?([-+ #0]{0,9})(\*|\d+)?(?:\.(\d+))?[hlL]?([diouxXeEfFgGcrsa%])/g;
 const MOST_WIDTH = 10_000;
 
 const checked = (width: number): number => {
@@ -9,7 +24,7 @@ const checked = (width: number): number => {
   return width;
 };
 
-export function percentFormat(template: string, values: Value): string {
+export function percentFormat(template: string, values: Value, budget: Budget): string {
   const list = values instanceof Tuple ? [...values] : [values];
   let used = 0;
   const next = (): Value => {
@@ -30,7 +45,8 @@ export function percentFormat(template: string, values: Value): string {
       const wide = width === '*' ? Number(next()) : width === undefined ? 0 : Number(width);
       const value = name === undefined ? next() : named(values, name);
       const digits = precision === undefined ? null : checked(Number(precision));
-      return pad(conversion(kind, value, digits, flags), checked(wide), flags);
+      budget.step();
+      return made(budget, pad(conversion(kind, value, { precision: digits, flags, budget }), checked(wide), flags));
     },
   );
   if (used < list.length && !isDict(values))
@@ -51,10 +67,16 @@ function pad(text: string, width: number, flags: string): string {
   return sign + text.slice(sign.length).padStart(width - sign.length, '0');
 }
 
-function conversion(kind: string, value: Value, precision: number | null, flags: string): string {
+interface Style {
+  precision: number | null;
+  flags: string;
+  budget: Budget;
+}
+
+function conversion(kind: string, value: Value, { precision, flags, budget }: Style): string {
   if (value instanceof Undefined) return value.fail();
-  if (kind === 's') return cut(str(value), precision);
-  if (kind === 'r' || kind === 'a') return cut(repr(value), precision);
+  if (kind === 's') return cut(str(value, budget), precision);
+  if (kind === 'r' || kind === 'a') return cut(repr(value, budget), precision);
   if (kind === 'c') return typeof value === 'string' ? value : String.fromCodePoint(Number(value));
   const number = asNumber(value);
   if (number === null) throw new JinjaError(`%${kind} format: a real number is required, not ${typeName(value)}`);
@@ -118,9 +140,9 @@ function general(size: number, precision: number): string {
 const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([bcdeEfFgGnosxX%])?$/su;
 
 /** What stands after the colon of `'{:…}'`. */
-export function formatSpec(value: Value, spec: string): string {
+export function formatSpec(value: Value, spec: string, budget: Budget): string {
   if (value instanceof Undefined) return value.fail();
-  if (spec === '') return str(value);
+  if (spec === '') return str(value, budget);
   const match = SPEC.exec(spec);
   if (!match) throw new JinjaError(`Invalid format specifier '${spec}'`);
   const [, fill, align, sign = '-', alternate, zero, width, group, precision, kind] = match;
@@ -132,16 +154,21 @@ export function formatSpec(value: Value, spec: string): string {
   const prefix = isNumber ? (number < 0 ? '-' : sign === '-' ? '' : sign) : '';
   const body = isNumber
     ? specNumber(value, Math.abs(number), kind, digits, alternate !== undefined, group)
-    : cut(str(value), digits);
+    : cut(str(value, budget), digits);
   const room = checked(Number(width ?? 0));
   const filler = fill ?? (zero ? '0' : ' ');
-  const missing = Math.max(0, room - prefix.length - [...body].length);
+  const missing = Math.max(0, room - prefix.length - lengthOf(body));
   const place = align ?? (zero ? '=' : isNumber ? '>' : '<');
   if (place === '=') return prefix + filler.repeat(missing) + body;
   if (place === '<') return prefix + body + filler.repeat(missing);
   if (place === '>') return filler.repeat(missing) + prefix + body;
   const left = Math.floor(missing / 2);
   return filler.repeat(left) + prefix + body + filler.repeat(missing - left);
+}
+
+function inThrees(digits: string): string[] {
+  const first = digits.length % 3;
+  return [digits.slice(0, first), ...(digits.slice(first).match(/.{3}/g) ?? [])].filter((part) => part !== '');
 }
 
 function specNumber(
@@ -154,11 +181,11 @@ function specNumber(
 ): string {
   const grouped = (text: string) => {
     const [whole = '', ...rest] = text.split('.');
-    return [group ? whole.replace(/\B(?=(\d{3})+$)/g, group) : whole, ...rest].join('.');
+    return [group ? inThrees(whole).join(group) : whole, ...rest].join('.');
   };
   if (kind === '%') return `${grouped(fixed(size * 100, precision ?? 6))}%`;
-  if (kind === undefined && isFloat(value))
-    return grouped(precision === null ? str(value).replace(/^-/, '') : general(size, precision));
+  if (kind === undefined && (value instanceof Float || (typeof value === 'number' && isFloat(value))))
+    return grouped(precision === null ? numberText(value).replace(/^-/, '') : general(size, precision));
   return grouped(numberBody(kind === undefined || kind === 'n' ? 'd' : kind, size, precision, alternate));
 }
 
@@ -169,7 +196,7 @@ export function strFormat(
   template: string,
   positional: readonly Value[],
   named: ReadonlyMap<string, Value>,
-  member: (value: Value, name: string, computed: boolean) => Value,
+  { member, budget }: { member: (value: Value, name: string, computed: boolean) => Value; budget: Budget },
 ): string {
   let auto = 0;
   const find = (name: string): Value => {
@@ -189,8 +216,9 @@ export function strFormat(
         let value = find(name);
         for (const [part] of path.matchAll(/\.\w+|\[[^\]]*\]/g))
           value = part.startsWith('.') ? member(value, part.slice(1), false) : member(value, part.slice(1, -1), true);
-        if (convert !== undefined) value = convert === 's' ? str(value) : repr(value);
-        return formatSpec(value, spec === undefined ? '' : fill(spec));
+        if (convert !== undefined) value = convert === 's' ? str(value, budget) : repr(value, budget);
+        budget.step();
+        return made(budget, formatSpec(value, spec === undefined ? '' : fill(spec), budget));
       },
     );
   return fill(template);

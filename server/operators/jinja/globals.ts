@@ -1,5 +1,6 @@
 /** Functions that every template has: range, dict, namespace, joiner, cycler. */
 import { ArgumentReader } from './arguments.ts';
+import { made, read } from './budget.ts';
 import { Callable, iterate, JinjaError, PyObject, type Dict, type Value } from './values.ts';
 
 const MAX_RANGE = 10_000;
@@ -32,20 +33,23 @@ const range = new Callable('range', (raw) => {
   if (step === 0) throw new JinjaError('range() arg 3 must not be zero');
   const count = Math.max(0, Math.ceil((end - start) / step));
   if (count > MAX_RANGE) throw new JinjaError(`range() of more than ${MAX_RANGE} items`);
+  read(raw.budget, count);
+  raw.budget.size(count);
   return Array.from({ length: count }, (_, index) => start + index * step);
 });
 
 /** `dict(a=1)`, `dict(pairs)`. */
-const dict = new Callable('dict', ({ positional: [given], named }) => {
+const dict = new Callable('dict', ({ positional: [given], named, budget }) => {
   const result: Dict = new Map();
   if (given instanceof Map) for (const [key, value] of given) result.set(key, value);
   else
-    for (const pair of given === undefined ? [] : iterate(given)) {
-      const [key = null, value = null] = iterate(pair);
+    for (const pair of given === undefined ? [] : iterate(given, budget)) {
+      const [key = null, value = null] = iterate(pair, budget);
       result.set(key, value);
     }
   for (const [key, value] of named) result.set(key, value);
-  return result;
+  read(budget, result.size);
+  return made(budget, result);
 });
 
 const namespace = new Callable('namespace', (args) => {

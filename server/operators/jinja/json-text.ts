@@ -1,17 +1,7 @@
 /** JSON as Python writes it: `, ` and `: ` between, other characters than ASCII escaped. */
 import type { Json } from '#sdk/protocol.ts';
-import {
-  Float,
-  isDict,
-  JinjaError,
-  repr,
-  toJson,
-  typeName,
-  PyObject,
-  Callable,
-  Undefined,
-  type Value,
-} from './values.ts';
+import { made, read, type Budget } from './budget.ts';
+import { Float, isDict, JinjaError, repr, str, typeName, PyObject, Callable, Undefined, type Value } from './values.ts';
 
 export interface JsonStyle {
   indent: number | null;
@@ -20,31 +10,31 @@ export interface JsonStyle {
 }
 
 /** json.dumps. */
-export function dumps(value: Value, style: JsonStyle, depth = 0): string {
+export function dumps(value: Value, style: JsonStyle, budget: Budget, depth = 0): string {
+  budget.step();
   if (depth > 100) throw new JinjaError('nested too deeply for JSON');
   if (value instanceof Undefined) return value.fail();
-  if (typeof value === 'string') return text(value, style.ascii);
+  if (typeof value === 'string') return text(value, style.ascii, budget);
   if (value instanceof Float || typeof value === 'number') {
-    const written = repr(value);
+    const written = repr(value, budget);
     return { nan: 'NaN', inf: 'Infinity', '-inf': '-Infinity' }[written] ?? written;
   }
   if (value === null || typeof value === 'boolean') return JSON.stringify(value);
   if (value instanceof PyObject || value instanceof Callable)
     throw new JinjaError(`Object of type ${typeName(value)} is not JSON serializable`);
-  const inner = (item: Value) => dumps(item, style, depth + 1);
-  if (Array.isArray(value)) return wrap('[', value.map(inner), ']', style, depth);
+  const inner = (item: Value) => dumps(item, style, budget, depth + 1);
+  if (Array.isArray(value)) return made(budget, wrap('[', Array.from(value, inner), ']', style, depth));
   const plain: [string, Value][] = isDict(value)
-    ? [...value].map(([key, item]) => [Object.keys(toJson(new Map([[key, null]])) as object)[0] ?? '', item])
+    ? Array.from(value, ([key, item]) => [keyText(key, budget), item])
     : [];
   if (style.sortKeys) plain.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return wrap(
-    '{',
-    plain.map(([key, item]) => `${text(key, style.ascii)}: ${inner(item)}`),
-    '}',
-    style,
-    depth,
-  );
+  const items = plain.map(([key, item]) => `${text(key, style.ascii, budget)}: ${inner(item)}`);
+  return made(budget, wrap('{', items, '}', style, depth));
 }
+
+/** It makes texts of keys. */
+const keyText = (key: Value, budget: Budget): string =>
+  typeof key === 'boolean' || key === null ? JSON.stringify(key) : str(key, budget);
 
 function wrap(open: string, items: string[], close: string, { indent }: JsonStyle, depth: number): string {
   if (items.length === 0) return open + close;
@@ -53,8 +43,9 @@ function wrap(open: string, items: string[], close: string, { indent }: JsonStyl
   return `${open}${line}${items.join(`,${line}`)}\n${' '.repeat(indent * depth)}${close}`;
 }
 
-function text(value: string, ascii: boolean): string {
-  const quoted = JSON.stringify(value).replaceAll('\u007f', ascii ? '\u007f' : '\u007f');
+function text(value: string, ascii: boolean, budget: Budget): string {
+  read(budget, value.length);
+  const quoted = made(budget, JSON.stringify(value));
   if (!ascii) return quoted;
   return quoted.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

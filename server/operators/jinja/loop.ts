@@ -46,9 +46,9 @@ class Loop extends PyObject {
 export function createLoop(items: readonly Value[], depth: number, again: Callable | null): { next(): Value } {
   let at = -1;
   let last: Value | undefined;
-  const changed = new Callable('changed', ({ positional }) => {
+  const changed = new Callable('changed', ({ positional, budget }) => {
     const now = Tuple.make(positional);
-    const isNew = last === undefined || !equals(last, now);
+    const isNew = last === undefined || !equals(last, now, budget);
     last = now;
     return isNew;
   });

@@ -1,6 +1,7 @@
 /** `macros.*`: Airflow's, and the parts of Python's library that stand there. */
 import { randomUUID } from 'node:crypto';
 import { ArgumentReader } from './arguments.ts';
+import { made, read, type Budget } from './budget.ts';
 import { DateOnly, DateTime } from './date-time.ts';
 import { humanDifference } from './date-texts.ts';
 import { dumps, loads } from './json-text.ts';
@@ -8,12 +9,12 @@ import { strptime, type Moment } from './strftime.ts';
 import { timedelta, TimeDelta } from './time-delta.ts';
 import { Callable, float, fromJson, JinjaError, Record, str, typeName, type Value } from './values.ts';
 
-const callable = (name: string, run: (args: ArgumentReader) => Value) => (): Value =>
+const callable = (name: string, run: (args: ArgumentReader, budget: Budget) => Value) => (): Value =>
   new Callable(name, (raw) => {
     const args = new ArgumentReader(`${name}()`, raw);
-    const result = run(args);
+    const result = run(args, raw.budget);
     args.done();
-    return result;
+    return made(raw.budget, result);
   });
 
 const ISO_DATE = '%Y-%m-%d';
@@ -24,7 +25,7 @@ const dateOf = (value: Value): DateTime => {
   throw new JinjaError(`a date is needed, not ${typeName(value)}`);
 };
 
-function makeDateTime(args: ArgumentReader): Value {
+function makeDateTime(args: ArgumentReader, budget: Budget): Value {
   const moment: Moment = {
     year: args.integer('year'),
     month: args.integer('month'),
@@ -40,7 +41,7 @@ function makeDateTime(args: ArgumentReader): Value {
   const date = DateTime.fromMoment(moment);
   return zone === undefined || zone === null
     ? date
-    : new DateTime(date.wall, date.micros, 0, 'UTC').in(str(zone)).at(date.wall);
+    : new DateTime(date.wall, date.micros, 0, 'UTC').in(str(zone, budget)).at(date.wall);
 }
 
 const ISO =
@@ -77,22 +78,22 @@ const now = (zone: string | null): DateTime => {
 /** `macros.datetime(2026, 1, 1)`, and its members. */
 const datetimeMembers = new Record('datetime', {
   strptime: callable('strptime', (args) =>
-    DateTime.fromMoment(strptime(args.text('date_string'), args.text('format'))),
+    DateTime.fromMoment(strptime(args.text('date_string'), args.format('format'))),
   ),
   fromisoformat: callable('fromisoformat', (args) => parseDate(args.text('date_string'))),
-  fromtimestamp: callable('fromtimestamp', (args) => {
+  fromtimestamp: callable('fromtimestamp', (args, budget) => {
     const [seconds, zone] = [args.number('timestamp', 0), args.next('tz')];
     const utc = DateTime.fromEpoch(seconds);
-    return zone === undefined || zone === null ? new DateTime(utc.wall, utc.micros) : utc.in(str(zone));
+    return zone === undefined || zone === null ? new DateTime(utc.wall, utc.micros) : utc.in(str(zone, budget));
   }),
-  now: callable('now', (args) => {
+  now: callable('now', (args, budget) => {
     const zone = args.next('tz');
-    return now(zone === undefined || zone === null ? null : str(zone));
+    return now(zone === undefined || zone === null ? null : str(zone, budget));
   }),
   utcnow: callable('utcnow', () => now(null)),
   today: callable('today', () => now(null)),
 });
-const makeDate: Callable['call'] = (raw) => makeDateTime(new ArgumentReader('datetime()', raw));
+const makeDate: Callable['call'] = (raw) => makeDateTime(new ArgumentReader('datetime()', raw), raw.budget);
 const datetime = new Callable('datetime', makeDate, datetimeMembers);
 
 /** `ds_add('2026-01-31', 1)`. */
@@ -102,23 +103,28 @@ function dsAdd(args: ArgumentReader): Value {
   return date.plus(new TimeDelta(days * 86_400)).format(ISO_DATE);
 }
 const dsFormat = (args: ArgumentReader): Value => {
-  const [ds, input, output] = [args.text('ds'), args.text('input_format'), args.text('output_format')];
+  const [ds, input, output] = [args.text('ds'), args.format('input_format'), args.format('output_format')];
   return DateTime.fromMoment(strptime(ds, input)).format(output);
 };
 
 const uuid = new Record('module uuid', { uuid4: callable('uuid4', () => randomUUID()) });
 const time = new Record('module time', { time: callable('time', () => float(Date.now() / 1000)) });
 const json = new Record('module json', {
-  dumps: callable('dumps', (args) => {
+  dumps: callable('dumps', (args, budget) => {
     const value = args.required('obj');
     const [indent, sortKeys, ascii] = [
       args.next('indent'),
       args.flag('sort_keys', false),
       args.flag('ensure_ascii', true),
     ];
-    return dumps(value, { indent: typeof indent === 'number' ? Math.min(indent, 16) : null, sortKeys, ascii });
+    return dumps(value, { indent: typeof indent === 'number' ? Math.min(indent, 16) : null, sortKeys, ascii }, budget);
   }),
-  loads: callable('loads', (args) => fromJson(loads(args.text('s')))),
+  loads: callable('loads', (args, budget) => {
+    const text = args.text('s');
+    read(budget, text.length);
+    budget.size(text.length);
+    return fromJson(loads(text));
+  }),
 });
 const dateutil = new Record('module dateutil', {
   parser: () =>

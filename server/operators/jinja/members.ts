@@ -1,7 +1,8 @@
 /** What `a.b` and `a['b']` give, and nothing else of JavaScript is in reach. */
-import type { Budget } from './budget.ts';
+import { read, type Budget } from './budget.ts';
 import { strFormat } from './format.ts';
 import { methodOf } from './methods.ts';
+import { characterAt, lengthOf } from './texts.ts';
 import {
   Callable,
   dictKey,
@@ -18,7 +19,8 @@ import {
 /** `a.b`: a member before an item, as in Jinja. */
 export function member(object: Value, name: string, where: string, budget: Budget): Value {
   if (object instanceof Undefined) return object.fail();
-  if (object instanceof PyObject) return object.member(name) ?? object.item(name) ?? missing(object, name, where);
+  if (object instanceof PyObject)
+    return object.member(name) ?? object.item(name, budget) ?? missing(object, name, where);
   if (object instanceof Callable) return object.members?.member(name) ?? missing(object, name, where);
   if (object instanceof NamedTuple && object.members.has(name)) return object.members.get(name) ?? null;
   const method = methodFor(object, name, budget);
@@ -36,18 +38,19 @@ export function item(object: Value, key: Value, where: string, budget: Budget): 
     if (object.has(known)) return object.get(known) ?? null;
   } else if (typeof object === 'string' || Array.isArray(object)) {
     if (isInteger(key)) {
-      const items: readonly Value[] = typeof object === 'string' ? [...object] : object;
-      const found = items[key < 0 ? key + items.length : key];
+      if (typeof object === 'string') read(budget, object.length);
+      const found = typeof object === 'string' ? characterAt(object, key) : object.at(key);
       if (found !== undefined) return found;
-      return new Undefined(`${where} is undefined: there are ${items.length} items`);
+      const length = typeof object === 'string' ? lengthOf(object) : object.length;
+      return new Undefined(`${where} is undefined: there are ${length} items`);
     }
   } else if (object instanceof PyObject) {
-    const found = object.item(key);
+    const found = object.item(key, budget);
     if (found !== undefined) return found;
   }
   if (typeof key === 'string')
     return methodFor(object, key, budget) ?? memberOf(object, key) ?? missing(object, key, where);
-  return new Undefined(`${where} is undefined: ${typeName(object)} has no item ${repr(key)}`);
+  return new Undefined(`${where} is undefined: ${typeName(object)} has no item ${repr(key, budget)}`);
 }
 
 const memberOf = (object: Value, name: string) => (object instanceof PyObject ? object.member(name) : undefined);
@@ -68,7 +71,8 @@ function formatOf(text: string, budget: Budget): Callable {
       ? item(value, /^\d+$/.test(name) ? Number(name) : name, `'${name}'`, budget)
       : member(value, name, `'${name}'`, budget);
   return new Callable('format', ({ positional, named }) => {
-    const result = strFormat(text, positional, named, reach);
+    read(budget, text.length);
+    const result = strFormat(text, positional, named, { member: reach, budget });
     budget.size(result.length);
     return result;
   });

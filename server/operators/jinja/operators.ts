@@ -1,6 +1,7 @@
 /** `+ - * / // % **`, `in`, comparisons and slices, as Python has them. */
-import type { Budget } from './budget.ts';
+import { read, search, type Budget } from './budget.ts';
 import { percentFormat } from './format.ts';
+import { hasPairs } from './texts.ts';
 import {
   asNumber,
   compare,
@@ -10,6 +11,7 @@ import {
   integer,
   isDict,
   isFloat,
+  iterate,
   JinjaError,
   PyObject,
   Tuple,
@@ -40,7 +42,7 @@ function unsupported(operator: string, left: Value, right: Value): never {
 
 function sequences(operator: string, left: Value, right: Value, budget: Budget): Value | null {
   if (operator === '%' && typeof left === 'string') {
-    const text = percentFormat(left, right);
+    const text = percentFormat(left, right, budget);
     budget.size(text.length);
     return text;
   }
@@ -57,7 +59,8 @@ function sequences(operator: string, left: Value, right: Value, budget: Budget):
   if (operator !== '*') return null;
   const [sequence, count] = typeof right === 'number' ? [left, right] : [right, left];
   if (typeof count !== 'number' || !Number.isInteger(count)) return null;
-  const times = Math.max(0, count);
+  const isEmpty = (typeof sequence === 'string' || Array.isArray(sequence)) && sequence.length === 0;
+  const times = isEmpty ? 0 : Math.max(0, count);
   if (typeof sequence === 'string') {
     budget.size(sequence.length * times);
     return sequence.repeat(times);
@@ -102,45 +105,49 @@ export function unary(operator: '-' | '+', operand: Value): Value {
   throw new JinjaError(`bad operand type for unary ${operator}: '${typeName(operand)}'`);
 }
 
-export function comparison(operator: string, left: Value, right: Value): boolean {
+export function comparison(operator: string, left: Value, right: Value, budget: Budget): boolean {
   switch (operator) {
     case '==':
-      return equals(left, right);
+      return equals(left, right, budget);
     case '!=':
-      return !equals(left, right);
+      return !equals(left, right, budget);
     case 'in':
-      return contains(right, left);
+      return contains(right, left, budget);
     case 'not in':
-      return !contains(right, left);
+      return !contains(right, left, budget);
     case '<':
-      return compare(left, right, operator) < 0;
+      return compare(left, right, budget, operator) < 0;
     case '>':
-      return compare(left, right, operator) > 0;
+      return compare(left, right, budget, operator) > 0;
     case '<=':
-      return compare(left, right, operator) <= 0;
+      return compare(left, right, budget, operator) <= 0;
     default:
-      return compare(left, right, operator) >= 0;
+      return compare(left, right, budget, operator) >= 0;
   }
 }
 
-export function contains(container: Value, item: Value): boolean {
+export function contains(container: Value, item: Value, budget: Budget): boolean {
   if (container instanceof Undefined) return container.fail();
   if (item instanceof Undefined) return item.fail();
   if (typeof container === 'string') {
-    if (typeof item === 'string') return container.includes(item);
+    if (typeof item === 'string') {
+      search(budget, container, item);
+      return container.includes(item);
+    }
     throw new JinjaError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
   }
-  if (Array.isArray(container)) return container.some((each) => equals(each, item));
+  if (Array.isArray(container)) return container.some((each) => equals(each, item, budget));
   if (isDict(container)) return container.has(dictKey(item));
   throw new JinjaError(`argument of type '${typeName(container)}' is not iterable`);
 }
 
 /** `value[start:stop:step]`; null: left out. */
-export function slice(value: Value, bounds: readonly [Value, Value, Value]): Value {
+export function slice(value: Value, bounds: readonly [Value, Value, Value], budget: Budget): Value {
   if (value instanceof Undefined) return value.fail();
   if (typeof value !== 'string' && !Array.isArray(value))
     throw new JinjaError(`'${typeName(value)}' object is not subscriptable`);
-  const items: Value[] = typeof value === 'string' ? [...value] : value;
+  read(budget, value.length);
+  const items: string | Value[] = typeof value === 'string' && hasPairs(value) ? iterate(value, budget) : value;
   const [start, stop, step] = bounds.map((bound) => {
     if (bound === null || (typeof bound === 'number' && Number.isInteger(bound))) return bound;
     throw new JinjaError('slice indices must be integers or None');
@@ -152,6 +159,8 @@ export function slice(value: Value, bounds: readonly [Value, Value, Value]): Val
     Math.min(Math.max(index < 0 ? index + length : index, stride < 0 ? -1 : 0), stride < 0 ? length - 1 : length);
   const from = start === null ? (stride < 0 ? length - 1 : 0) : clamp(start);
   const to = stop === null ? (stride < 0 ? -1 : length) : clamp(stop);
+  budget.size(Math.max(0, Math.ceil((to - from) / stride)));
+  if (typeof items === 'string' && stride === 1) return items.slice(from, Math.max(from, to));
   const picked: Value[] = [];
   for (let i = from; stride > 0 ? i < to : i > to; i += stride) picked.push(items[i] ?? null);
   if (typeof value === 'string') return picked.join('');

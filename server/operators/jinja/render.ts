@@ -23,7 +23,7 @@ export function createRenderer(globals: Globals): (program: readonly Statement[]
       if (!(object instanceof Namespace)) throw new JinjaError('cannot assign attribute on non-namespace object');
       return object.set(target.member, value);
     }
-    const items = iterate(value);
+    const items = iterate(value, budget);
     if (items.length !== target.targets.length)
       throw new JinjaError(`${items.length} values where ${target.targets.length} names are to get one each`);
     target.targets.forEach((each, i) => assign(each, items[i] ?? null, scope));
@@ -46,7 +46,7 @@ export function createRenderer(globals: Globals): (program: readonly Statement[]
       case 'data':
         return statement.text;
       case 'output':
-        return str(evaluate(statement.expression, scope));
+        return str(evaluate(statement.expression, scope), budget);
       case 'if': {
         const branch = statement.branches.find(({ test }) => truth(evaluate(test, scope)));
         return run(branch ? branch.body : statement.otherwise, scope);
@@ -76,7 +76,7 @@ export function createRenderer(globals: Globals): (program: readonly Statement[]
         return run(statement.body, inner);
       }
       case 'filterBlock':
-        return str(evaluate.pipe(statement.filter, run(statement.body, new Scope(scope)), scope));
+        return str(evaluate.pipe(statement.filter, run(statement.body, new Scope(scope)), scope), budget);
       case 'macro':
         scope.set(statement.macro.name, macro(statement.macro, scope));
         return '';
@@ -95,7 +95,7 @@ export function createRenderer(globals: Globals): (program: readonly Statement[]
       assign(statement.target, value, inner);
       return truth(evaluate(statement.filter, inner));
     };
-    const items = [...iterate(iterable)].filter(passes);
+    const items = [...iterate(iterable, budget)].filter(passes);
     if (items.length === 0) return run(statement.otherwise, scope);
     const again = new Callable('loop', ({ positional: [next = null] }) => loop(statement, next, scope, depth + 1));
     const state = createLoop(items, depth, statement.recursive ? again : null);
@@ -118,7 +118,7 @@ export function createRenderer(globals: Globals): (program: readonly Statement[]
       ...call.args,
       named: [...call.args.named, { name: 'caller', value: { type: 'constant', value: inner } as const }],
     };
-    return str(evaluate({ ...call, args }, scope));
+    return str(evaluate({ ...call, args }, scope), budget);
   };
 
   const macro = (definition: Macro, scope: Scope): Callable =>

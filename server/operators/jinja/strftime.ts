@@ -139,6 +139,8 @@ export function strptime(text: string, format: string): Moment {
       if (code === '%') return '%';
       const parser = Object.hasOwn(PARSERS, code) ? PARSERS[code] : undefined;
       if (parser === undefined) throw new JinjaError(`'${code}' is a bad directive in format '${format}'`);
+      // As in Python; a text could be split among them in ever so many ways
+      if (codes.includes(code)) throw new JinjaError(`'%${code}' stands twice in format '${format}'`);
       codes.push(code);
       return parser;
     },

@@ -1,4 +1,5 @@
 /** What may stand after `is`. */
+import { made, read, type Budget } from './budget.ts';
 import { comparison, contains } from './operators.ts';
 import {
   asNumber,
@@ -17,6 +18,7 @@ import {
 
 export interface TestContext {
   isFilter(name: string): boolean;
+  budget: Budget;
 }
 type Test = (value: Value, args: readonly Value[], context: TestContext) => boolean;
 
@@ -27,14 +29,20 @@ const other = (args: readonly Value[]): Value => {
 };
 const compared =
   (operator: string): Test =>
-  (value, args) =>
-    comparison(operator, value, other(args));
+  (value, args, { budget }) =>
+    comparison(operator, value, other(args), budget);
 const known = (value: Value): Value => (value instanceof Undefined ? value.fail() : value);
 const remainder = (value: Value, by: number): number => {
   const number = asNumber(known(value));
   if (number === null) throw new JinjaError(`not a number but ${typeName(value)}`);
   return number - by * Math.floor(number / by);
 };
+const isCase =
+  (cased: (text: string) => string): Test =>
+  (value, _args, { budget }) => {
+    const text = str(value, budget);
+    return text === made(budget, cased(text)) && /\p{L}/u.test(text);
+  };
 const isSequence = (value: Value) => typeof value === 'string' || Array.isArray(value) || isDict(value);
 
 const TESTS: { readonly [name: string]: Test } = {
@@ -52,15 +60,15 @@ const TESTS: { readonly [name: string]: Test } = {
   sequence: (value) => isSequence(known(value)),
   iterable: (value) => isSequence(known(value)),
   callable: (value) => value instanceof Callable,
-  sameas: (value, args) =>
+  sameas: (value, args, { budget }) =>
     value === other(args) ||
-    (asNumber(value) !== null && typeName(value) === typeName(other(args)) && equals(value, other(args))),
+    (asNumber(value) !== null && typeName(value) === typeName(other(args)) && equals(value, other(args), budget)),
   odd: (value) => remainder(value, 2) === 1,
   even: (value) => remainder(value, 2) === 0,
   divisibleby: (value, args) => remainder(value, asNumber(other(args)) ?? 0) === 0,
-  lower: (value) => str(value) === str(value).toLowerCase() && /\p{L}/u.test(str(value)),
-  upper: (value) => str(value) === str(value).toUpperCase() && /\p{L}/u.test(str(value)),
-  in: (value, args) => contains(other(args), value),
+  lower: isCase((text) => text.toLowerCase()),
+  upper: isCase((text) => text.toUpperCase()),
+  in: (value, args, { budget }) => contains(other(args), value, budget),
   filter: (value, _args, context) => typeof value === 'string' && context.isFilter(value),
   test: (value) => typeof value === 'string' && isTest(value),
   escaped: () => false,
@@ -90,5 +98,6 @@ export function runTest(name: string, value: Value, args: readonly Value[], cont
   const test = Object.hasOwn(TESTS, real) ? TESTS[real] : undefined;
   if (!test) throw new JinjaError(`No test named '${name}'`);
   if (value instanceof PyObject && (real === 'iterable' || real === 'sequence')) return false;
+  if (typeof value === 'string' || Array.isArray(value)) read(context.budget, value.length);
   return test(value, args, context);
 }

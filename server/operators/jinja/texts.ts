@@ -2,6 +2,42 @@
 
 export type Side = 'left' | 'right' | 'both';
 
+/** Whether a character of it takes two units of JavaScript's. */
+export const hasPairs = (text: string): boolean => /[\ud800-\udbff]/.test(text);
+
+/** In code points. */
+export function lengthOf(text: string): number {
+  let length = text.length;
+  if (hasPairs(text)) for (const character of text) length -= character.length - 1;
+  return length;
+}
+
+/** The code point at this place, from the end when it is negative. */
+export function characterAt(text: string, place: number): string | undefined {
+  if (!hasPairs(text)) return text[place < 0 ? place + text.length : place];
+  let left = place < 0 ? place + lengthOf(text) : place;
+  if (left >= 0) for (const character of text) if (left-- === 0) return character;
+  return undefined;
+}
+
+/** Without tags and comments, white space made single spaces. One that is not closed stays. */
+export function stripTags(text: string): string {
+  const kept: string[] = [];
+  let at = 0;
+  let hasComments = true;
+  for (let open = text.indexOf('<'); open >= 0; open = text.indexOf('<', at)) {
+    const isComment: boolean = hasComments && text.startsWith('<!--', open);
+    const end: number = isComment ? text.indexOf('-->', open + 4) : -1;
+    if (isComment && end < 0) hasComments = false;
+    const close: number = end >= 0 ? end + 2 : text.indexOf('>', open);
+    if (close < 0) break;
+    kept.push(text.slice(at, open));
+    at = close + 1;
+  }
+  kept.push(text.slice(at));
+  return kept.join('').replace(/\s+/g, ' ').trim();
+}
+
 /** Without these characters at its ends; null: white space. */
 export function strip(text: string, characters: string | null, side: Side): string {
   if (characters === null) return side === 'left' ? text.trimStart() : side === 'right' ? text.trimEnd() : text.trim();
@@ -24,6 +60,43 @@ export const titleCase = (text: string): string => text.replace(/\p{L}+/gu, (wor
 export const swapCase = (text: string): string =>
   [...text].map((letter) => (letter === letter.toUpperCase() ? letter.toLowerCase() : letter.toUpperCase())).join('');
 
+/** The word at one end and what is on the other side of it, without the white space between. */
+function lastWord(text: string): [word: string, rest: string] {
+  let at = text.length;
+  while (at > 0 && text.charAt(at - 1).trim() !== '') at -= 1;
+  return [text.slice(at), text.slice(0, at).trimEnd()];
+}
+function firstWord(text: string): [word: string, rest: string] {
+  let at = 0;
+  while (at < text.length && text.charAt(at).trim() !== '') at += 1;
+  return [text.slice(0, at), text.slice(at).trimStart()];
+}
+
+/** At most so many words from one end; the rest keeps its own white space. */
+export function restOfWords(text: string, most: number, fromRight: boolean): string[] {
+  const words: string[] = [];
+  let rest = fromRight ? text.trimEnd() : text.trimStart();
+  while (words.length < most) {
+    const [word, before] = fromRight ? lastWord(rest) : firstWord(rest);
+    if (before === '') break;
+    words.push(word);
+    rest = before;
+  }
+  rest = fromRight ? rest.trimEnd() : rest;
+  return fromRight ? [rest, ...words.reverse()] : [...words, rest];
+}
+
+/** By code points, not by UTF-16 units. */
+export function compareTexts(a: string, b: string): number {
+  const shorter = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < shorter && a.charCodeAt(i) === b.charCodeAt(i)) i += 1;
+  if (i === shorter) return a.length - b.length;
+  // The halves of one pair may be what differs
+  const start = i > 0 && /[\ud800-\udbff]/.test(a.charAt(i - 1)) ? i - 1 : i;
+  return (a.codePointAt(start) ?? 0) - (b.codePointAt(start) ?? 0);
+}
+
 /** Without an empty last line. */
 export function splitLines(text: string, keepEnds = false): string[] {
   const lines =
@@ -35,7 +108,7 @@ export function splitLines(text: string, keepEnds = false): string[] {
 
 /** As str.center(): the odd one goes left when the width is odd. */
 export function center(text: string, width: number, fill = ' '): string {
-  const missing = Math.max(0, width - [...text].length);
+  const missing = Math.max(0, width - lengthOf(text));
   const left = Math.floor(missing / 2) + (missing & width & 1);
   return fill.repeat(left) + text + fill.repeat(missing - left);
 }

@@ -1,19 +1,18 @@
 /** The values of a template, as Python has them. JSON's values are themselves; what JavaScript lacks has a class here. */
 import type { Json } from '#sdk/protocol.ts';
+import { made, read, type Budget } from './budget.ts';
+import { JinjaError } from './jinja-error.ts';
+import { compareTexts } from './texts.ts';
+
+export { JinjaError };
 
 export type Value = null | boolean | number | string | Float | Value[] | Dict | PyObject | Callable | Undefined;
 export type Dict = Map<Value, Value>;
 export interface Arguments {
   positional: Value[];
   named: Map<string, Value>;
-}
-
-/** Something is wrong with the template or its values: the message is for its author. */
-export class JinjaError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'JinjaError';
-  }
+  /** What the call may use up. */
+  budget: Budget;
 }
 
 /** A float without a fraction: `2.0`. Others are plain numbers. */
@@ -84,7 +83,7 @@ export abstract class PyObject {
     return this.str();
   }
   /** As `a['b']`. */
-  item(_key: Value): Value | undefined {
+  item(_key: Value, _budget: Budget): Value | undefined {
     return undefined;
   }
   /** Of a date: ISO 8601 in UTC. */
@@ -149,20 +148,6 @@ export function fromJson(value: Json): Value {
   return new Map(Object.entries(value).map(([key, item]) => [key, fromJson(item)]));
 }
 
-export function toJson(value: Value): Json {
-  if (value instanceof Undefined) return value.fail();
-  if (value instanceof Float) return value.number;
-  if (Array.isArray(value)) return value.map(toJson);
-  if (isDict(value)) return Object.fromEntries([...value].map(([key, item]) => [keyText(key), toJson(item)]));
-  if (value instanceof PyObject || value instanceof Callable)
-    throw new JinjaError(`Object of type ${typeName(value)} is not JSON serializable`);
-  return value;
-}
-
-/** json.dumps makes texts of keys. */
-const keyText = (key: Value): string =>
-  typeof key === 'boolean' || key === null ? JSON.stringify(key) : typeof key === 'string' ? key : str(key);
-
 export function typeName(value: Value): string {
   if (value === null) return 'NoneType';
   if (typeof value === 'boolean') return 'bool';
@@ -184,28 +169,42 @@ export function truth(value: Value): boolean {
   return value instanceof Float ? value.number !== 0 : Boolean(value);
 }
 
-export function str(value: Value): string {
-  return typeof value === 'string' ? value : value instanceof PyObject ? value.str() : repr(value);
+export function str(value: Value, budget: Budget): string {
+  return typeof value === 'string' ? value : value instanceof PyObject ? value.str() : repr(value, budget);
 }
 
 const MAX_DEPTH = 50;
-export function repr(value: Value, depth = 0): string {
+/** Each item counts each time: lists in lists that are the same one can be written in far more text than they take. */
+export function repr(value: Value, budget: Budget, depth = 0): string {
   if (depth > MAX_DEPTH) throw new JinjaError(`nested deeper than ${MAX_DEPTH} levels`);
-  const inner = (item: Value) => repr(item, depth + 1);
+  budget.step();
+  const inner = (item: Value) => repr(item, budget, depth + 1);
+  const joined = (open: string, items: readonly string[], close: string): string =>
+    made(budget, `${open}${items.join(', ')}${close}`);
   if (value instanceof Undefined) return value.fail();
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'string') {
+    read(budget, value.length);
+    return made(budget, quote(value));
+  }
   if (typeof value === 'number' || value instanceof Float) return numberText(value);
-  if (value instanceof Tuple)
-    return value.length === 1 ? `(${inner(value[0] ?? null)},)` : `(${value.map(inner).join(', ')})`;
-  if (Array.isArray(value)) return `[${value.map(inner).join(', ')}]`;
-  if (isDict(value)) return `{${[...value].map(([key, item]) => `${inner(key)}: ${inner(item)}`).join(', ')}}`;
+  if (Array.isArray(value)) {
+    const items = Array.from(value, inner);
+    if (!(value instanceof Tuple)) return joined('[', items, ']');
+    return joined('(', items, items.length === 1 ? ',)' : ')');
+  }
+  if (isDict(value))
+    return joined(
+      '{',
+      Array.from(value, ([key, item]) => `${inner(key)}: ${inner(item)}`),
+      '}',
+    );
   return value instanceof PyObject ? value.repr() : `<function ${value.name}>`;
 }
 
 /** Python writes exponents from 1e16 on and below 1e-4. */
-function numberText(value: number | Float): string {
+export function numberText(value: number | Float): string {
   const number = value instanceof Float ? value.number : value;
   if (!isFloat(value)) return String(number);
   if (Number.isNaN(number)) return 'nan';
@@ -225,37 +224,50 @@ function quote(text: string): string {
   return mark + body.replaceAll(mark, `\\${mark}`) + mark;
 }
 
-export function equals(a: Value, b: Value): boolean {
+export function equals(a: Value, b: Value, budget: Budget): boolean {
+  budget.step();
   if (a instanceof Undefined) return a.fail();
   if (b instanceof Undefined) return b.fail();
   const [left, right] = [asNumber(a), asNumber(b)];
   if (left !== null || right !== null) return left === right;
+  if (typeof a === 'string' && typeof b === 'string') return sameText(a, b, budget);
   if (Array.isArray(a))
     return (
       Array.isArray(b) &&
       a instanceof Tuple === b instanceof Tuple &&
       a.length === b.length &&
-      a.every((item, i) => equals(item, b[i] ?? null))
+      a.every((item, i) => equals(item, b[i] ?? null, budget))
     );
   if (isDict(a)) {
     if (!isDict(b) || a.size !== b.size) return false;
-    return [...a].every(([key, item]) => b.has(key) && equals(item, b.get(key) ?? null));
+    for (const [key, item] of a) if (!b.has(key) || !equals(item, b.get(key) ?? null, budget)) return false;
+    return true;
   }
   return a instanceof PyObject ? a.equals(b) : a === b;
 }
 
+function sameText(a: string, b: string, budget: Budget): boolean {
+  if (a.length !== b.length) return false;
+  read(budget, a.length);
+  return a === b;
+}
+
 /** Below, equal to or above 0. Throws where Python would. */
-export function compare(a: Value, b: Value, operator = '<'): number {
+export function compare(a: Value, b: Value, budget: Budget, operator = '<'): number {
+  budget.step();
   if (a instanceof Undefined) return a.fail();
   if (b instanceof Undefined) return b.fail();
   const [left, right] = [asNumber(a), asNumber(b)];
   if (left !== null && right !== null) return left - right;
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
+  if (typeof a === 'string' && typeof b === 'string') {
+    read(budget, Math.min(a.length, b.length));
+    return compareTexts(a, b);
+  }
   if (Array.isArray(a) && Array.isArray(b) && a instanceof Tuple === b instanceof Tuple) {
     for (const [i, item] of a.entries()) {
       const other = b[i];
       if (i >= b.length) return 1;
-      if (!equals(item, other ?? null)) return compare(item, other ?? null, operator);
+      if (!equals(item, other ?? null, budget)) return compare(item, other ?? null, budget, operator);
     }
     return a.length - b.length;
   }
@@ -264,24 +276,16 @@ export function compare(a: Value, b: Value, operator = '<'): number {
   throw new JinjaError(`'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);
 }
 
-/** By code points, not by UTF-16 units. */
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  const [left, right] = [[...a], [...b]];
-  for (const [i, character] of left.entries()) {
-    const other = right[i];
-    if (other === undefined) return 1;
-    if (character !== other) return (character.codePointAt(0) ?? 0) - (other.codePointAt(0) ?? 0);
-  }
-  return -1;
-}
-
 /** The items of a list, the characters of a text, the keys of a dict. */
-export function iterate(value: Value): Value[] {
+export function iterate(value: Value, budget: Budget): Value[] {
   if (value instanceof Undefined) return value.fail();
   if (Array.isArray(value)) return value;
-  if (typeof value === 'string') return [...value];
-  if (isDict(value)) return [...value.keys()];
+  if (typeof value === 'string') {
+    read(budget, value.length);
+    budget.size(value.length);
+    return [...value];
+  }
+  if (isDict(value)) return made(budget, [...value.keys()]);
   throw new JinjaError(`'${typeName(value)}' object is not iterable`);
 }
 
