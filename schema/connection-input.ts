@@ -8,7 +8,7 @@ import {
   type ConnectionFields,
 } from '#sdk/connections.ts';
 import { didYouMean } from '#sdk/near-match.ts';
-import type { Json } from '#sdk/protocol.ts';
+import { isPlainObject } from '#sdk/spec-fields.ts';
 import { actorOf, type Context } from './context.ts';
 import { NotFoundError } from './errors.ts';
 import { ValidationError, type ValidationIssue } from './validation-error.ts';
@@ -73,14 +73,11 @@ function readGiven({ connectionId: _, kind, extra, secretExtra, ...texts }: Writ
     );
   for (const [name, value] of Object.entries({ extra, secretExtra })) {
     if (value === undefined) continue;
-    if (value === null || isObject(value)) given[name] = value ?? {};
+    if (value === null || isPlainObject(value)) given[name] = value ?? {};
     else issues.push(issue(name, 'It must be an object of settings by name.'));
   }
-  if (isObject(extra))
+  if (isPlainObject(extra))
     for (const name of Object.keys(extra).filter(looksSecret))
       issues.push(issue('extra', `'${name}' looks like a secret: give it in secretExtra.`));
   return { issues, given: given as Partial<ConnectionFields> };
 }
-
-const isObject = (value: unknown): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

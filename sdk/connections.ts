@@ -4,6 +4,8 @@ import { findUnstorable } from './storable.ts';
 
 /** What a connection leads to. `generic`: whatever its task makes of it. */
 export const CONNECTION_KINDS = ['postgres', 'http', 'smtp', 'slack', 'webhook', 'generic'] as const;
+/** What messages to people and other systems go over. */
+export const MESSAGE_KINDS = ['webhook', 'slack', 'smtp'] as const satisfies readonly ConnectionKind[];
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
 
 /** Ids of connections and keys of variables. */

@@ -9,6 +9,7 @@ import {
   retryNotification,
   type NotificationRow,
 } from '#db/queries/notifications.ts';
+import { MESSAGE_KINDS } from '#sdk/connections.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts';
 import { actorOf, type Context } from '../context.ts';
@@ -119,8 +120,14 @@ async function retry(ctx: Context, id: string): Promise<NotificationRow> {
 async function test(ctx: Context, connection: string, recipients: readonly string[]): Promise<NotificationRow> {
   const [found] = await findConnections(ctx.db, [connection]);
   if (!found) throw new NotFoundError(`connection "${connection}"`);
-  await recordAudit(ctx.db, { actor: actorOf(ctx), action: 'test_notification', object: connection });
-  return insertTestNotification(ctx.db, { connection, recipients: [...recipients] });
+  if (!(MESSAGE_KINDS as readonly string[]).includes(found.kind)) {
+    const message = `'${connection}' is of kind ${found.kind}. Messages go over ${MESSAGE_KINDS.join(', ')}.`;
+    throw new ValidationError([{ path: ['input', 'connectionId'], message }]);
+  }
+  return ctx.db.transaction().execute(async (trx) => {
+    await recordAudit(trx, { actor: actorOf(ctx), action: 'test_notification', object: connection });
+    return insertTestNotification(trx, { connection, recipients: [...recipients] });
+  });
 }
 
 builder.mutationFields((t) => ({

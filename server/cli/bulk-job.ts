@@ -93,7 +93,8 @@ interface Refused {
   bulkJob: { items: { edges: { node: { message: string | null; dagRun: { runId: string } | null } }[] } } | null;
 }
 
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
+/** Of an option that may be given again. */
+export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Options that say which runs of a DAG; any of them makes it a matter of many runs. */
 export const withRunSelection = (command: Command, states: string[]): Command =>

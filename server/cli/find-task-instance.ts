@@ -34,20 +34,22 @@ interface TasksPage {
   } | null;
 }
 
-/** An instance by the names that people use; below 0: it is not mapped. */
+/** An instance by the name that people use: `load`, or `load[3]`. Of a mapped task the index may be given apart. */
 export async function findTaskInstance(
   client: ApiClient,
   runId: string,
-  taskId: string,
-  mapIndex: number,
+  name: string,
+  givenIndex = -1,
 ): Promise<TaskInstance> {
+  const [, taskId = name, index] = /^(.*?)(?:\[(\d+)\])?$/s.exec(name) ?? [];
+  const mapIndex = index === undefined ? givenIndex : Number(index);
   for (let after: string | null = null; ;) {
     const page: TasksPage = await client.request<TasksPage>(TASKS, { runId, after });
     if (!page.dagRun) throw new CommandError(`There is no run ${runId}; "millrace runs <dag>" lists them.`);
     const { edges, pageInfo } = page.dagRun.taskInstances;
     const found = edges.find(({ node }) => node.taskId === taskId && node.mapIndex === mapIndex);
     if (found) return found.node;
-    if (!pageInfo.hasNextPage) throw new CommandError(`Run ${runId} has no task "${taskId}".`);
+    if (!pageInfo.hasNextPage) throw new CommandError(`Run ${runId} has no task "${name}".`);
     after = pageInfo.endCursor;
   }
 }

@@ -2,17 +2,21 @@
 import { readFile } from 'node:fs/promises';
 import { CONNECTION_KINDS, looksSecret, parseConnectionUri } from '#sdk/connections.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { isPlainObject } from '#sdk/spec-fields.ts';
 import { parse } from 'yaml';
 import { CommandError } from './command-error.ts';
 
 type Plain = { [key: string]: Json };
 
-const isObject = (value: unknown): value is Plain =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Plain => isPlainObject(value);
 
-/** `-` is the standard input; JSON or YAML. */
+/** `-` is the standard input. */
+export const readText = (file: string): Promise<string> =>
+  file === '-' ? readStdin() : readFile(file, 'utf8').catch(cannotRead(file));
+
+/** JSON or YAML. */
 export async function readObject(file: string): Promise<Plain> {
-  const text = file === '-' ? await readStdin() : await readFile(file, 'utf8').catch(cannotRead(file));
+  const text = await readText(file);
   let value: unknown;
   try {
     value = parse(text);

@@ -1,5 +1,6 @@
 /** Sends one notification, by the kind of its target. */
 import type pg from 'pg';
+import { MESSAGE_KINDS } from '#sdk/connections.ts';
 import { absentConnection } from '#sdk/named-values.ts';
 import type { Db } from '#db/client.ts';
 import { openConnection } from '#db/engine/dispatch-values.ts';
@@ -74,7 +75,7 @@ async function send(deps: DeliverDeps, row: NotificationRow, secrets: string[]):
   if (connection.kind === 'slack') return sendSlack(delivery, message);
   if (connection.kind === 'webhook') return sendWebhook(delivery, webhookPayload(row, facts, message), new Date());
   throw new DeliveryError(
-    `Connection '${connection.id}' is of kind ${connection.kind}. Messages go over webhook, slack or smtp.`,
+    `Connection '${connection.id}' is of kind ${connection.kind}. Messages go over ${MESSAGE_KINDS.join(', ')}.`,
     { isFinal: true },
   );
 }

@@ -112,6 +112,22 @@ describe('notifications in the API', () => {
     expect((await test('nowhere')).data.testNotification.message).toContain('nowhere');
   });
 
+  it('sends no test over a connection that no message goes over', async () => {
+    await addConnection(database, 'mart', { kind: 'postgres', host: 'mart.example' });
+    const count = async () =>
+      (
+        await database.pool.query(
+          `select (select count(*)::int from notification) as sent, (select count(*)::int from audit_event) as recorded`,
+        )
+      ).rows;
+    const before = await count();
+    expect((await test('mart')).data.testNotification).toEqual({
+      __typename: 'ValidationError',
+      message: `input.connectionId: 'mart' is of kind postgres. Messages go over webhook, slack, smtp.`,
+    });
+    expect(await count()).toEqual(before);
+  });
+
   it('is for those who may edit; all may look', async () => {
     expect((await retry('1', viewer)).errors).toHaveLength(1);
     expect((await test('hook', viewer)).errors).toHaveLength(1);

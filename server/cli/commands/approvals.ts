@@ -9,8 +9,8 @@ import { orFail, type Outcome } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
 
 const APPROVALS = /* GraphQL */ `
-  query Approvals($mine: Boolean!) {
-    approvals(first: 100, mine: $mine) {
+  query Approvals($mine: Boolean!, $after: String) {
+    approvals(first: 100, mine: $mine, after: $after) {
       edges {
         node {
           subject
@@ -29,6 +29,10 @@ const APPROVALS = /* GraphQL */ `
             }
           }
         }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
       }
     }
   }
@@ -63,6 +67,9 @@ interface Approval {
   canDecide: boolean;
   askedAt: string;
   taskInstance: { taskId: string; mapIndex: number; dagRun: { runId: string; dag: { dagId: string } } };
+}
+interface Page {
+  approvals: { edges: { node: Approval }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
 }
 interface ListOptions extends ConnectionOptions {
   mine?: boolean;
@@ -101,9 +108,18 @@ export function addApprovalCommands(program: Command): void {
   );
 }
 
+async function fetchAll(client: ApiClient, mine: boolean): Promise<Approval[]> {
+  const found: Approval[] = [];
+  for (let after: string | null = null; ;) {
+    const { approvals }: Page = await client.request<Page>(APPROVALS, { mine, after });
+    found.push(...approvals.edges.map(({ node }) => node));
+    if (!approvals.pageInfo.hasNextPage) return found;
+    after = approvals.pageInfo.endCursor;
+  }
+}
+
 async function listApprovals(client: ApiClient, { mine = false, json }: ListOptions): Promise<void> {
-  const { approvals } = await client.request<{ approvals: { edges: { node: Approval }[] } }>(APPROVALS, { mine });
-  const waiting = approvals.edges.map(({ node }) => node);
+  const waiting = await fetchAll(client, mine);
   if (json) return printJson(waiting);
   const rows = waiting.map(({ subject, options, defaultOption, askedAt, taskInstance }) => ({
     RUN: taskInstance.dagRun.runId,
@@ -121,8 +137,7 @@ async function decide(
   { runId, task, option }: { runId: string; task: string; option: string },
   { form, note, json }: DecideOptions,
 ): Promise<void> {
-  const [, taskId, index] = /^(.*?)(?:\[(\d+)\])?$/s.exec(task) ?? [];
-  const { id } = await findTaskInstance(client, runId, taskId ?? task, index === undefined ? -1 : Number(index));
+  const { id } = await findTaskInstance(client, runId, task);
   const answer = await client.request<{ decideApproval: Outcome<{ taskId: string; state: string }> }>(DECIDE, {
     input: { taskInstanceId: id, decision: option, ...(form && { form }), ...(note !== undefined && { note }) },
   });

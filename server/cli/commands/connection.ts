@@ -1,10 +1,11 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { CONNECTION_KINDS } from '#sdk/connections.ts';
 import type { Json } from '#sdk/protocol.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
+import { jsonValue } from '../json-option.ts';
 import { orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
@@ -164,14 +165,6 @@ export function addConnectionCommand(program: Command): void {
     ),
     'millrace connection import connections.yaml',
   ).action((file: string, options: ConnectionOptions) => withClient(options, (client) => importAll(client, file)));
-}
-
-function jsonValue(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    throw new InvalidArgumentError('It is not JSON.');
-  }
 }
 
 async function add(client: ApiClient, id: string, uri: string | undefined, options: AddOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
-import { runBulkJob, selectsRuns, withRunSelection, type BulkOptions } from '../bulk-job.ts';
+import { collect, runBulkJob, selectsRuns, withRunSelection, type BulkOptions } from '../bulk-job.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection } from '../connect.ts';
 import { withExamples } from '../examples.ts';
@@ -83,8 +83,6 @@ interface SelectionOptions extends BulkOptions {
   downstream?: boolean;
   onlyFailed?: boolean;
 }
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 const collectNumber = (value: string, before: number[] = []): number[] => [...before, wholeNumber(value)];
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { CommandError } from '../command-error.ts';
@@ -7,7 +7,7 @@ import { readManifests } from '../cronjob/read-manifests.ts';
 import { writeDags } from '../cronjob/write-dags.ts';
 import { withExamples } from '../examples.ts';
 import { printJson, printNote } from '../output.ts';
-import { readStdin } from '../values-file.ts';
+import { readText } from '../values-file.ts';
 
 interface ImportOptions {
   out?: string;
@@ -29,7 +29,7 @@ export function addImportCommand(program: Command): void {
 }
 
 async function importCronJobs(file: string, { out, json }: ImportOptions): Promise<void> {
-  const text = file === '-' ? await readStdin() : await readFile(file, 'utf8').catch(cannotRead(file));
+  const text = await readText(file);
   const { cronJobs, findings } = readManifests(text, file === '-' ? 'standard input' : file);
   for (const { path, message } of findings) printNote(`${path}: ${message}`);
   if (cronJobs.length === 0) throw new CommandError(`There is no CronJob in ${file}.`);
@@ -47,10 +47,6 @@ async function importCronJobs(file: string, { out, json }: ImportOptions): Promi
       `${out}: ${dags.map(({ spec }) => spec.dagId).join(', ')}. Look at what was left out, then "millrace validate ${out}".`,
     );
 }
-
-const cannotRead = (file: string) => (cause: Error) => {
-  throw new CommandError(`Cannot read ${file}: ${cause.message}`, { cause });
-};
 
 async function writeNew(file: string, text: string): Promise<void> {
   await writeFile(file, text, { flag: 'wx' }).catch((cause: NodeJS.ErrnoException) => {

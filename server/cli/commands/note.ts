@@ -83,14 +83,12 @@ async function writeNote(
   const answer =
     task === undefined
       ? await client.request<Answer>(NOTE_RUN, { runId, text })
-      : await client.request<Answer>(NOTE_TASK, { taskInstanceId: await instanceId(client, runId, task), text });
+      : await client.request<Answer>(NOTE_TASK, {
+          taskInstanceId: (await findTaskInstance(client, runId, task)).id,
+          text,
+        });
   const noted = orFail(Object.values(answer)[0]!);
   if (json) return printJson(noted);
   const where = task === undefined ? `run ${runId}` : `${task} of run ${runId}`;
   printLine(noted.note === null ? `${where} has no note any more` : `noted beside ${where}`);
-}
-
-async function instanceId(client: ApiClient, runId: string, name: string): Promise<string> {
-  const [, taskId, index] = /^(.*?)(?:\[(\d+)\])?$/s.exec(name) ?? [];
-  return (await findTaskInstance(client, runId, taskId ?? name, index === undefined ? -1 : Number(index))).id;
 }

@@ -1,5 +1,6 @@
 /** Decides the approvals of a trial: as was given with the call, or as a person at the terminal says. */
 import { findApproval, listApprovals, type ApprovalRow } from '#db/queries/approvals.ts';
+import type { TaskKey } from '#db/queries/task-instances.ts';
 import { formatDispatchId } from '#db/engine/dispatch-id.ts';
 import { decisionReport, type ApprovalRequest } from '#schema/approval-decision.ts';
 import type { TaskReport } from '#sdk/protocol.ts';
@@ -19,18 +20,23 @@ const LOOK_AGAIN_MS = 1_000;
 const PAGE = 100;
 
 /** Returns its end. */
-export function startDeciding(core: Core, options: DecidingOptions): () => Promise<void> {
+export function startDeciding(
+  core: Pick<Core, 'db' | 'engine' | 'listener'>,
+  options: DecidingOptions,
+): () => Promise<void> {
   const { db, engine, listener } = core;
   const { given, ask, note } = options;
   const seen = new Set<string>();
   const over = new AbortController();
   let looking: Promise<void> | undefined;
+  /** One after the other: there is one terminal. */
+  let questions = Promise.resolve();
   let again = false;
 
   async function look(): Promise<void> {
     do {
       again = false;
-      for (const row of await listApprovals(db, null, { limit: PAGE, inverted: false })) {
+      for await (const row of allApprovals(db)) {
         if (over.signal.aborted) return;
         if (seen.has(row.dispatch_id)) continue;
         seen.add(row.dispatch_id);
@@ -44,12 +50,23 @@ export function startDeciding(core: Core, options: DecidingOptions): () => Promi
     const taskId = engine.versions.ofRun(row.run_id)?.tasks[row.task_index]?.taskId ?? '';
     const name = row.map_index < 0 ? taskId : `${taskId}[${row.map_index}]`;
     const known = given.get(taskId);
-    const answer = known ?? (ask ? await asked(ask, { name, request }, row) : null);
-    if (answer) return report(row, decisionReport(request, { ...answer, by: 'you', note: null }));
-    if (over.signal.aborted) return;
-    if (row.timeout_at && request.default !== null) return note(waitsForTimeout(name, row.timeout_at, request));
-    await report(row, nobodyDecides(taskId, request));
+    const settle = (answer: Answer) => report(row, decisionReport(request, { ...answer, by: 'you', note: null }));
+    const leave = async () => {
+      if (row.timeout_at && request.default !== null) note(waitsForTimeout(name, row.timeout_at, request));
+      else await report(row, nobodyDecides(taskId, request));
+    };
+    if (known) return settle(known);
+    if (ask === null) return leave();
+    const question = async () => {
+      if (over.signal.aborted || !(await isOpen(row))) return;
+      const answer = await asked(ask, { name, request }, row);
+      if (answer) await settle(answer);
+      else if (!over.signal.aborted && (await isOpen(row))) await leave();
+    };
+    questions = questions.then(question).catch(options.onError);
   }
+
+  const isOpen = async (row: ApprovalRow) => (await findApproval(db, keyOf(row)))?.dispatch_id === row.dispatch_id;
 
   /** The question goes away when its time is over. */
   async function asked(
@@ -58,8 +75,10 @@ export function startDeciding(core: Core, options: DecidingOptions): () => Promi
     row: ApprovalRow,
   ): Promise<Answer | null> {
     const late = new AbortController();
-    const isOpen = async () => (await findApproval(db, keyOf(row)))?.dispatch_id === row.dispatch_id;
-    const check = setInterval(() => void isOpen().then((open) => open || late.abort(), options.onError), LOOK_AGAIN_MS);
+    const check = setInterval(
+      () => void isOpen(row).then((open) => open || late.abort(), options.onError),
+      LOOK_AGAIN_MS,
+    );
     try {
       return await person({ ...question, signal: AbortSignal.any([over.signal, late.signal]) });
     } finally {
@@ -85,7 +104,19 @@ export function startDeciding(core: Core, options: DecidingOptions): () => Promi
     off();
     clearInterval(timer);
     await looking;
+    await questions;
   };
+}
+
+/** Oldest run first. */
+async function* allApprovals(db: Core['db']): AsyncGenerator<ApprovalRow> {
+  for (let after: TaskKey | undefined; ;) {
+    const page = await listApprovals(db, null, { limit: PAGE, inverted: false, ...(after && { after }) });
+    yield* page;
+    const last = page.at(-1);
+    if (page.length < PAGE || !last) return;
+    after = keyOf(last);
+  }
 }
 
 const keyOf = (row: ApprovalRow) => ({ runId: row.run_id, taskIndex: row.task_index, mapIndex: row.map_index });

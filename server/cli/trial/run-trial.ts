@@ -1,10 +1,11 @@
 import { dirname, join, relative, resolve } from 'node:path';
 import { deployDag } from '#db/queries/dag.ts';
-import { createPool } from '#db/queries/pools.ts';
 import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import { resolveParams } from '#sdk/params.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { isSystemQueue } from '#sdk/system-tasks.ts';
+import { intervalOfManualRun } from '#sdk/timetable.ts';
 import { readInstant } from '#sdk/zoned-time.ts';
 import type { LoadedDag } from '../../bundles/loaded-file.ts';
 import { CommandError } from '../command-error.ts';
@@ -205,9 +206,8 @@ function decidingOptions(
 
 const taskIdsOf = (trial: Trial): string[] => trial.running.map((task) => task.taskId);
 
-const isOurs = (queue: string) => !queue.startsWith('@');
 const queuesOf = (specs: DagSpec[]): string[] => [
-  ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter(isOurs)),
+  ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter((queue) => !isSystemQueue(queue))),
 ];
 
 /** Stack traces name the file that its author knows, not the copy that the task ran from. */
@@ -220,12 +220,10 @@ function sourcePaths(bundles: string, file: string): (text: string) => string {
 async function startRun({ db, engine }: Core, { dag, others, trial, conf, logicalDate }: Prepared): Promise<number> {
   const deploy = (spec: DagSpec, { bundle }: LoadedDag) => deployDag(db, { spec, bundle, actor: 'test' });
   for (const other of others) await deploy(alone(other.spec), other);
-  // What a service limits is not what a trial is about
-  const pools = new Set([trial, ...others].flatMap(({ spec }) => spec.tasks.flatMap((task) => task.pool ?? [])));
-  for (const name of pools)
-    await createPool(db, { name, slots: 1_000_000, includeDeferred: false, description: null }, 'test');
   const { dagId, versionId } = await deploy(trial.spec, dag);
-  const date = { logicalDate, intervalStart: logicalDate, intervalEnd: logicalDate };
+  // By the schedule that the trial itself goes without
+  const { start: intervalStart, end: intervalEnd } = intervalOfManualRun(dag.spec, logicalDate);
+  const date = { logicalDate, intervalStart, intervalEnd };
   const [created] = await engine.createRuns([{ dagId, versionId, kind: 'manual', ...date, conf, triggeredBy: 'test' }]);
   return created!.runId;
 }

@@ -34,6 +34,9 @@ tasks: [{ taskId: nap, kind: bash, command: sleep 600 }]
 dagId: asks
 tasks: [{ taskId: ask, kind: approval, subject: 'Ship {{ conf.version }}?' }, { taskId: ship, kind: empty, upstream: ask }]
 ---
+dagId: asks_many
+tasks: [{ taskId: ask, kind: approval, subject: 'Go?', map: { over: { N: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], M: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] } } }]
+---
 dagId: mapped
 tasks: [{ taskId: each, kind: bash, command: '[ "$N" != 2 ]', map: { over: { kind: product, axes: { N: { kind: literal, items: [1, 2, 3] } } } } }]
 `,
@@ -243,5 +246,14 @@ describe('approvals', { timeout: 60_000 }, () => {
       stdout: `ask of run ${runId}: approve\n`,
     });
     expect(await millrace('decide', runId, 'ask', 'reject')).toMatchObject({ code: 1 });
+  });
+
+  it('are listed all, however many there are, and each instance is decided by its index', async () => {
+    const { runId } = JSON.parse((await millrace('trigger', 'asks_many', '--json')).stdout);
+    const listed = async () => JSON.parse((await millrace('approvals', '--json')).stdout) as unknown[];
+    await waitFor(async () => (await listed()).length === 110, { what: 'all approvals', timeoutMs: 30_000 });
+    expect(await millrace('decide', runId, 'ask[109]', 'approve')).toMatchObject({ code: 0 });
+    expect(await listed()).toHaveLength(109);
+    expect(await millrace('cancel', runId)).toMatchObject({ code: 0 });
   });
 });

@@ -230,6 +230,22 @@ tasks: [{ taskId: ask, kind: approval, subject: 'Help?' }, { taskId: help, kind:
       });
   });
 
+  it('covers the data that a run of its schedule would cover at that date', async () => {
+    writeFileSync(
+      file('interval.yaml'),
+      `dagId: interval
+schedule: '@daily'
+dataIntervals: true
+tasks: [{ taskId: say, kind: bash, command: 'echo {{ data_interval_start }} to {{ data_interval_end }}' }]
+`,
+    );
+    const ended = await test(file('interval.yaml'), '--date', '2026-03-05T12:00:00Z');
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/2026-03-04T?[ 0:.+Z]* to 2026-03-05T?[ 0:.+Z]*/),
+    });
+  });
+
   it('an approval that nobody can be asked about takes its default when its time is over, and that is said', async () => {
     writeFileSync(
       file('default.yaml'),
