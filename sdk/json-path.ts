@@ -44,3 +44,7 @@ function childOf(value: Json, at: string | number): Json | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   return Object.hasOwn(value, at) ? value[at] : undefined;
 }
+
+/** `items.0.id`: names and indexes alone. */
+export const dottedPath = (text: string): JsonPath =>
+  text.split('.').map((at) => ({ at: /^(0|[1-9]\d{0,8})$/.test(at) ? Number(at) : at, all: false }));

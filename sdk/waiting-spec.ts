@@ -34,7 +34,7 @@ export interface HttpTarget {
   failStatus: string[];
   /** The body must have this text in it; null: any body. */
   contains: string | null;
-  /** What must stand in the JSON of the body: `'data.state'` → value. */
+  /** What must stand in the JSON of the body: `'data.0.state'` or `'$.data[0].state'` → value. */
   json: { [path: string]: Json };
 }
 

@@ -55,6 +55,20 @@ export function connectionHeaders(connection: ConnectionValue): { [name: string]
   return headers;
 }
 
+export const lowerCased = (headers: { readonly [name: string]: string }): { [name: string]: string } =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
+/** Of the connection's extra: whom to trust, and who asks, as PEM. */
+export function tlsOf(connection: ConnectionValue | null, verifies: boolean): { [option: string]: unknown } {
+  const extra = connection?.extra ?? {};
+  const pem = Object.fromEntries(
+    ['ca', 'cert', 'key', 'passphrase', 'servername'].flatMap((name) =>
+      typeof extra[name] === 'string' ? [[name, extra[name]]] : [],
+    ),
+  );
+  return { ...pem, rejectUnauthorized: verifies };
+}
+
 const SECRET_NAME = /pass|secret|token|key|auth|signature|sig$|credential|session/i;
 
 /** An address that may stand in a log: without its login, and without the values of parameters that sound secret. */

@@ -1,9 +1,9 @@
 import type { HttpTaskSpec } from '#sdk/dag-spec.ts';
 import type { Json } from '#sdk/protocol.ts';
 import { connectionOf } from './connection-of.ts';
-import { absoluteUrl, addQuery, baseOf, belowBase, connectionHeaders } from './http-target.ts';
+import { absoluteUrl, addQuery, baseOf, belowBase, connectionHeaders, lowerCased } from './http-target.ts';
 import type { HttpLaunch, Prepare, Render } from './launch.ts';
-import { renderAll } from './python.ts';
+import { renderAll } from './render-all.ts';
 
 const HTTP_KINDS = ['http', 'https', 'webhook', 'generic'];
 
@@ -46,9 +46,6 @@ export const prepareHttp: Prepare<'http'> = (task, dispatch, render) => {
   };
   return { how: 'operator', operator: launch };
 };
-
-const lowerCased = (headers: { [name: string]: string }): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 function bodyOf(task: HttpTaskSpec, render: Render): { body: string | null; type: string | null } {
   if (task.json !== null)

@@ -1,55 +1,70 @@
 /** One look of a sensor into a database. */
-import pg from 'pg';
-import type { ConnectionValue } from '#sdk/protocol.ts';
+import type { ConnectionValue, Json } from '#sdk/protocol.ts';
 import type { Look } from '#sdk/poke.ts';
 import type { SqlTarget } from '#sdk/waiting-spec.ts';
+import { driverOf } from '../runner/sql/drivers.ts';
+import { NO_ROWS } from '../runner/sql/row-sinks.ts';
+import type { RowSink, SqlSession } from '../runner/sql/sql-driver.ts';
+import { namedConnection } from './connection-of.ts';
 
 const TIMEOUT_MS = 20_000;
-const KINDS = new Set(['postgres', 'postgresql']);
 
 export async function lookSql(
-  { connection: id, query, parameters }: SqlTarget,
+  target: SqlTarget,
   connections: { readonly [id: string]: ConnectionValue },
+  signal: AbortSignal,
 ): Promise<Look> {
-  const connection = connections[id];
-  if (!connection) throw new Error(`There is no connection '${id}'.`);
-  if (!KINDS.has(connection.kind.toLowerCase()))
-    throw new Error(`The connection '${id}' is of kind '${connection.kind}'; an sql sensor needs one of postgres.`);
-  const client = new pg.Client({
-    host: connection.host ?? 'localhost',
-    port: connection.port ?? 5432,
-    database: connection.schema ?? undefined,
-    user: connection.login ?? undefined,
-    password: connection.password ?? undefined,
-    ssl: connection.extra['sslmode'] === 'require' || connection.extra['ssl'] === true,
-    connectionTimeoutMillis: TIMEOUT_MS,
-    query_timeout: TIMEOUT_MS,
-    statement_timeout: TIMEOUT_MS,
-    application_name: 'millrace sensor',
-  });
-  // A connection that breaks while nobody asks would end the process
-  client.on('error', () => undefined);
+  const { connection: id } = target;
+  const connection = namedConnection(connections, id);
+  const driver = driverOf(connection.kind);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const failed = (what: string, error: unknown): Look => {
+    if (signal.aborted) return { found: false, note: 'the look was stopped' };
+    return { failed: `${what}: ${timeout.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : messageOf(error)}` };
+  };
+  let session: SqlSession;
   try {
-    await client.connect();
+    const within = AbortSignal.any([signal, timeout]);
+    session = await driver.connect({ connection, applicationName: 'millrace sensor', signal: within });
   } catch (error) {
-    await client.end().catch(() => undefined);
-    return { failed: `The database of connection '${id}' cannot be reached: ${messageOf(error)}` };
+    return failed(`The database of connection '${id}' cannot be reached`, error);
   }
   try {
-    // A look changes nothing
-    await client.query('begin read only');
-    const { rows } = await client.query<unknown[]>({ text: query, values: parameters, rowMode: 'array' });
-    const cell = rows[0]?.[0];
-    return isTrue(cell)
-      ? { found: true, value: plain(cell) }
-      : { found: false, note: rows[0] ? `it gave ${String(cell)}` : 'no row' };
+    return seen(await firstCell(session, target));
   } catch (error) {
-    return { failed: `The query failed: ${messageOf(error)}` };
+    return failed('The query failed', error);
   } finally {
-    await client.end().catch(() => undefined);
+    await session.close();
   }
 }
 
-const isTrue = (cell: unknown): boolean => Boolean(cell) && cell !== '0';
-const plain = (cell: unknown) => (cell instanceof Date ? cell.toISOString() : JSON.parse(JSON.stringify(cell)));
+/** Undefined: there is no row. */
+async function firstCell(session: SqlSession, { query, parameters }: SqlTarget): Promise<Json | undefined> {
+  // A look changes nothing
+  await session.run({ text: 'begin read only', values: [] }, NO_ROWS, TIMEOUT_MS);
+  const enough = new Error('One row is enough.');
+  let cell: Json | undefined;
+  const sink: RowSink = {
+    columns: () => undefined,
+    row([first = null]) {
+      if (cell !== undefined) throw enough;
+      cell = first;
+    },
+  };
+  try {
+    await session.run({ text: query, values: parameters }, sink, TIMEOUT_MS);
+  } catch (error) {
+    if (error !== enough) throw error;
+  }
+  return cell;
+}
+
+function seen(cell: Json | undefined): Look {
+  if (cell === undefined) return { found: false, note: 'no row' };
+  const shown = typeof cell === 'string' ? cell : JSON.stringify(cell);
+  return isTrue(cell) ? { found: true, value: cell } : { found: false, note: `it gave ${shown}` };
+}
+
+/** Large and exact numbers come as texts. */
+const isTrue = (cell: Json): boolean => Boolean(cell) && !(typeof cell === 'string' && /^-?0+(\.0+)?$/.test(cell));
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message || error.name : String(error));

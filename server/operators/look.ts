@@ -16,7 +16,7 @@ export async function lookOutside(
     if (target.time !== undefined)
       return Date.parse(target.time) <= Date.now() ? { found: true, value: target.time } : { found: false };
     if (target.http) return await lookHttp(target.http, connections, signal);
-    if (target.sql) return await lookSql(target.sql, connections);
+    if (target.sql) return await lookSql(target.sql, connections, signal);
     if (target.file) return await lookFile(target.file);
     return { failed: `A worker cannot look for ${Object.keys(target).join(', ')}.` };
   } catch (error) {

@@ -1,18 +1,9 @@
 import type { PythonTaskSpec } from '#sdk/dag-spec.ts';
-import type { Dispatch, Json, XComValue } from '#sdk/protocol.ts';
+import type { Dispatch, XComValue } from '#sdk/protocol.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { findXComs } from '#sdk/xcom-values.ts';
 import { isLargeInput, resultsOf } from './inputs.ts';
-
-/** Every string of a JSON value is a template. */
-export function renderAll(render: Render, field: string, value: Json): Json {
-  if (typeof value === 'string') return render(field, value);
-  if (Array.isArray(value)) return value.map((item, index) => renderAll(render, `${field}[${index}]`, item));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, renderAll(render, `${field}.${key}`, item)]),
-  );
-}
+import { renderAll } from './render-all.ts';
 
 type PythonCode = Pick<PythonTaskSpec, 'callable' | 'source' | 'args'>;
 

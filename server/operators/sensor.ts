@@ -5,12 +5,15 @@ import type { SensorTarget } from '#sdk/waiting-spec.ts';
 import type { Launch, Prepare, Render } from './launch.ts';
 import { inputsOf } from './inputs.ts';
 import { largeInputsOf } from './python.ts';
+import { renderAll } from './render-all.ts';
+
+export { renderAll as renderJson } from './render-all.ts';
 
 export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch => {
   if (task.for.typescript) return { how: 'node' };
   const { python } = task.for;
   if (python) {
-    const args = renderJson(render, 'for.python.args', python.args) as { [name: string]: Json };
+    const args = renderAll(render, 'for.python.args', python.args) as { [name: string]: Json };
     const { callable, source } = python;
     const kwargs = { ...inputsOf(dispatch), ...args };
     return { how: 'python', callable, source, kwargs, largeInputs: largeInputsOf(dispatch) };
@@ -23,17 +26,7 @@ export const prepareSensor: Prepare<'sensor'> = (task, dispatch, render): Launch
 
 /** Ids of connections, states and method names are no templates: nothing in them looks like one. */
 export const renderTarget = (task: Pick<SensorTaskSpec, 'for'>, render: Render): SensorTarget =>
-  renderJson(render, 'for', task.for as unknown as Json) as unknown as SensorTarget;
-
-/** Every string of a JSON value is a template. */
-export function renderJson(render: Render, field: string, value: Json): Json {
-  if (typeof value === 'string') return render(field, value);
-  if (Array.isArray(value)) return value.map((item, index) => renderJson(render, `${field}[${index}]`, item));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, renderJson(render, `${field}.${key}`, item)]),
-  );
-}
+  renderAll(render, 'for', task.for as unknown as Json) as unknown as SensorTarget;
 
 /** When it is time, of a sensor for a time. Throws what is wrong with it. */
 export function timeOf(target: SensorTarget, { run }: Pick<Dispatch, 'run'>): Date | null {

@@ -1,7 +1,7 @@
 import type { Json } from '#sdk/protocol.ts';
 import { connectionOf } from './connection-of.ts';
 import type { Prepare } from './launch.ts';
-import { renderAll } from './python.ts';
+import { renderAll } from './render-all.ts';
 
 /** Kinds of connection that there is a driver for. */
 export const SQL_CONNECTION_KINDS = ['postgres', 'postgresql'];

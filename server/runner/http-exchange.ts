@@ -28,6 +28,8 @@ export interface ExchangeLimits {
   timeoutMs: number;
   /** Of the unpacked body. */
   maxBytes: number;
+  /** A longer one is cut; otherwise it is an error. */
+  cutsBody?: boolean;
   maxRedirects: number;
   /** `rejectUnauthorized`, `ca`, `cert`, `key`. */
   tls: { [option: string]: unknown };
@@ -109,7 +111,7 @@ function redirected(
 function requestOnce(
   { method, url, headers, body }: HttpRequest,
   signal: AbortSignal,
-  { maxBytes, tls }: ExchangeLimits,
+  { maxBytes, cutsBody = false, tls }: ExchangeLimits,
 ): Promise<Omit<HttpAnswer, 'redirects'>> {
   const options: RequestOptions = {
     method,
@@ -133,7 +135,7 @@ function requestOnce(
       );
     const send = url.protocol === 'https:' ? requestHttps : requestHttp;
     const sent = send(url, options, (response) => {
-      const body = hasBody(method, response) ? readBody(response, maxBytes) : noBody(response);
+      const body = hasBody(method, response) ? readBody(response, maxBytes, cutsBody) : noBody(response);
       body.then((bytes) => resolve(answerOf(response, bytes, url)), fail);
     });
     sent.on('error', fail);
@@ -166,7 +168,7 @@ async function noBody(response: IncomingMessage): Promise<Buffer> {
   return Buffer.alloc(0);
 }
 
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function readBody(response: IncomingMessage, maxBytes: number, cuts: boolean): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
   const stream = unpacked(response);
@@ -177,6 +179,7 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
     bytes += part.length;
     if (bytes > maxBytes) {
       response.destroy();
+      if (cuts) return Buffer.concat([...parts, part]).subarray(0, maxBytes);
       throw new NoAnswerError(
         `The answer has more than ${Math.floor(maxBytes / 2 ** 20)} MiB. Let a task of your own write it to a file or table.`,
         { final: true },

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AnswerError, checkAnswer, itemsOf, nextPage, readAnswer, resultOf } from '../operators/http-result.ts';
 import { nextAttemptIn, type Attempt } from '../operators/http-retry.ts';
-import { connectionHeaders, withoutSecrets } from '../operators/http-target.ts';
+import { connectionHeaders, tlsOf, withoutSecrets } from '../operators/http-target.ts';
 import type { HttpLaunch } from '../operators/launch.ts';
 import type { Json } from '#sdk/protocol.ts';
 import { exchange, NoAnswerError, type ExchangeLimits, type HttpAnswer } from './http-exchange.ts';
@@ -61,18 +61,12 @@ function resultOfAnswer<T>(answer: HttpAnswer, read: () => T): T {
 }
 
 function limitsOf({ connection, verifyTls, timeout, maxRedirects }: HttpLaunch, signal: AbortSignal): ExchangeLimits {
-  const extra = connection?.extra ?? {};
-  const pem = Object.fromEntries(
-    ['ca', 'cert', 'key', 'passphrase', 'servername'].flatMap((name) =>
-      typeof extra[name] === 'string' ? [[name, extra[name]]] : [],
-    ),
-  );
   return {
     signal,
     timeoutMs: timeout * 1000,
     maxBytes: MAX_RESULT_BYTES,
     maxRedirects,
-    tls: { ...pem, rejectUnauthorized: verifyTls },
+    tls: tlsOf(connection, verifyTls),
   };
 }
 

@@ -250,6 +250,14 @@ describe('an sql task', () => {
     expect(left).toBeLessThanOrEqual(62);
   });
 
+  it('hides secrets in its log, also where a statement is cut', async () => {
+    const secret = 'correct-horse-battery-staple';
+    const sql = [`select '${'-'.repeat(480)}${secret}'`];
+    const { lines } = await run({ sql, result: 'none' }, { secrets: [secret] });
+    expect(lines.join('\n')).toContain('--***…');
+    expect(lines.join('\n')).not.toContain('correct');
+  });
+
   it('says that the database cannot be reached, and who cannot log in', async () => {
     const db = { ...connections['db']!, host: '127.0.0.1', port: await freePort() };
     const { report } = await run({ sql: ['select 1'] }, { connections: { db } });

@@ -66,9 +66,9 @@ function configOf(
   };
 }
 
-/** `sslmode` as of libpq: disable (as when absent), require, verify-ca, verify-full; with `ca`, `cert`, `key` as PEM. */
+/** `sslmode` as of libpq: disable (as when absent), require, verify-ca, verify-full (also said by `ssl: true`); with `ca`, `cert`, `key` as PEM. */
 function tlsOf(extra: { [key: string]: Json }): ConnectionOptions | false {
-  const mode = extra['sslmode'];
+  const mode = extra['sslmode'] ?? (extra['ssl'] === true ? 'verify-full' : undefined);
   if (mode === undefined || mode === 'disable' || mode === 'allow' || mode === 'prefer') return false;
   const pem = Object.fromEntries(
     ['ca', 'cert', 'key'].flatMap((name) => (typeof extra[name] === 'string' ? [[name, extra[name]]] : [])),
