@@ -4,7 +4,7 @@ import type { RunState, TaskState } from '#sdk/states.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
 import { editRun, keyOf, type EditAction, type RunEdit } from './edit-run.ts';
 import { loadInstances, loadTriesSpent } from './load-instances.ts';
-import { selectInstances } from './select-instances.ts';
+import { makersOf, selectInstances } from './select-instances.ts';
 import type { Versions } from './versions.ts';
 import { writeEdit } from './write-edit.ts';
 
@@ -55,8 +55,9 @@ export async function editTasks(
     const before = await runState(client, runId);
     const instances = await loadInstances(client, runId);
     const selected = selectInstances(dag, instances, selection, request.action);
-    const named = instances.filter((one) => selected.has(keyOf(one)) && (!request.onlyFailed || hasFailed(one.state)));
-    const targets = new Set(named.map(keyOf));
+    const asked = instances.filter((one) => selected.has(keyOf(one)) && (!request.onlyFailed || hasFailed(one.state)));
+    const targets = new Set(asked.map(keyOf));
+    if (request.action === 'clear') for (const key of makersOf(dag, instances, targets)) targets.add(key);
     const isRefused = before === undefined || (before === 'queued' && instances.every(({ state }) => state === 'none'));
     if (!isRefused && !request.dryRun && targets.size > 0) {
       const triesSpent = await loadTriesSpent(client, runId, [...dag.flow.members.values()]);
@@ -72,6 +73,7 @@ export async function editTasks(
     }
     await client.query('commit');
     if (isRefused) return before === undefined ? 'not_found' : 'not_started';
+    const named = instances.filter((one) => targets.has(keyOf(one)));
     return named.map(({ taskIndex, mapIndex }) => ({ runId, taskIndex, mapIndex }));
   } catch (error) {
     // Fails where the connection has: what broke first is what to tell

@@ -1,4 +1,5 @@
 /** Pure: which instances of a run an edit is about. */
+import { isFinishedTaskState } from '#sdk/states.ts';
 import type { CompiledDag } from './compiled-dag.ts';
 import { keyOf, type EditAction, type Instance } from './edit-run.ts';
 import { reach } from './flow.ts';
@@ -41,4 +42,22 @@ function addSetups({ tasks, flow, indexOf }: CompiledDag, selected: Set<number>)
   tasks.forEach(({ teardown }, index) => {
     if (teardown?.setups.some((id) => selected.has(indexOf.get(id) ?? -1))) selected.add(index);
   });
+}
+
+/**
+ * Keys of what else must be cleared with `targets`. A task of a mapped group that never got its instances (the run was ended, or
+ * somebody marked it) gets them from the group's `map` task alone: where that has ended, the whole group runs again.
+ */
+export function* makersOf({ flow }: CompiledDag, instances: readonly Instance[], targets: ReadonlySet<string>) {
+  const hasEnded = (index: number) =>
+    instances.some(({ taskIndex, state }) => taskIndex === index && isFinishedTaskState(state));
+  const makers = new Set<number>();
+  for (const { taskIndex, mapIndex } of instances) {
+    const maker = flow.unitOf[taskIndex] ?? -1;
+    if (mapIndex === -1 && maker !== taskIndex && targets.has(keyOf({ taskIndex, mapIndex }))) makers.add(maker);
+  }
+  for (const maker of makers)
+    if (maker !== -1 && hasEnded(maker))
+      for (const one of instances)
+        if (one.taskIndex === maker || flow.unitOf[one.taskIndex] === maker) yield keyOf(one);
 }

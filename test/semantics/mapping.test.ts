@@ -300,4 +300,19 @@ describe('clearing', () => {
     expect(await work(runId)).toMatchObject({ run: 'success', 'g.b[0]': 'success', end: 'success' });
     expect(given('g.b[1]').tryNumber).toBe(1);
   });
+
+  it.each([false, true])(
+    'a task of a group that never got its instances makes the group anew (only failed: %s)',
+    async (onlyFailed) => {
+      const dag = await deploy(
+        { list: [], 'g.a': { group: 'g' }, 'g.b': { group: 'g', upstream: ['g.a'] }, end: ['g.b'] },
+        { groups: [{ groupId: 'g', ...over({ x: result('list') }) }] },
+      );
+      const runId = await start(dag);
+      await engine.cancelRun(runId, 'ann');
+      await work(runId);
+      await engine.editTasks({ runId, action: 'clear', taskIds: ['list', 'g.a'], onlyFailed, actor: 'ann' });
+      expect(await work(runId, { list: { result: [1] } })).toMatchObject({ list: 'success', 'g.a[0]': 'success' });
+    },
+  );
 });

@@ -459,7 +459,7 @@ describe('a receiver that does not take it', () => {
 
   it.each([
     [to('nowhere'), `There is no connection 'nowhere'. Create it with "millrace connection add nowhere <uri>".`],
-    [to('database'), `Connection 'database' is of kind postgres. Messages go over webhook, slack or smtp.`],
+    [to('database'), `Connection 'database' is of kind postgres. Messages go over webhook, slack, smtp.`],
     [to('mail', ['nobody@example.com']), expect.stringContaining('550')],
   ])('%j is given up with the reason', async (target, error) => {
     await addConnection(database, 'database', { kind: 'postgres', host: 'db' });

@@ -35,13 +35,23 @@ const move = fc.record({
 });
 const hand = fc.record({
   after: fc.nat(25),
-  action: fc.constantFrom<EditAction>('clear', 'clear', 'clear', 'success', 'failed', 'skipped'),
+  action: fc.constantFrom<EditAction | 'cancel' | 'time out'>(
+    ...(['clear', 'clear', 'clear', 'clear', 'success', 'failed', 'skipped'] as const),
+    ...(['cancel', 'time out'] as const),
+  ),
   task: fc.nat(20),
   mapIndexes: fc.option(fc.uniqueArray(fc.nat(3), { minLength: 1 }), { freq: 2 }),
   upstream: fc.boolean(),
   downstream: fc.boolean(),
   onlyFailed: fc.boolean(),
 });
+const TIMED_OUT = {
+  as: 'failed',
+  rest: 'skipped',
+  cause: 'run_timeout',
+  actor: 'scheduler',
+  reason: 'Too long.',
+} as const;
 type Move = { outcome: string; result: Json; branch: { keep: number; skipAll: boolean } | null; together: number };
 
 it('any flow comes to what its rules say, whatever happens on the way', async () => {
@@ -71,9 +81,11 @@ it('any flow comes to what its rules say, whatever happens on the way', async ()
         const due = left[0];
         if (due && (open.length === 0 || due.after <= done)) {
           left.shift();
-          const { after: _, task, ...rest } = due;
+          const { after: _, task, action, ...rest } = due;
           const taskIds = [spec.tasks[task % spec.tasks.length]!.taskId];
-          await engine.editTasks({ runId, actor: 'ann', taskIds, ...rest });
+          if (action === 'cancel') await engine.cancelRun(runId, 'ann');
+          else if (action === 'time out') await engine.endRun({ runId, ...TIMED_OUT });
+          else await engine.editTasks({ runId, actor: 'ann', taskIds, action, ...rest });
           const { rows } = await pool.query<{ dispatch_id: string }>(
             `select dispatch_id from task_instance where run_id = $1 and state = 'running'`,
             [runId],
