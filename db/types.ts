@@ -162,6 +162,40 @@ export interface Bundle {
   size: number;
 }
 
+export interface Cluster {
+  burst: Generated<number>;
+  checked_at: Timestamp | null;
+  context: string | null;
+  created_at: Generated<Timestamp>;
+  description: string | null;
+  health: Generated<string>;
+  health_message: string | null;
+  health_since: Generated<Timestamp>;
+  images: Generated<string[]>;
+  insecure: Generated<boolean>;
+  kind: string;
+  managed: Generated<boolean>;
+  max_pods: Generated<number>;
+  max_pods_per_namespace: number | null;
+  missing_permissions: Generated<string[]>;
+  name: string;
+  namespaces: string[];
+  parallel_creates: Generated<number>;
+  paused: Generated<boolean>;
+  pod_defaults: Json | null;
+  pod_security: Generated<string>;
+  qps: Generated<number>;
+  revision: Generated<number>;
+  runner_image: string | null;
+  sealed: Buffer | null;
+  server: string | null;
+  service_accounts: Generated<string[]>;
+  service_url: string | null;
+  updated_at: Generated<Timestamp>;
+  updated_by: string;
+  version: string | null;
+}
+
 export interface Connection {
   created_at: Generated<Timestamp>;
   description: string | null;
@@ -587,6 +621,7 @@ export interface DB {
   bulk_job: BulkJob;
   bulk_job_item: BulkJobItem;
   bundle: Bundle;
+  cluster: Cluster;
   connection: Connection;
   dag: Dag;
   dag_run: DagRun;

@@ -2,6 +2,7 @@
 import type { Db } from '#db/client.ts';
 import { VaultError, type Vault } from '#db/vault.ts';
 import { recordAudit } from './audit.ts';
+import { clusterPlace } from './clusters.ts';
 import { connectionPlace } from './connections.ts';
 import { variablePlace } from './variables.ts';
 
@@ -40,6 +41,17 @@ export async function rewrapSecrets(db: Db, vault: Vault, actor: string): Promis
     const next = sealed && again(sealed, connectionPlace(id));
     if (!next) continue;
     const update = db.updateTable('connection').set({ sealed: next }).where('id', '=', id).where('sealed', '=', sealed);
+    result.rewrapped += Number((await update.executeTakeFirst()).numUpdatedRows);
+  }
+  const clusters = await db.selectFrom('cluster').select(['name', 'sealed']).where('sealed', 'is not', null).execute();
+  for (const { name, sealed } of clusters) {
+    const next = sealed && again(sealed, clusterPlace(name));
+    if (!next) continue;
+    const update = db
+      .updateTable('cluster')
+      .set({ sealed: next })
+      .where('name', '=', name)
+      .where('sealed', '=', sealed);
     result.rewrapped += Number((await update.executeTakeFirst()).numUpdatedRows);
   }
   await recordAudit(db, {
