@@ -479,6 +479,43 @@ create table import_error (
   constraint import_error_pkey PRIMARY KEY (source, path)
 );
 
+create table installation (
+  one_row boolean not null default true,
+  id text not null,
+  constraint installation_one_row_check CHECK (one_row),
+  constraint installation_pkey PRIMARY KEY (one_row)
+);
+
+create table launch (
+  dispatch_id uuid not null,
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  try_number smallint not null,
+  version_id bigint not null,
+  cluster text not null,
+  worker_id integer not null,
+  phase text not null default 'waiting'::text,
+  kind text,
+  namespace text,
+  name text,
+  uid text,
+  node text,
+  reason text,
+  message text,
+  not_before timestamp with time zone,
+  attempts integer not null default 0,
+  on_finish text,
+  claimed_at timestamp with time zone not null default clock_timestamp(),
+  asked_at timestamp with time zone,
+  created_at timestamp with time zone,
+  scheduled_at timestamp with time zone,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint launch_phase_check CHECK ((phase = ANY (ARRAY['waiting'::text, 'creating'::text, 'created'::text, 'scheduled'::text, 'started'::text, 'ended'::text]))),
+  constraint launch_pkey PRIMARY KEY (dispatch_id)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
+
 create table lease_breaker (
   one_row boolean not null default true,
   since timestamp with time zone not null,
@@ -828,6 +865,12 @@ CREATE INDEX event_xid ON ONLY public.event USING btree (xid);
 CREATE INDEX event_dag_xid_idx ON public.event_dag USING btree (xid);
 
 CREATE INDEX held_slot_gate ON public.held_slot USING btree (gate) INCLUDE (slots);
+
+CREATE INDEX launch_cluster ON public.launch USING btree (cluster, phase);
+
+CREATE INDEX launch_task ON public.launch USING btree (run_id, task_index, map_index);
+
+CREATE INDEX launch_worker ON public.launch USING btree (worker_id);
 
 CREATE INDEX notification_dag ON public.notification USING btree (dag_id, id);
 

@@ -355,6 +355,39 @@ export interface ImportError {
   source: string;
 }
 
+export interface Installation {
+  id: string;
+  one_row: Generated<boolean>;
+}
+
+export interface Launch {
+  asked_at: Timestamp | null;
+  attempts: Generated<number>;
+  claimed_at: Generated<Timestamp>;
+  cluster: string;
+  created_at: Timestamp | null;
+  dispatch_id: string;
+  ended_at: Timestamp | null;
+  kind: string | null;
+  map_index: number;
+  message: string | null;
+  name: string | null;
+  namespace: string | null;
+  node: string | null;
+  not_before: Timestamp | null;
+  on_finish: string | null;
+  phase: Generated<string>;
+  reason: string | null;
+  run_id: number;
+  scheduled_at: Timestamp | null;
+  started_at: Timestamp | null;
+  task_index: number;
+  try_number: number;
+  uid: string | null;
+  version_id: number;
+  worker_id: number;
+}
+
 export interface LeaseBreaker {
   live: number;
   one_row: Generated<boolean>;
@@ -633,6 +666,8 @@ export interface DB {
   gate_timer: GateTimer;
   held_slot: HeldSlot;
   import_error: ImportError;
+  installation: Installation;
+  launch: Launch;
   lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;

@@ -146,6 +146,8 @@ export interface TaskReport {
   xcoms?: { [key: string]: Json } | null;
   /** Results too large for a message, which were uploaded before. `preview` is the beginning of the JSON. */
   artifacts?: { [key: string]: ArtifactRef & { preview: string } } | null;
+  /** Of a task on a cluster, when its code began there: ISO 8601; null: never. */
+  startedAt?: string | null;
   /** Bytes of log written for this dispatch: the end marker. */
   logBytes: number;
   retryable?: boolean;

@@ -19,7 +19,8 @@ import { createGroupCommit } from './group-commit.ts';
 import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
-import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun, WorkItem } from './work-items.ts';
+import { findCurrent } from './find-current.ts';
+import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun, StartedDispatch, WorkItem } from './work-items.ts';
 
 export type { CreatedRun, NewRun } from './work-items.ts';
 
@@ -50,6 +51,10 @@ export interface Engine {
   startRuns(dagIds: number[]): Promise<void>;
   claim(request: ClaimRequest): Promise<Dispatch[]>;
   report(request: ReportRequest): Promise<ReportResponse>;
+  /** The code of these dispatches runs on their cluster. */
+  start(started: StartedDispatch[]): Promise<void>;
+  /** What the runners of these dispatches are told, once more; those that are not current any more are left out. */
+  redispatch(keys: DispatchKey[]): Promise<Dispatch[]>;
   /** Renews the leases; those in `fenced` are no longer current: kill them. */
   heartbeat(request: { workerId: number | null; dispatchIds: string[] }): Promise<{ fenced: string[] }>;
   /** Ends a run before its tasks have ended. */
@@ -146,6 +151,13 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
       const { answers, claimed } = await reports.submit(request);
       return { answers, dispatches: await dispatches.build(claimed) };
     },
+    async start(started) {
+      if (started.length === 0) return;
+      return new Promise((resolve, reject) =>
+        commit.submit({ kind: 'running', rows: started.length, started, resolve, reject }),
+      );
+    },
+    redispatch: async (keys) => dispatches.build(await findCurrent(pool, keys)),
     async heartbeat({ dispatchIds }) {
       const keys = dispatchIds.map(parseDispatchId);
       const known = keys.filter((key) => key !== null);

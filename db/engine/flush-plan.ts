@@ -32,6 +32,8 @@ export interface FinishRow {
   message: string | null;
   evidence: string | null;
   logBytes: number;
+  /** Of a task on a cluster: when its code began. */
+  startedAt?: Date | null;
   xcoms: string | null;
   /** What it chose of its downstreams; null: it is no branch. */
   branch: BranchChoice | null;

@@ -1,7 +1,7 @@
 /** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then gates, then task instances; each in an order of its own. */
 import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
-import { CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
+import { CLAIM_LAUNCHES, CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
 import { FINISH_ROW } from '#db/queries/task-transitions/finish-tasks.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
@@ -15,6 +15,7 @@ import { findUnexpanded } from './expand-tasks.ts';
 import { sendFinishes, type FinishResult } from './finish-rounds.ts';
 import type { FinishRow, Slots } from './flush-plan.ts';
 import { sendAside, sendResume } from './set-aside.ts';
+import { sendStarted, sendStartToEnd } from './starting.ts';
 import { splitFinishes, type Finishes } from './split-finishes.ts';
 import { createAndStart, type Started } from './start-runs.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
@@ -47,7 +48,8 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
   await answerReports(client, finishes, answers[0] ?? [], await changes.aside);
   started.answer();
   for (const item of batch.items)
-    if (item.kind === 'wake' || item.kind === 'review' || item.kind === 'admit') item.resolve();
+    if (item.kind === 'running' || item.kind === 'wake' || item.kind === 'review' || item.kind === 'admit')
+      item.resolve();
   await deliver(claims, handedOver(results, finishes), finishes.ready);
   const ended = results.flatMap((row) => (row.kind === FINISH_ROW.runEnded ? [row.extra] : []));
   return {
@@ -91,6 +93,7 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
   const { batch, finishes, started, slots, versions } = input;
   const wakes = batch.items.flatMap((item) => (item.kind === 'wake' ? item.keys : []));
   const reviews = batch.items.flatMap((item) => (item.kind === 'review' ? item.runIds : []));
+  const running = batch.items.flatMap((item) => (item.kind === 'running' ? item.started : []));
   const rows = [...finishes.rows, ...started.settled];
   const admits = batch.items.filter((item) => item.kind === 'admit');
   const admit = new Set([
@@ -99,16 +102,18 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
     ...reviews,
     ...admits.flatMap((item) => item.runIds),
   ]);
-  const locks = new Set([...admit, ...rows.map((row) => row.runId), ...finishes.aside.map((key) => key.runId)]);
+  const locks = new Set([...admit, ...[...rows, ...finishes.aside, ...running].map((row) => row.runId)]);
   if (locks.size === 0) return { finished: [], aside: Promise.resolve([]), admittable: null };
 
   void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
+  sendStarted(tx, running);
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
   for (const review of reviews.length > 0 ? REVIEWS : []) void tx.send(review, [arrayLiteral(reviews)]);
   const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);
   const holders: Key[] = finishes.aside.filter((row) => row.how !== 'released');
   for (const { runId } of holders) admit.add(runId);
   sendResume(tx, finishes.rows);
+  sendStartToEnd(tx, finishes.rows);
   const unexpanded = [...started.unexpanded, ...(await findUnexpanded(tx, reviews, versions))];
   const finished =
     rows.length + unexpanded.length > 0 ? await sendFinishes(tx, { rows, unexpanded, slots, admit, holders }) : [];
@@ -138,10 +143,14 @@ function sendClaims(
   slots: ReadonlyMap<number, Slots>,
 ): Map<unknown, SentClaim> {
   const claims = new Map<unknown, SentClaim>();
-  const send = (owner: unknown, { workerId, queues, limit }: ClaimRequest, give: SentClaim['give']) => {
+  const send = (owner: unknown, { workerId, queues, limit, cluster }: ClaimRequest, give: SentClaim['give']) => {
     if (limit <= 0) return claims.set(owner, { rows: Promise.resolve([]), give });
     void tx.send(LOCK_READY, [queues, limit]);
-    return claims.set(owner, { rows: tx.send<ClaimRow>(CLAIM_TASKS, [workerId, limit]), give });
+    const rows =
+      cluster === undefined
+        ? tx.send<ClaimRow>(CLAIM_TASKS, [workerId, limit])
+        : tx.send<ClaimRow>(CLAIM_LAUNCHES, [workerId, limit, cluster]);
+    return claims.set(owner, { rows, give });
   };
   for (const item of ready) {
     if (!item.claim) continue;

@@ -6,6 +6,7 @@ import {
   TASKS_OF_WORKERS,
   UNDELIVERED_TASKS,
 } from '#db/queries/task-transitions/keep-alive.ts';
+import type { TaskState } from '#sdk/states.ts';
 import { LEASE_SECONDS } from '#db/queries/task-transitions/statement.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 
@@ -19,6 +20,8 @@ export interface LostTry {
   workerId: number | null;
   cause: 'lease_expired' | 'worker_lost';
   message: string;
+  /** Its code has not begun. */
+  isStarting: boolean;
 }
 
 interface Row {
@@ -29,6 +32,7 @@ interface Row {
   try_number: number;
   max_tries: number;
   worker_id: number | null;
+  state: TaskState;
 }
 
 const MOST_RUNS = 100_000;
@@ -68,4 +72,5 @@ const lost = (row: Row, cause: LostTry['cause'], message: string): LostTry => ({
   workerId: row.worker_id,
   cause,
   message,
+  isStarting: row.state === 'queued',
 });

@@ -89,9 +89,9 @@ export function createReports({ pool, versions, submit, onError }: ReportsDeps):
       const rows = tries.flatMap((lost, i): (FinishRow | AsideRow)[] => {
         const dag = versions.ofRun(lost.runId);
         if (!dag) return [];
-        // No code of a user runs in the triggerer: what it loses costs nothing
-        const isSystem = isSystemQueue(dag.tasks[lost.taskIndex]?.queue);
-        if (isSystem) return [{ ...keyOf(lost), how: 'released', undelivered: false }];
+        // No code of a user runs in the triggerer, nor before a task has started: losing it costs nothing
+        const isFree = lost.isStarting || isSystemQueue(dag.tasks[lost.taskIndex]?.queue);
+        if (isFree) return [{ ...keyOf(lost), how: 'released', undelivered: false }];
         return [lostRow(lost, { ...lost, dag }, loaded[i])];
       });
       if (rows.length === 0) return 0;
@@ -224,6 +224,7 @@ function finishRow(report: TaskReport, target: Target, tries: Tries | undefined)
     message: report.message ? storable(report.message) : null,
     evidence: evidenceOf(report.evidence ?? null, decision),
     logBytes: report.logBytes,
+    startedAt: report.startedAt ? new Date(report.startedAt) : null,
     xcoms,
     branch,
     artifacts: report.artifacts && report.outcome === 'success' ? storable(JSON.stringify(report.artifacts)) : null,

@@ -31,6 +31,8 @@ export interface ClaimRequest {
   workerId: number;
   queues: string[];
   limit: number;
+  /** The claimer has them run on this cluster: until they do, they stay queued. */
+  cluster?: string;
 }
 
 /** A task instance that has just been set running. */
@@ -89,6 +91,18 @@ export interface FinishItem extends Item {
   resolve(claimed: ClaimedTask[]): void;
 }
 
+/** A dispatch whose code runs on its cluster. */
+export interface StartedDispatch extends DispatchKey {
+  /** Null: not known. */
+  startedAt: Date | null;
+}
+
+export interface RunningItem extends Item {
+  kind: 'running';
+  started: StartedDispatch[];
+  resolve(): void;
+}
+
 export interface WakeItem extends Item {
   kind: 'wake';
   keys: Omit<DispatchKey, 'uuid'>[];
@@ -119,7 +133,8 @@ export interface ClaimItem extends Item {
   resolve(claimed: ClaimedTask[]): void;
 }
 
-export type WorkItem = CreateItem | StartItem | FinishItem | WakeItem | ReviewItem | AdmitItem | ClaimItem;
+export type WorkItem =
+  CreateItem | StartItem | FinishItem | RunningItem | WakeItem | ReviewItem | AdmitItem | ClaimItem;
 
 /** A worker in this process: its free slots take part in every flush that makes tasks ready. */
 export interface LocalClaimer {

@@ -7,7 +7,7 @@ import type { DispatchKey } from '#db/engine/dispatch-id.ts';
 export async function isCurrentDispatch(db: Db, key: DispatchKey): Promise<boolean> {
   const { rows } = await sql`
     select from task_instance where run_id = ${key.runId} and task_index = ${key.taskIndex} and map_index = ${key.mapIndex}
-      and dispatch_id = ${key.uuid}::uuid and state = 'running'`.execute(db);
+      and dispatch_id = ${key.uuid}::uuid and state in ('queued', 'running')`.execute(db);
   return rows.length > 0;
 }
 

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
 import { LEASE_END } from './task-transitions/keep-alive.ts';
+import { isLaunched } from './task-transitions/start-tasks.ts';
 
 /**
  * How long beats may stay away before the tries end all the same. Time to mend a network, a proxy or a rollout of servers, while
@@ -27,9 +28,8 @@ export async function countLeases(db: Db): Promise<LeaseCounts> {
     select count(*)::int as live, count(*) filter (where t.lease_end < clock_timestamp())::int as expired,
       count(*) filter (where t.lease_end < clock_timestamp() + ${BEAT_SECONDS} * interval '1 second')::int as silent
     from (select id from dag_run where state = 'running' and active > 0) r,
-      lateral (select ${sql.raw(LEASE_END)} as lease_end from task_instance t where t.run_id = r.id and t.state = 'running') t`.execute(
-    db,
-  );
+      lateral (select ${sql.raw(LEASE_END)} as lease_end from task_instance t where t.run_id = r.id and t.state = 'running'
+        and not ${sql.raw(isLaunched('t.dispatch_id'))}) t`.execute(db);
   return rows[0] ?? { live: 0, expired: 0, silent: 0 };
 }
 

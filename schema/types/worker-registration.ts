@@ -1,7 +1,7 @@
 /** How a worker comes, is woken, and goes. */
 import { setWorkerState } from '#db/queries/worker.ts';
 import { findWorkers } from '#db/queries/workers.ts';
-import { isSystemQueue } from '#sdk/system-tasks.ts';
+import { isReservedQueue } from '#sdk/system-tasks.ts';
 import { builder } from '../builder.ts';
 import { badInput, notFound } from '../errors.ts';
 import type { WorkSignal } from '../event-streams.ts';
@@ -49,7 +49,7 @@ const RetireWorkerInput = builder.inputType('RetireWorkerInput', {
 
 /** Tasks of the system are for the triggerer: a worker would not know what to do with them. */
 export function checkQueues(queues: readonly string[]): void {
-  const system = queues.find(isSystemQueue);
+  const system = queues.find(isReservedQueue);
   if (system !== undefined) throw badInput(`queues: '${system}' is served by the service itself.`);
 }
 

@@ -124,17 +124,20 @@ function tryProblems({ tries }: RunRecord, replayed: Replay): string[] {
   return problems;
 }
 
+/** A cluster has it, and its code has not begun. */
+const isStarting = (row: InstanceRow): boolean => row.state === 'queued' && row.dispatch_id !== null;
+
 const ranked = new Set(['ready_task', 'waiting_task']);
 
 /** The ready, waiting and timer tables hold exactly what the states say. */
-function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRecord): string[] {
+function placeProblems({ spec, instances, ready, waiting, timers, waits, launches }: RunRecord): string[] {
   const isMade = (row: InstanceRow) =>
     row.map_index === -1 && (spec.tasks[row.task_index]?.map != null || spec.tasks[row.task_index]?.kind === 'map');
   const compare = (table: string, places: Place[], ...states: string[]) => {
     const kept = places.map(keyOf).join();
     // What stands for a mapped unit stands in no line
     const expected = instances
-      .filter((row) => states.includes(row.state) && !(row.state === 'scheduled' && isMade(row)))
+      .filter((row) => states.includes(row.state) && !(row.state === 'scheduled' && isMade(row)) && !isStarting(row))
       .map(keyOf);
     const misplaced = places.filter((place) => {
       const task = spec.tasks[place.task_index];
@@ -148,8 +151,14 @@ function placeProblems({ spec, instances, ready, waiting, timers, waits }: RunRe
       ...misplaced.map((place) => `${table} holds task ${keyOf(place)} at rank ${place.rank} of queue ${place.queue}`),
     ];
   };
+  const launched = new Set(launches.map((launch) => launch.dispatch_id));
   const dueAt = new Map(instances.map((row) => [keyOf(row), row.deadline]));
   return [
+    ...instances.flatMap((row) =>
+      isStarting(row) && !launched.has(row.dispatch_id ?? '')
+        ? [`task ${keyOf(row)} has dispatch ${row.dispatch_id}, and no cluster has it`]
+        : [],
+    ),
     ...compare('ready_task', ready, 'queued'),
     ...compare('waiting_task', waiting, 'scheduled'),
     ...compare('task_timer', timers, 'up_for_retry', 'up_for_reschedule'),

@@ -6,12 +6,22 @@ import type { EventRow, RunRecord, Transition } from './run-record.ts';
 const MOVES: Partial<Record<TaskState, readonly TaskState[]>> = {
   none: ['scheduled', 'queued', 'running', 'success', 'skipped', 'upstream_failed', 'cancelled'],
   scheduled: ['queued', 'cancelled'],
-  queued: ['running', 'cancelled'],
+  queued: ['running', 'queued', 'cancelled'],
   running: ['success', 'failed', 'skipped', 'up_for_retry', 'up_for_reschedule', 'deferred', 'queued', 'cancelled'],
   deferred: ['success', 'failed', 'skipped', 'up_for_retry', 'scheduled', 'cancelled'],
   up_for_retry: ['scheduled', 'cancelled'],
   up_for_reschedule: ['scheduled', 'cancelled'],
 };
+/** A cluster's tasks have a dispatch and stay queued until their code begins; they may end before it does. */
+const STARTING_MOVES: readonly TaskState[] = [
+  'running',
+  'queued',
+  'success',
+  'failed',
+  'skipped',
+  'up_for_retry',
+  'cancelled',
+];
 const BY_HAND: readonly TaskState[] = [
   'none',
   'scheduled',
@@ -37,6 +47,8 @@ export interface ReplayedInstance {
   mapIndex: number;
   state: TaskState;
   tryNumber: number;
+  /** Queued, and a cluster has it. */
+  isStarting?: boolean;
 }
 
 /** A try that ended: by a report, an expired lease, or somebody's hand. */
@@ -134,21 +146,25 @@ function applyTransitions(state: Replay, transitions: Transition[], applying: Ap
       continue;
     }
     const from = instance.state;
+    const { isStarting = false } = instance;
     const allowed = endsEarly
       ? mayEndEarly(from, to)
       : byHand
         ? BY_HAND.includes(to)
-        : MOVES[from]?.includes(to) || isExpansion(from, to, mapIndex, expands(taskIndex));
+        : (isStarting ? STARTING_MOVES : (MOVES[from] ?? [])).includes(to) ||
+          isExpansion(from, to, mapIndex, expands(taskIndex));
     if (!allowed) say(`moves task ${key} from ${from} to ${to}${byHand ? ' by hand' : ''}`);
-    const undone = undoes(from, to, byHand);
-    const expectedTry = instance.tryNumber + (to === 'running' ? 1 : undone ? -1 : 0);
+    const undone = undoes(from, to, byHand) || (isStarting && to === 'queued');
+    const isClaim = !isStarting && (to === 'running' || (from === 'queued' && to === 'queued'));
+    const expectedTry = instance.tryNumber + (isClaim ? 1 : undone ? -1 : 0);
     if (tryNumber !== expectedTry) say(`gives task ${key} try ${tryNumber} where ${expectedTry} was due`);
-    if ((from === 'running' || from === 'deferred') && !undone && to !== 'deferred')
+    const leftTry = from === 'running' || from === 'deferred' || (isStarting && to !== 'running');
+    if (leftTry && !undone && to !== 'deferred')
       state.ended.push({ key, tryNumber, outcome: endOf(to), ...(byHand ? {} : { cause }) });
     if (to === 'removed') {
       state.instances.delete(key);
       removed.set(key, instance);
-    } else state.instances.set(key, { ...instance, state: to, tryNumber });
+    } else state.instances.set(key, { ...instance, state: to, tryNumber, isStarting: isClaim && to === 'queued' });
   }
 }
 

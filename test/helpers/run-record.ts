@@ -28,6 +28,8 @@ export interface RunRecord {
   waiting: Place[];
   timers: (Place & { due: number })[];
   waits: (Place & { dispatch_id: string })[];
+  /** What clusters have, or had. */
+  launches: { dispatch_id: string }[];
   /** Choices on record. */
   branches: number;
   held: HeldRow[];
@@ -109,6 +111,7 @@ select json_build_object('id', r.id, 'dag_id', r.dag_id, 'state', r.state, 'kind
   ${list(`task_index, map_index, rank, '' as queue`, 'waiting_task where run_id = r.id', 'task_index, map_index')} as waiting,
   ${list(`task_index, map_index, 0 as rank, '' as queue, ${micros('due_at')} as due`, 'task_timer where run_id = r.id', 'task_index, map_index')} as timers,
   ${list(`task_index, map_index, 0 as rank, '' as queue, dispatch_id`, `trigger_wait where run_id = r.id and kind <> 'cancel_child'`, 'task_index, map_index')} as waits,
+  ${list('dispatch_id', 'launch where run_id = r.id', 'dispatch_id')} as launches,
   ${list('gate, task_index, map_index, slots', 'held_slot where run_id = r.id', 'task_index, map_index, gate')} as held,
   json_build_object('conf', coalesce(r.conf, '{}'), 'params', coalesce(v.param_defaults, '{}') || coalesce(r.conf, '{}')) as values,
   (select count(*)::int from xcom where run_id = r.id and key = 'millrace.branch') as branches

@@ -1,4 +1,5 @@
 import { endWaits } from './end-waits.ts';
+import { isStarting } from './start-tasks.ts';
 import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
@@ -39,7 +40,7 @@ tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select o.run_id, o.task_index, o.map_index, o.try_number, o.dispatch_id, o.worker_id, o.queued_at, o.started_at, clk.ts,
     case when o.next in ('success', 'failed', 'skipped') then o.next else 'cancelled' end, $19, 'Ended by ' || $18
-  from old o, clk where o.state in ('running', 'deferred') and o.edited),
+  from old o, clk where (o.state in ('running', 'deferred') or ${isStarting('o')}) and o.edited),
 y as (delete from ready_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
 wd as (delete from waiting_task d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited and f.state <> 'scheduled'),
 m as (delete from task_timer d using f where d.run_id = f.run_id and d.task_index = f.task_index and d.map_index = f.map_index and f.edited),
@@ -66,7 +67,7 @@ e as (
 notify as materialized (
   select pg_notify('millrace_event', '')
   union all select pg_notify('millrace_fenced', q.worker_id::text) from (
-    select distinct o.worker_id from old o where o.edited and o.state = 'running' and o.worker_id is not null) q
+    select distinct o.worker_id from old o where o.edited and (o.state = 'running' or ${isStarting('o')}) and o.worker_id is not null) q
   union all select pg_notify('millrace_trigger', '') from (select from orphans limit 1) x)
 select (select count(*) from notify)`,
 };

@@ -1,5 +1,6 @@
 import type { TaskCause } from '#sdk/states.ts';
 import { endWaits } from './end-waits.ts';
+import { isStarting } from './start-tasks.ts';
 import type { Statement } from './statement.ts';
 
 export interface EndRunRequest {
@@ -38,7 +39,7 @@ u as (
 tr as (
   insert into task_try (run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, ended_at, outcome, cause, message)
   select run_id, task_index, map_index, try_number, dispatch_id, worker_id, queued_at, started_at, clk.ts, $3::task_state, $5, $6
-  from old, clk where state in ('running', 'deferred')),
+  from old, clk where state in ('running', 'deferred') or ${isStarting('old')}),
 y as (delete from ready_task where run_id = $1),
 w as (delete from waiting_task where run_id = $1),
 m as (delete from task_timer where run_id = $1),
@@ -52,7 +53,7 @@ e as (
     coalesce((select json_agg(json_build_array(task_index, map_index, $3::task_state, try_number, $5::text)) from old), '[]')) from s, clk),
 notify as materialized (
   select pg_notify('millrace_event', '') union all select pg_notify('millrace_schedule', '')
-  union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where state = 'running' and worker_id is not null) q
+  union all select pg_notify('millrace_fenced', q.worker_id::text) from (select distinct worker_id from old where (state = 'running' or ${isStarting('old')}) and worker_id is not null) q
   union all select pg_notify('millrace_trigger', '') from (select from orphans limit 1) x)
 select (select count(*) from notify)`,
 };

@@ -193,7 +193,7 @@ c as (
     ${part(!parts.plain, 'up_failed = o.failed, up_upstream_failed = o.upstream_failed, up_skipped = o.skipped,')}
     ${part(!parts.plain, `ended_at = case when o.next in ('success', 'skipped', 'upstream_failed') then clk.ts else t.ended_at end,`)}
     state = coalesce(o.next, t.state),
-    dispatch_id = case when o.next = 'running' then gen_random_uuid() else t.dispatch_id end,
+    dispatch_id = case when o.next = 'running' then gen_random_uuid() when o.next = 'queued' then null else t.dispatch_id end,
     try_number = case when o.next = 'running' then t.try_number + 1 else t.try_number end,
     worker_id = case when o.next = 'running' then o.worker_id else t.worker_id end,
     queued_at = case when o.next in ('running', 'queued') then clk.ts else t.queued_at end,

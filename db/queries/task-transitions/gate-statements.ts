@@ -113,7 +113,7 @@ gone as (
     and w.task_index = k.task_index and w.map_index = k.map_index),
 clk as materialized (select clock_timestamp() ts),
 u as (
-  update task_instance t set state = 'queued', queued_at = clk.ts, deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
+  update task_instance t set state = 'queued', dispatch_id = null, queued_at = clk.ts, deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
   from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'scheduled'
   returning t.run_id, t.task_index, t.map_index, t.try_number, k.rank, k.version_id, k.lo, k.hi),
 h as (

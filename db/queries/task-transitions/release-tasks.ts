@@ -2,7 +2,7 @@ import { neverBeaten } from './keep-alive.ts';
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
- * A dispatch given back before user code started: the same try, queued again, and counted. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
+ * A dispatch given back before user code started (running, or on its way to a cluster): the same try, queued again, and counted. Runs locked. $1 run $2 task $3 map $4 dispatch $5 only if
  * no beat has named it. Rows: n.
  */
 export const RELEASE_TASKS: Statement = {
@@ -16,7 +16,7 @@ u as (
   update task_instance t set state = 'queued', dispatch_id = null, try_number = t.try_number - 1, started_at = null, worker_id = null,
     deadline_at = clock_timestamp() + interval '${REVIEW_SECONDS} s'
   from f
-  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'running'
+  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state in ('queued', 'running')
   returning f.n, t.run_id, t.task_index, t.map_index, t.try_number),
 s as (
   update dag_run r set event_seq = r.event_seq + 1

@@ -8,7 +8,7 @@ export const REVIEW_TASKS: Statement = {
   name: 'review_tasks',
   text: `
 with t as materialized (
-  select t.run_id, t.task_index, t.map_index, t.state, t.deadline_at, p.queue, p.rank, p.expands from dag_run r, task_instance t, lateral ${taskOf('t', 'queue, rank, expands')} p
+  select t.run_id, t.task_index, t.map_index, t.state, t.dispatch_id, t.deadline_at, p.queue, p.rank, p.expands from dag_run r, task_instance t, lateral ${taskOf('t', 'queue, rank, expands')} p
   where r.id = any($1::bigint[]) and r.state = 'running' and t.run_id = r.id and t.state in ('queued', 'scheduled', 'up_for_retry', 'up_for_reschedule')
     and t.deadline_at < clock_timestamp()),
 u as (
@@ -16,7 +16,7 @@ u as (
   where t.state in ('queued', 'scheduled') and i.run_id = t.run_id and i.task_index = t.task_index and i.map_index = t.map_index and i.state = t.state),
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index) select queue, rank, run_id, task_index, map_index from t
-  where state = 'queued' and not exists (select from ready_task y where y.run_id = t.run_id and y.task_index = t.task_index and y.map_index = t.map_index)
+  where state = 'queued' and dispatch_id is null and not exists (select from ready_task y where y.run_id = t.run_id and y.task_index = t.task_index and y.map_index = t.map_index)
   returning queue),
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from t

@@ -19,7 +19,7 @@ gone as (
   delete from task_timer m using f where m.run_id = f.run_id and m.task_index = f.task_index and m.map_index = f.map_index
     and m.due_at <= (select ts from clk)),
 u as (
-  update task_instance t set state = 'scheduled', deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
+  update task_instance t set state = 'scheduled', dispatch_id = null, deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
   from f, clk where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.state in ('up_for_retry', 'up_for_reschedule')
     and t.deadline_at <= clk.ts
   returning t.run_id, t.task_index, t.map_index, t.try_number),

@@ -4,7 +4,7 @@ import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import { resolveParams } from '#sdk/params.ts';
 import type { Json } from '#sdk/protocol.ts';
-import { isSystemQueue } from '#sdk/system-tasks.ts';
+import { isReservedQueue } from '#sdk/system-tasks.ts';
 import { intervalOfManualRun } from '#sdk/timetable.ts';
 import { readInstant } from '#sdk/zoned-time.ts';
 import type { LoadedDag } from '../../bundles/loaded-file.ts';
@@ -207,7 +207,7 @@ function decidingOptions(
 const taskIdsOf = (trial: Trial): string[] => trial.running.map((task) => task.taskId);
 
 const queuesOf = (specs: DagSpec[]): string[] => [
-  ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter((queue) => !isSystemQueue(queue))),
+  ...new Set(specs.flatMap((spec) => spec.tasks.map((task) => task.queue)).filter((queue) => !isReservedQueue(queue))),
 ];
 
 /** Stack traces name the file that its author knows, not the copy that the task ran from. */

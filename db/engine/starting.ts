@@ -1,0 +1,30 @@
+/** Dispatches that a cluster runs: queued until their code begins, which somebody saw there. */
+import { clusterOfQueue } from '#sdk/system-tasks.ts';
+import { START_TASKS, START_TO_END } from '#db/queries/task-transitions/start-tasks.ts';
+import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import type { FinishRow } from './flush-plan.ts';
+import type { Transaction } from './transaction.ts';
+import type { StartedDispatch } from './work-items.ts';
+
+/** The runs are locked. */
+export function sendStarted(tx: Transaction, started: readonly StartedDispatch[]): void {
+  if (started.length > 0) void tx.send(START_TASKS, startColumns(started));
+}
+
+/** A Pod that was too short to be seen running, or never ran, ends all the same. The runs are locked. */
+export function sendStartToEnd(tx: Transaction, rows: readonly FinishRow[]): void {
+  const launched = rows.filter(
+    (row) => row.uuid !== null && clusterOfQueue(row.dag.tasks[row.taskIndex]?.queue) !== null,
+  );
+  if (launched.length === 0) return;
+  void tx.send(START_TO_END, startColumns(launched.map((row) => ({ ...row, startedAt: row.startedAt ?? null }))));
+}
+
+type Row = Pick<StartedDispatch, 'runId' | 'taskIndex' | 'mapIndex' | 'startedAt'> & { uuid: string | null };
+const startColumns = (rows: readonly Row[]): unknown[] => [
+  arrayLiteral(rows.map((row) => row.runId)),
+  arrayLiteral(rows.map((row) => row.taskIndex)),
+  arrayLiteral(rows.map((row) => row.mapIndex)),
+  arrayLiteral(rows.map((row) => row.uuid)),
+  rows.map((row) => row.startedAt),
+];

@@ -1,0 +1,45 @@
+import { AS_FEW, LEASE_SECONDS, type Statement } from './statement.ts';
+
+/** Of an instance `t` that is queued and has a dispatch: a cluster is to run it, and its code has not begun. */
+export const isStarting = (t: string): string => `(${t}.state = 'queued' and ${t}.dispatch_id is not null)`;
+
+/**
+ * Whoever launched it looks after it on the cluster: silence means nothing, and a launcher that is gone is replaced. Of an instance's
+ * dispatch.
+ */
+export const isLaunched = (dispatch: string): string =>
+  `exists (select from launch l where l.dispatch_id = ${dispatch})`;
+
+const FOUND = `
+with f as materialized (
+  select * from (select * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[], $5::timestamptz[]) with ordinality
+    f(run_id, task_index, map_index, dispatch_id, started_at, n) ${AS_FEW}) f),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  update task_instance t set state = 'running', started_at = greatest(least(f.started_at, clk.ts), t.queued_at),
+    deadline_at = clk.ts + interval '${LEASE_SECONDS} s'
+  from f, clk
+  where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'queued'
+  returning f.n, t.run_id, t.task_index, t.map_index, t.try_number)`;
+
+/** The code of these dispatches runs, since the time that the cluster says. Runs locked. $1 run $2 task $3 map $4 dispatch $5 since */
+export const START_TASKS: Statement = {
+  name: 'start_tasks',
+  text: `${FOUND},
+s as (
+  update dag_run r set event_seq = r.event_seq + 1
+  from (select run_id, json_agg(json_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.event_seq, g.t),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
+select count(*)::int as started, (select count(*) from notify) from u`,
+};
+
+/**
+ * Ahead of the end of such dispatches whose code was never seen to run: they run for the rest of the transaction, so that finishTasks needs to
+ * know nothing of clusters. No event: nobody ever sees it. Parameters as of START_TASKS; the time may be null.
+ */
+export const START_TO_END: Statement = {
+  name: 'start_to_end',
+  text: `${FOUND} select count(*)::int as started from u`,
+};
