@@ -1,0 +1,271 @@
+/** HTTP to one Kubernetes API: its own connections, its own credentials (read again as they rotate), every request bounded. */
+import { request as requestHttp, type Agent, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { request as requestHttps, type RequestOptions } from 'node:https';
+import { CredentialsError, loadCredentials, type ClusterCredentials } from './credentials.ts';
+import { errorOfAnswer, KubeError } from './kube-error.ts';
+
+export interface KubeRequest {
+  /** As RBAC and metrics name it: `create`, `get`, `list`, `watch`, `delete`. */
+  verb: string;
+  /** `pods`, `pods/log`, … */
+  resource: string;
+  method: 'GET' | 'POST' | 'DELETE' | 'PATCH';
+  path: string;
+  /** Entries without a value are left out. */
+  query?: { [name: string]: string | number | boolean | null | undefined };
+  body?: unknown;
+  /** For the whole answer; of a stream: until it begins. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** `status`: 0 when there was no answer. */
+export type OnRequest = (verb: string, resource: string, status: number, seconds: number) => void;
+
+export interface ConnectionOptions {
+  credentials: ClusterCredentials;
+  userAgent: string;
+  timeoutMs: number;
+  onRequest: OnRequest;
+}
+
+export interface KubeConnection {
+  /** The answer's JSON. @throws KubeError */
+  json<T>(request: KubeRequest): Promise<T>;
+  /** An answer that comes bit by bit. Whoever takes it reads it to its end or destroys it. @throws KubeError */
+  stream(request: KubeRequest): Promise<IncomingMessage>;
+  /** Ends all requests under way. */
+  close(): void;
+}
+
+const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
+const REREAD_MS = 60_000;
+
+interface Identity {
+  server: URL;
+  agent: Agent;
+  headers: OutgoingHttpHeaders;
+  readAt: number;
+}
+
+/** Fixed credentials are read once; those in files or from a program anew each minute, and when they were refused. */
+function createIdentity(credentials: ClusterCredentials) {
+  const rotates = credentials.kind === 'in_cluster' || (credentials.kind === 'kubeconfig' && credentials.allowExec);
+  let current: Promise<Identity> | null = null;
+  let known: Identity | null = null;
+
+  async function read(keepAgent: boolean): Promise<Identity> {
+    const config = await loadCredentials(credentials);
+    const options: RequestOptions = {};
+    try {
+      await config.applyToHTTPSOptions(options);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new CredentialsError(`The cluster's credentials cannot be used: ${why}`, error);
+    }
+    const basic = options.auth ? { authorization: `Basic ${Buffer.from(options.auth).toString('base64')}` } : {};
+    const agent = keepAgent && known ? known.agent : Object.assign(options.agent as Agent, { keepAlive: true });
+    if (known && known.agent !== agent) Object.assign(known.agent, { keepAlive: false });
+    const headers = { ...basic, ...(options.headers as OutgoingHttpHeaders | undefined) };
+    known = { server: new URL(config.getCurrentCluster()!.server), agent, headers, readAt: performance.now() };
+    return known;
+  }
+
+  function start(keepAgent: boolean): Promise<Identity> {
+    const reading = read(keepAgent);
+    current = reading;
+    reading.catch(() => {
+      if (current === reading) current = null;
+    });
+    return reading;
+  }
+
+  return {
+    get(): Promise<Identity> {
+      const stale = rotates && known && performance.now() - known.readAt > REREAD_MS;
+      return current && !stale ? current : start(true);
+    },
+    /** After a refusal: true when asking again may go better. */
+    async renew(refused: Identity): Promise<boolean> {
+      if (!rotates) return false;
+      const { headers } = await (known === refused ? start(false) : this.get());
+      return headers['Authorization'] !== refused.headers['Authorization'];
+    },
+    destroy: () => known?.agent.destroy(),
+  };
+}
+
+/** No message of ours may hold a token, whatever an API server echoes. */
+function withoutSecrets(text: string, { headers }: Identity): string {
+  const header = headers['Authorization'] ?? headers['authorization'];
+  const secret = typeof header === 'string' ? header.replace(/^\w+ /, '') : '';
+  return secret.length < 8 ? text : text.replaceAll(secret, '***');
+}
+
+function urlOf(server: URL, { path, query = {} }: KubeRequest): URL {
+  const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server);
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
+  return url;
+}
+
+function noAnswer(error: NodeJS.ErrnoException, request: KubeRequest, connected: boolean): KubeError {
+  const what = !connected ? 'The API server cannot be reached' : 'The API server gave no answer';
+  const why =
+    error.name === 'TimeoutError'
+      ? `none within the time allowed for ${request.verb} ${request.resource}`
+      : error.message;
+  return new KubeError(`${what}: ${why || error.code || 'connection failed'}`, {
+    status: 0,
+    neverSent: !connected,
+    cause: error,
+  });
+}
+
+interface Sending {
+  identity: Identity;
+  request: KubeRequest;
+  userAgent: string;
+  signal: AbortSignal;
+}
+
+/** Until the answer's head is there. */
+function send({ identity, request, userAgent, signal }: Sending): Promise<IncomingMessage> {
+  const url = urlOf(identity.server, request);
+  const body = request.body === undefined ? null : JSON.stringify(request.body);
+  const headers: OutgoingHttpHeaders = { accept: 'application/json', 'user-agent': userAgent, ...identity.headers };
+  if (body !== null) {
+    headers['content-type'] = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    headers['content-length'] = Buffer.byteLength(body);
+  }
+  return new Promise((resolve, reject) => {
+    let connected = false;
+    const open = url.protocol === 'https:' ? requestHttps : requestHttp;
+    const sent = open(url, { method: request.method, headers, agent: identity.agent, signal });
+    sent.on('socket', (socket) => {
+      if (!socket.connecting) connected = true;
+      else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => (connected = true));
+    });
+    sent.on('response', resolve);
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      const cause = (signal.aborted && signal.reason instanceof Error ? signal.reason : error) as NodeJS.ErrnoException;
+      reject(Object.assign(noAnswer(cause, request, connected), { staleSocket: sent.reusedSocket && !signal.aborted }));
+    });
+    sent.end(body ?? undefined);
+  });
+}
+
+async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MOST_ANSWER_BYTES) throw new Error(`an answer of more than ${MOST_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Connects at the first request. */
+export function createKubeConnection({
+  credentials,
+  userAgent,
+  timeoutMs,
+  onRequest,
+}: ConnectionOptions): KubeConnection {
+  const identities = createIdentity(credentials);
+  const closed = new AbortController();
+
+  async function text(answer: IncomingMessage, request: KubeRequest): Promise<string> {
+    try {
+      return await readText(answer);
+    } catch (error) {
+      throw noAnswer(error as Error, request, true);
+    }
+  }
+
+  /** A connection that the server had closed while it lay idle is no answer: such a request is sent once more. */
+  async function sendTwice(sending: Sending): Promise<IncomingMessage> {
+    try {
+      return await send(sending);
+    } catch (error) {
+      if (!(error instanceof KubeError && 'staleSocket' in error && error.staleSocket)) throw error;
+      return send(sending);
+    }
+  }
+
+  /** The head of a 2xx answer. */
+  async function begin(request: KubeRequest, signal: AbortSignal): Promise<IncomingMessage> {
+    const identity = await identities.get();
+    let answer = await sendTwice({ identity, request, userAgent, signal });
+    if (answer.statusCode === 401 && (await identities.renew(identity))) {
+      answer.resume();
+      answer = await sendTwice({ identity: await identities.get(), request, userAgent, signal });
+    }
+    const status = answer.statusCode ?? 0;
+    if (status >= 200 && status < 300) return answer;
+    throw errorOfAnswer(status, answer.headers, withoutSecrets(await text(answer, request), identity));
+  }
+
+  async function measured<T>(
+    request: KubeRequest,
+    work: () => Promise<T>,
+    statusOf: (result: T) => number,
+  ): Promise<T> {
+    const startedAt = performance.now();
+    const note = (status: number) =>
+      onRequest(request.verb, request.resource, status, (performance.now() - startedAt) / 1000);
+    try {
+      const result = await work();
+      note(statusOf(result));
+      return result;
+    } catch (error) {
+      note(error instanceof KubeError ? error.status : 0);
+      throw error;
+    }
+  }
+
+  const signals = (request: KubeRequest, deadline: AbortSignal): AbortSignal =>
+    AbortSignal.any([closed.signal, deadline, ...(request.signal ? [request.signal] : [])]);
+
+  async function json<T>(request: KubeRequest): Promise<T> {
+    const signal = signals(request, AbortSignal.timeout(request.timeoutMs ?? timeoutMs));
+    const work = async () => {
+      const answer = await begin(request, signal);
+      return { status: answer.statusCode ?? 0, body: await text(answer, request) };
+    };
+    const { status, body } = await measured(request, work, (result) => result.status);
+    try {
+      return JSON.parse(body) as T;
+    } catch (error) {
+      throw new KubeError('The API server answered with something that is not JSON.', { status, cause: error });
+    }
+  }
+
+  async function stream(request: KubeRequest): Promise<IncomingMessage> {
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new DOMException('no answer in time', 'TimeoutError')),
+      request.timeoutMs ?? timeoutMs,
+    );
+    try {
+      const signal = signals(request, late.signal);
+      return await measured(
+        request,
+        () => begin(request, signal),
+        (answer) => answer.statusCode ?? 0,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    json,
+    stream,
+    close() {
+      closed.abort(new Error('the cluster was closed'));
+      identities.destroy();
+    },
+  };
+}
