@@ -96,6 +96,8 @@ function createScope(building: Building, scope: Scope) {
     python: withInputs('python'),
     http: withInputs('http'),
     sql: withInputs('sql'),
+    pod: withInputs('pod'),
+    resource: withInputs('resource'),
     empty: (id: string, options: TaskOptions = {}) => add(id, 'empty', {}, options),
     group,
     ...createFlowBuilder(building, add),

@@ -1,4 +1,6 @@
 /** The JSON document that the API owns: one DAG. Durations are seconds. Unknown keys are errors. */
+import type { BranchFields, ShortCircuitFields } from './flow-spec.ts';
+import type { ExecutorFields, PodFields, ResourceFields } from './kubernetes-spec.ts';
 import type { MapSpec } from './map-spec.ts';
 import type { HttpFields, SqlFields } from './operator-spec.ts';
 import type { Deadline, NotifyRule, TaskNotifyRule } from './notify.ts';
@@ -129,7 +131,7 @@ export interface TeardownSpec {
 export interface EmptyTaskSpec extends TaskSpecBase {
   kind: 'empty';
 }
-export interface BashTaskSpec extends TaskSpecBase {
+export interface BashTaskSpec extends TaskSpecBase, ExecutorFields {
   kind: 'bash';
   /** Templated. Its last line of output is its result. Runs in an own directory; `MILLRACE_BUNDLE_DIR` is where the DAG's files lie. */
   command: string;
@@ -138,7 +140,7 @@ export interface BashTaskSpec extends TaskSpecBase {
   /** The try is skipped when the command exits with it; null: never. */
   skipOnExitCode: number | null;
 }
-export interface PythonTaskSpec extends TaskSpecBase {
+export interface PythonTaskSpec extends TaskSpecBase, ExecutorFields {
   kind: 'python';
   /** `file.py:function`, relative to the DAG file; or null when `source` is given. */
   callable: string | null;
@@ -147,37 +149,12 @@ export interface PythonTaskSpec extends TaskSpecBase {
   /** Keyword arguments, templated in every string. */
   args: { [name: string]: Json };
 }
-export interface TypeScriptTaskSpec extends TaskSpecBase {
+export interface TypeScriptTaskSpec extends TaskSpecBase, ExecutorFields {
   kind: 'typescript';
 }
 
-/** How a decision is made: a function, or templates that need no code. */
-export const DECISION_RUNTIMES = ['typescript', 'python', 'template'] as const;
-export type DecisionRuntime = (typeof DECISION_RUNTIMES)[number];
-
-interface DecisionTaskSpec extends TaskSpecBase {
-  runtime: DecisionRuntime;
-  /** With the runtime `python`, as in a python task. */
-  callable: string | null;
-  source: string | null;
-  args: { [name: string]: Json };
-}
-/** Chooses which of its direct downstream tasks go on; the others are skipped. */
-export interface BranchTaskSpec extends DecisionTaskSpec {
-  kind: 'branch';
-  /** With the runtime `template`: the first whose `when` renders to something true. */
-  choose: { /** Templated; null: otherwise. */ when: string | null; /** Task or group ids. */ then: string[] }[];
-  /** Groups that may be chosen, with the direct downstream tasks that stand for them. Made by validation. */
-  targets: { [groupId: string]: string[] };
-}
-/** Skips what comes after it unless its condition holds. */
-export interface ShortCircuitTaskSpec extends DecisionTaskSpec {
-  kind: 'short_circuit';
-  /** With the runtime `template`. */
-  condition: string | null;
-  /** True: everything below it is skipped. False: its direct downstream is, and then trigger rules decide. */
-  ignoreTriggerRules: boolean;
-}
+export interface BranchTaskSpec extends TaskSpecBase, ExecutorFields, BranchFields {}
+export interface ShortCircuitTaskSpec extends TaskSpecBase, ExecutorFields, ShortCircuitFields {}
 /** Skips its direct downstream when a later run of the schedule is due already. */
 export interface LatestOnlyTaskSpec extends TaskSpecBase {
   kind: 'latest_only';
@@ -186,9 +163,11 @@ export interface LatestOnlyTaskSpec extends TaskSpecBase {
 export interface MapTaskSpec extends TaskSpecBase {
   kind: 'map';
 }
-export interface HttpTaskSpec extends TaskSpecBase, HttpFields {}
-export interface SqlTaskSpec extends TaskSpecBase, SqlFields {}
-export interface SensorTaskSpec extends TaskSpecBase, SensorFields {}
+export interface HttpTaskSpec extends TaskSpecBase, ExecutorFields, HttpFields {}
+export interface SqlTaskSpec extends TaskSpecBase, ExecutorFields, SqlFields {}
+export interface PodTaskSpec extends TaskSpecBase, PodFields {}
+export interface ResourceTaskSpec extends TaskSpecBase, ResourceFields {}
+export interface SensorTaskSpec extends TaskSpecBase, ExecutorFields, SensorFields {}
 export interface TriggerDagTaskSpec extends TaskSpecBase, TriggerDagFields {}
 export interface ApprovalTaskSpec extends TaskSpecBase, ApprovalFields {}
 export type TaskSpec =
@@ -201,6 +180,8 @@ export type TaskSpec =
   | LatestOnlyTaskSpec
   | HttpTaskSpec
   | SqlTaskSpec
+  | PodTaskSpec
+  | ResourceTaskSpec
   | MapTaskSpec
   | SensorTaskSpec
   | TriggerDagTaskSpec

@@ -1,6 +1,6 @@
 /** The kinds of task that decide what goes on, and the one that validation makes for mapped groups. */
 import { checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
-import { DECISION_RUNTIMES, type BranchTaskSpec } from './dag-spec.ts';
+import { DECISION_RUNTIMES, type BranchFields } from './flow-spec.ts';
 import {
   boolean,
   createFieldsReader,
@@ -19,9 +19,10 @@ import {
   type Report,
 } from './spec-fields.ts';
 
+import { withExecutor } from './kubernetes-kinds.ts';
 import { settledByService, systemQueue } from './system-queue.ts';
 
-type Choice = BranchTaskSpec['choose'][number];
+type Choice = BranchFields['choose'][number];
 const MOST_CHOICES = 1000;
 
 const choiceFields: Fields = { when: text(65_536).or(null), then: textList(id, MOST_CHOICES) };
@@ -64,18 +65,18 @@ const decision: Fields = { runtime: oneOf(DECISION_RUNTIMES).or(null), ...PYTHON
 const DECIDES = 'it decides about its direct downstream as a whole. Put it into a mapped group';
 
 export const FLOW_KINDS: { [Kind in 'branch' | 'short_circuit' | 'latest_only' | 'map']: KindOf } = {
-  branch: {
+  branch: withExecutor({
     summary: 'Chooses which of its direct downstream tasks go on.',
     fields: { ...decision, choose, targets: record(ID_PATTERN, textList(id, 10_000)) },
     check: (task, path, report) => checkRuntime(task, 'choose', path, report),
     unmappable: DECIDES,
-  },
-  short_circuit: {
+  }),
+  short_circuit: withExecutor({
     summary: 'Skips what comes after it unless its condition holds.',
     fields: { ...decision, condition: text(65_536).or(null), ignoreTriggerRules: boolean.or(true) },
     check: (task, path, report) => checkRuntime(task, 'condition', path, report),
     unmappable: DECIDES,
-  },
+  }),
   latest_only: {
     summary: 'Skips its direct downstream when a later run of the schedule is due already.',
     fields: { queue: systemQueue },

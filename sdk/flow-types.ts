@@ -1,4 +1,6 @@
 /** Types of groups, decisions, setup and teardown, as authors write them. */
+import type { CodeOptions } from './kubernetes-options.ts';
+import type { PythonCode } from './operator-types.ts';
 import type { Each, EachOf } from './lists.ts';
 import type { Json } from './protocol.ts';
 import type {
@@ -6,7 +8,6 @@ import type {
   Inputs,
   JsonOf,
   NoReservedNames,
-  PythonCode,
   TaskArgs,
   TaskDefaults,
   TaskOptions,
@@ -67,7 +68,7 @@ interface ChoiceTemplate {
   when?: string;
   then: TaskRef | GroupRef | readonly (TaskRef | GroupRef)[];
 }
-interface ShortCircuitOptions extends TaskOptions {
+interface ShortCircuitOptions extends CodeOptions {
   /** True (default): all below is skipped. False: what waits directly is, then trigger rules decide. */
   ignoreTriggerRules?: boolean;
 }
@@ -89,21 +90,21 @@ export interface FlowBuilder<Params, Item> {
   /** Chooses which of `choices` go on, by their names there. They wait for it, and those not chosen are skipped. */
   branch<Of extends Choices, In extends Inputs>(
     taskId: string,
-    options: TaskOptions & { choices: Of; inputs: In & NoReservedNames },
+    options: CodeOptions & { choices: Of; inputs: In & NoReservedNames },
     choose: (args: TaskArgs<In, Params, {}, Item>) => Decided<Of>,
   ): TaskRef<string[]>;
   branch<Of extends Choices>(
     taskId: string,
-    options: TaskOptions & { choices: Of; inputs?: never },
+    options: CodeOptions & { choices: Of; inputs?: never },
     choose: (args: TaskArgs<{}, Params, {}, Item>) => Decided<Of>,
   ): TaskRef<string[]>;
   /** In Python: the function returns the ids of tasks or groups. */
   branch(
     taskId: string,
-    options: TaskOptions & PythonCode & { inputs?: Inputs; choices: Choices | readonly (TaskRef | GroupRef)[] },
+    options: CodeOptions & PythonCode & { inputs?: Inputs; choices: Choices | readonly (TaskRef | GroupRef)[] },
   ): TaskRef<Json>;
   /** Without code: the first whose template holds. */
-  branch(taskId: string, options: TaskOptions & { inputs?: Inputs; choose: readonly ChoiceTemplate[] }): TaskRef<Json>;
+  branch(taskId: string, options: CodeOptions & { inputs?: Inputs; choose: readonly ChoiceTemplate[] }): TaskRef<Json>;
   /** Skips what comes after it unless its condition holds. */
   shortCircuit(
     taskId: string,

@@ -11,3 +11,5 @@ export type { ParamsSchema } from './params-types.ts';
 export type { Json, RunContext } from './protocol.ts';
 export type { Dag, DagOptions, Duration, TaskContext, TaskOptions, TaskRef } from './task-types.ts';
 export type { HttpOptions, SqlOptions } from './operator-types.ts';
+export type { PodOptions, PodTaskOptions, ResourceOptions } from './kubernetes-options.ts';
+export type * as kubernetes from './kubernetes-types.generated.ts';

@@ -1,7 +1,32 @@
-/** What authors write for `http` and `sql` tasks. */
+/** What authors write for `bash`, `python`, `http` and `sql` tasks. */
+import type { CodeOptions } from './kubernetes-options.ts';
+import type { EachOf } from './lists.ts';
 import type { HttpMethod, HttpResult, JsonExpectation, SqlFormat, SqlResult } from './operator-spec.ts';
 import type { Json } from './protocol.ts';
-import type { Duration, Inputs, TaskOptions } from './task-types.ts';
+import type { Duration, Inputs } from './task-types.ts';
+
+export interface BashOptions extends CodeOptions {
+  /** Templated. */
+  command: string;
+  /** Templated values. */
+  env?: { [name: string]: string };
+  /** Results of other tasks, given as environment variables: strings as they are, the rest as JSON. */
+  inputs?: Inputs | EachOf;
+  /** The task is skipped when the command exits with it (default 99); null: never. */
+  skipOnExitCode?: number | null;
+}
+export type PythonOptions = CodeOptions &
+  PythonCode & {
+    /** Results of other tasks, given as keyword arguments. */
+    inputs?: Inputs | EachOf;
+  };
+export type PythonCode = {
+  /** Further keyword arguments, templated in every string. */
+  args?: { [name: string]: Json };
+} & (
+  | { /** `file.py:function`, beside the DAG file. */ callable: string; source?: never }
+  | { /** Inline Python. */ source: string; callable?: never }
+);
 
 /** A status (200) or a class of them ('5xx'). */
 type Status = number | `${1 | 2 | 3 | 4 | 5}${'xx' | 'XX'}`;
@@ -20,7 +45,7 @@ interface BelowConnection {
   path?: string;
 }
 
-export type HttpOptions = TaskOptions & {
+export type HttpOptions = CodeOptions & {
   inputs?: Inputs;
   method?: HttpMethod;
   headers?: { [name: string]: string };
@@ -54,7 +79,7 @@ export type HttpOptions = TaskOptions & {
     | { by: 'cursor'; cursor: string; parameter: string; items?: string; maxPages?: number };
 } & (Where | BelowConnection);
 
-export type SqlOptions = TaskOptions & {
+export type SqlOptions = CodeOptions & {
   inputs?: Inputs;
   /** Id of a connection. */
   connection: string;

@@ -3,7 +3,8 @@ import { didYouMean } from './near-match.ts';
 import { createFieldsReader, isPlainObject, show, type Plain, type Report } from './spec-fields.ts';
 import { PRESETTABLE } from './task-kinds.ts';
 
-export function readPresets(defaults: unknown, path: string, report: Report): Plain {
+/** `outer`: what holds around it; a field that can be both is merged with it. */
+export function readPresets(defaults: unknown, path: string, report: Report, outer: Plain = {}): Plain {
   if (defaults === undefined) return {};
   if (!isPlainObject(defaults)) {
     report(path, `${show(defaults)} is not an object of task fields.`);
@@ -17,5 +18,9 @@ export function readPresets(defaults: unknown, path: string, report: Report): Pl
     );
   const known = given.filter((name) => Object.hasOwn(PRESETTABLE, name));
   const fields = Object.fromEntries(known.map((name) => [name, PRESETTABLE[name]!]));
-  return createFieldsReader(fields)(Object.fromEntries(known.map((name) => [name, defaults[name]])), path, report);
+  return createFieldsReader(fields, outer)(
+    Object.fromEntries(known.map((name) => [name, defaults[name]])),
+    path,
+    report,
+  );
 }

@@ -37,7 +37,7 @@ export function readGroups(input: unknown, dagPresets: Plain, report: Report): M
     report('groups', `${show(input)} is not a list of at most ${MAX_GROUPS} groups.`);
     return groups;
   }
-  const ownPresets = new Map<string, Plain>();
+  const ownDefaults = new Map<string, unknown>();
   input.forEach((group: unknown, index) => {
     const path = `groups[${index}]`;
     if (!isPlainObject(group)) return report(path, `${show(group)} is not a group. Give an object with groupId.`);
@@ -45,21 +45,21 @@ export function readGroups(input: unknown, dagPresets: Plain, report: Report): M
     const spec = readSpec(own, path, report) as unknown as GroupSpec;
     const wiring = readWiring({ upstream, edgeLabels }, path, report) as Pick<ReadGroup, 'upstream' | 'edgeLabels'>;
     if (typeof spec.groupId !== 'string') return;
-    if (ownPresets.has(spec.groupId))
+    if (ownDefaults.has(spec.groupId))
       return report(`${path}.groupId`, `'${spec.groupId}' is already the id of a group. Give each group its own id.`);
-    ownPresets.set(spec.groupId, readPresets(defaults, `${path}.defaults`, report));
+    readPresets(defaults, `${path}.defaults`, report);
+    ownDefaults.set(spec.groupId, defaults);
     for (const parent of withParents(spec.groupId).slice(1).reverse())
       if (!groups.has(parent)) groups.set(parent, implied(parent, path));
     // One that was implied before keeps its place
     groups.set(spec.groupId, { spec, path, ...wiring, presets: {} });
   });
   for (const [groupId, group] of groups)
-    group.presets = Object.assign(
-      { ...dagPresets },
-      ...withParents(groupId)
-        .reverse()
-        .map((id) => ownPresets.get(id)),
-    ) as Plain;
+    group.presets = withParents(groupId).reduceRight((outer, id) => {
+      const defaults = ownDefaults.get(id);
+      // Reported above
+      return isPlainObject(defaults) ? { ...outer, ...readPresets(defaults, '', () => undefined, outer) } : outer;
+    }, dagPresets);
   return groups;
 }
 

@@ -12,6 +12,8 @@ export interface Field<T = unknown> {
   schema: JsonSchema;
   /** What an absent field becomes; without it the field is required. */
   fallback?: () => T;
+  /** The value of a field that is both preset and written; without it what is written. */
+  combine?(preset: T, own: T, written: unknown): T;
 }
 export type Fields = { [name: string]: Field };
 export type Plain = { [key: string]: unknown };
@@ -194,13 +196,22 @@ export function createFieldsReader(fields: Fields, presets: Plain = {}): FieldsR
       const value = input[name];
       if (value === undefined) continue;
       const reader = readers.get(name);
-      if (reader) output[name] = reader.read(value, () => at(name), report);
+      if (reader)
+        output[name] = combined(
+          reader,
+          presets[name],
+          reader.read(value, () => at(name), report),
+          value,
+        );
       else report(at(name), `Unknown key '${name}'.${didYouMean(name, names)}`);
     }
     for (const name of required) if (input[name] === undefined) report(at(name), `'${name}' is missing.`);
     return output;
   };
 }
+
+const combined = (field: Field, preset: unknown, own: unknown, written: unknown): unknown =>
+  preset === undefined || !field.combine ? own : field.combine(preset, own, written);
 
 /** Fallbacks are empty lists and objects; they must not be shared between tasks. */
 const structuredCopy = (value: unknown) => (Array.isArray(value) ? [...(value as unknown[])] : { ...(value as Plain) });

@@ -4,6 +4,8 @@ import { ANY_KEY, checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.
 import { TRIGGER_RULES, WEIGHT_RULES, type TaskInput, type TaskKind } from './dag-spec.ts';
 import { concurrencyKey, rateLimit } from './limit-fields.ts';
 import { taskNotify } from './notify.ts';
+import { EXECUTOR_FIELDS } from './kubernetes-fields.ts';
+import { KUBERNETES_KINDS_OF_TASK, withExecutor } from './kubernetes-kinds.ts';
 import { retryRules } from './retry-rules.ts';
 import { FLOW_KINDS } from './flow-kinds.ts';
 import { groupId } from './group-fields.ts';
@@ -83,7 +85,8 @@ const presettable = {
   memoryLimit: bytes.or(null),
   owner: text(200).or(null),
 } satisfies Fields;
-export const PRESETTABLE: Fields = presettable;
+/** Those of the executor are for tasks with code alone. */
+export const PRESETTABLE: Fields = { ...presettable, ...EXECUTOR_FIELDS };
 
 const { owner, ...common } = presettable;
 const BASE: Fields = {
@@ -115,7 +118,7 @@ const KINDS: { [Kind in TaskKind]: KindOf } = {
     fields: {},
     unmappable: 'it does nothing',
   },
-  bash: {
+  bash: withExecutor({
     summary: 'A shell command.',
     fields: {
       command: text(262_144),
@@ -123,16 +126,17 @@ const KINDS: { [Kind in TaskKind]: KindOf } = {
       // 99 is what Airflow's users exit with to skip.
       skipOnExitCode: { ...integer(1, 255).or(null), fallback: () => 99 },
     },
-  },
-  python: {
+  }),
+  python: withExecutor({
     summary: 'A Python function of a file beside the DAG, or inline source.',
     fields: PYTHON_FIELDS,
     check: (task, path, report) => checkPython('A python task', task, path, report),
-  },
-  typescript: { summary: 'A function of a TypeScript DAG file.', fields: {} },
+  }),
+  typescript: withExecutor({ summary: 'A function of a TypeScript DAG file.', fields: {} }),
   ...FLOW_KINDS,
-  http: { summary: 'A request to an HTTP service.', fields: HTTP_FIELDS, check: checkHttp },
-  sql: { summary: 'Statements for a database.', fields: SQL_FIELDS, check: checkSql },
+  http: withExecutor({ summary: 'A request to an HTTP service.', fields: HTTP_FIELDS, check: checkHttp }),
+  sql: withExecutor({ summary: 'Statements for a database.', fields: SQL_FIELDS, check: checkSql }),
+  ...KUBERNETES_KINDS_OF_TASK,
   ...WAITING_KINDS,
 };
 

@@ -4,7 +4,8 @@ import type { Assets } from './asset-expression.ts';
 import type { ConcurrencyStrategy, DagSpecInput, Overlap, TriggerRule, WeightRule } from './dag-spec.ts';
 import type { FlowBuilder, ResultOf, Upstream } from './flow-types.ts';
 import type { Each, EachOf } from './lists.ts';
-import type { HttpOptions, SqlOptions } from './operator-types.ts';
+import type { CodeOptions, ExecutorOptions, KubernetesBuilder } from './kubernetes-options.ts';
+import type { BashOptions, HttpOptions, PythonOptions, SqlOptions } from './operator-types.ts';
 import type { DagNotifyOptions, DeadlineOptions, NotifyOptions } from './notify-options.ts';
 import type { ParamsResult, ParamsSchema } from './params-types.ts';
 import type { ConnectionValue, Json, RunContext } from './protocol.ts';
@@ -128,7 +129,8 @@ export interface RateLimit {
 }
 
 /** What a DAG may preset for all of its tasks. */
-export interface TaskDefaults {
+export interface TaskDefaults extends CommonDefaults, ExecutorOptions {}
+interface CommonDefaults {
   /** Further tries after the first. */
   retries?: number;
   retryDelay?: Duration;
@@ -157,7 +159,7 @@ export interface TaskDefaults {
   rateLimit?: RateLimit | null;
   memoryLimit?: Bytes | null;
 }
-export interface TaskOptions extends TaskDefaults {
+export interface TaskOptions extends CommonDefaults {
   /** Who is told about this task. */
   notify?: NotifyOptions | readonly NotifyOptions[];
   /** Tasks to wait for without reading their results. */
@@ -178,31 +180,9 @@ export interface TaskOptions extends TaskDefaults {
   /** Template of an instance's name for people, over its arguments. */
   mapName?: string;
 }
-export interface BashOptions extends TaskOptions {
-  /** Templated. */
-  command: string;
-  /** Templated values. */
-  env?: { [name: string]: string };
-  /** Results of other tasks, given as environment variables: strings as they are, the rest as JSON. */
-  inputs?: Inputs | EachOf;
-  /** The task is skipped when the command exits with it (default 99); null: never. */
-  skipOnExitCode?: number | null;
-}
-export type PythonOptions = TaskOptions &
-  PythonCode & {
-    /** Results of other tasks, given as keyword arguments. */
-    inputs?: Inputs | EachOf;
-  };
-export type PythonCode = {
-  /** Further keyword arguments, templated in every string. */
-  args?: { [name: string]: Json };
-} & (
-  | { /** `file.py:function`, beside the DAG file. */ callable: string; source?: never }
-  | { /** Inline Python. */ source: string; callable?: never }
-);
-
 /** The `task`, `bash`, … that the build function of `dag()` is given. */
-export interface DagBuilder<Params, Item = {}> extends FlowBuilder<Params, Item>, WaitingBuilder<Params, Item> {
+export interface DagBuilder<Params, Item = {}>
+  extends FlowBuilder<Params, Item>, WaitingBuilder<Params, Item>, KubernetesBuilder {
   /** A TypeScript function. `inputs` are other tasks, by the name of the argument that gets their result. */
   task<Out>(taskId: string, run: (args: TaskArgs<{}, Params, {}, Item>) => Out): TaskRef<JsonOf<Awaited<Out>>>;
   task<In extends Inputs | EachOf, Out>(
@@ -210,7 +190,7 @@ export interface DagBuilder<Params, Item = {}> extends FlowBuilder<Params, Item>
     inputs: In & NoReservedNames,
     run: (args: TaskArgs<In, Params, {}, Item>) => Out,
   ): ResultOf<In, Out>;
-  task<In extends Inputs | EachOf, Options extends TaskOptions, Out>(
+  task<In extends Inputs | EachOf, Options extends CodeOptions, Out>(
     taskId: string,
     inputs: In & NoReservedNames,
     options: Options,

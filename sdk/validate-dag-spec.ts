@@ -18,6 +18,7 @@ import {
   type Plain,
   type Report,
 } from './spec-fields.ts';
+import { presetsOf } from './kubernetes-kinds.ts';
 import { kindOf, WRITTEN_KINDS } from './task-kinds.ts';
 
 export interface SpecIssue {
@@ -104,7 +105,7 @@ function readTasks(tasks: unknown, presets: Plain, groups: Groups, report: Repor
   const readerOf = (kind: string, fields: Fields, groupId: unknown) => {
     const group = groups.size > 0 && typeof groupId === 'string' ? groups.get(groupId) : undefined;
     const key = group ? `${kind} ${group.spec.groupId}` : kind;
-    const reader = readers.get(key) ?? createFieldsReader(fields, group?.presets ?? presets);
+    const reader = readers.get(key) ?? createFieldsReader(fields, presetsOf(kind, group?.presets ?? presets));
     readers.set(key, reader);
     return reader;
   };

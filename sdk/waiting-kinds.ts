@@ -3,8 +3,9 @@ import { checkPython, PYTHON_FIELDS, type KindOf } from './code-fields.ts';
 import { paramsSchemaIssues } from './params.ts';
 import type { Json } from './protocol.ts';
 import { RUN_STATES, TASK_STATES } from './states.ts';
-import { settledByService, systemQueue } from './system-queue.ts';
-import { SYSTEM_QUEUE } from './system-tasks.ts';
+import { EXECUTOR_FIELDS } from './kubernetes-fields.ts';
+import { checkExecutor } from './kubernetes-kinds.ts';
+import { anyQueue, settledByService, systemQueue } from './system-queue.ts';
 import {
   boolean,
   createFieldsReader,
@@ -171,8 +172,8 @@ function checkSensor(task: Plain, path: string, report: Report): void {
     report(`${path}.mode`, `A worker must look for '${name}': the mode is 'reschedule' or 'poke'.`);
   if (task['mode'] !== 'deferred' && ONLY_DEFERRED.has(name))
     report(`${path}.mode`, `Only the service can look for '${name}': the mode is 'deferred'.`);
+  checkExecutor(task, path, report);
   if (task['mode'] === 'deferred') settledByService(task);
-  else if (task['queue'] === SYSTEM_QUEUE) task['queue'] = 'default';
   if (!isPlainObject(value)) return;
   if (name === 'http' && (value['url'] === null) === (value['connection'] === null))
     report(`${path}.for.http`, `It has either 'url' or 'connection' (with 'path' below it).`);
@@ -217,7 +218,8 @@ export const WAITING_KINDS: { [Kind in 'sensor' | 'trigger_dag' | 'approval']: K
   sensor: {
     summary: 'Waits until something is there.',
     fields: {
-      queue: systemQueue,
+      queue: anyQueue,
+      ...EXECUTOR_FIELDS,
       for: target,
       mode: oneOf(SENSOR_MODES).or(null),
       pokeInterval: duration(0.1).or(60),

@@ -1,4 +1,5 @@
 /** Types of what DAG authors write for tasks that wait. */
+import type { CodeOptions } from './kubernetes-options.ts';
 import type { TriggerDagFields } from './waiting-spec.ts';
 import type { Json } from './protocol.ts';
 import type { Done } from './run-task.ts';
@@ -58,7 +59,7 @@ export interface OtherDagOptions {
   checkExistence?: boolean;
 }
 
-interface SensorTiming extends TaskOptions {
+interface SensorTiming extends CodeOptions {
   /** From one look to the next; a minute when not given. */
   every?: Duration;
   /** Multiplier from one interval to the next. */

@@ -12,7 +12,7 @@ export const withoutUndefined = (fields: Fields): Fields =>
 /** What a DAG or a group may say for its tasks, beside what it says of itself. */
 const DEFAULTS: ReadonlySet<string> = new Set<keyof TaskDefaults>([
   ...(['retries', 'retryDelay', 'retryBackoff', 'maxRetryDelay', 'retryRules', 'infraRetries'] as const),
-  ...(['executionTimeout', 'queue', 'memoryLimit'] as const),
+  ...(['executionTimeout', 'queue', 'memoryLimit', 'executor', 'pod'] as const),
   ...(['priority', 'weightRule', 'pool', 'poolSlots'] as const),
   ...(['maxActiveTis', 'maxActiveTisPerRun', 'concurrencyKey', 'rateLimit'] as const),
 ]);

@@ -41,5 +41,10 @@ await generateDatabaseFiles();
 await writeFile(join(root, 'docs/configuration.md'), configurationPage(MARK));
 await writeFile(join(root, 'docs/cli.md'), cliPage(MARK));
 // Every part adds its own generator here, if the file is there.
-for (const script of ['schema/print-schema.ts', 'sdk/print-dag-spec-schema.ts', 'web/graphql/generate.ts'])
+for (const script of [
+  'schema/print-schema.ts',
+  'sdk/print-kubernetes-types.ts',
+  'sdk/print-dag-spec-schema.ts',
+  'web/graphql/generate.ts',
+])
   if (existsSync(join(root, script))) run(process.execPath, ['--import', 'tsx', script]);

@@ -36,3 +36,10 @@ export function inService(task: TaskSpec): never {
     `a task of kind '${task.kind}' is settled by the service. Update the service and its workers to one version`,
   );
 }
+
+/** So too the launcher of a cluster; a trial has none. */
+export function onCluster(task: TaskSpec): never {
+  throw new Error(
+    `a task of kind '${task.kind}' runs on a Kubernetes cluster. Deploy its DAG to a service that knows the cluster`,
+  );
+}

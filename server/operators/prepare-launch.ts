@@ -1,7 +1,7 @@
 import type { Dispatch, Json } from '#sdk/protocol.ts';
 import type { TaskKind, TaskSpec } from '#sdk/dag-spec.ts';
 import { prepareBash } from './bash.ts';
-import { inService, prepareBranch, prepareShortCircuit } from './decision.ts';
+import { inService, onCluster, prepareBranch, prepareShortCircuit } from './decision.ts';
 import { prepareEmpty } from './empty.ts';
 import { prepareHttp } from './http.ts';
 import { fromJson } from './jinja/values.ts';
@@ -25,6 +25,8 @@ const OPERATORS: { [Kind in TaskKind]: Prepare<Kind> } = {
   map: inService,
   http: prepareHttp,
   sql: prepareSql,
+  pod: onCluster,
+  resource: onCluster,
   sensor: prepareSensor,
   trigger_dag: inService,
   approval: inService,

@@ -83,7 +83,7 @@ function taskOf(taskId: string, options: TaskOptions): TaskSpec {
     displayName: null,
   };
   if (options.kind === 'empty') return { ...base, ...options, kind: 'empty' };
-  return { ...base, command: 'true', env: {}, skipOnExitCode: 99, ...options, kind: 'bash' };
+  return { ...base, command: 'true', env: {}, skipOnExitCode: 99, executor: null, pod: null, ...options, kind: 'bash' };
 }
 
 export const TEST_VAULT = createVault(Buffer.alloc(32, 7));

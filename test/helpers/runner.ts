@@ -83,6 +83,8 @@ const OF_KIND = {
     load: null,
     unload: null,
   },
+  pod: {},
+  resource: {},
   sensor: {
     mode: 'poke',
     pokeInterval: 0.05,
