@@ -1,8 +1,8 @@
 /** Readers of the fields of tasks that run on a Kubernetes cluster. */
+import { CLUSTER_NAME_PATTERN, DEFAULT_CLUSTER, NAMESPACE_PATTERN } from './clusters.ts';
 import { checkKubernetes, hasTemplate } from './kubernetes-check.ts';
 import { mergePods } from './kubernetes-merge.ts';
 import {
-  DEFAULT_CLUSTER,
   DNS_POLICIES,
   EXECUTORS,
   FINISH_ACTIONS,
@@ -16,7 +16,6 @@ import {
   createFieldsReader,
   duration,
   fieldsSchema,
-  id,
   isPlainObject,
   json,
   oneOf,
@@ -33,7 +32,6 @@ import {
 const LONG = 131_072;
 const ENV_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]{0,252}$/;
 const LABEL = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const DNS_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/;
 const MOST = 1000;
 
@@ -49,7 +47,11 @@ const named = (pattern: RegExp, what: string, templated: boolean): Field<string>
     return String(value);
   },
 });
-export const namespaceName = named(DNS_LABEL, 'the name of a namespace: a-z, 0-9 and -, at most 63 of them', true);
+export const namespaceName = named(NAMESPACE_PATTERN, 'the name of a namespace: a-z, 0-9 and -, at most 63 of them', true);
+const cluster: Field<string> = {
+  ...named(CLUSTER_NAME_PATTERN, 'the name of a cluster: a-z, 0-9 and -, at most 63 of them', false),
+  fallback: () => DEFAULT_CLUSTER,
+};
 const objectName = named(DNS_NAME, 'the name of an object in Kubernetes: a-z, 0-9, - and .', false);
 const entryKey = named(/^[-._a-zA-Z0-9]{1,253}$/, 'a key: A-Z a-z 0-9 - _ .', false);
 
@@ -193,7 +195,7 @@ const envRecord: Field = {
 
 /** What the task's Pod is, whatever runs in it. */
 export const POD_OPTIONS: { [Name in keyof KubernetesOptions]: Field } = {
-  cluster: id.or(DEFAULT_CLUSTER),
+  cluster,
   namespace: orNull(namespaceName),
   name: text(8_000).or(null),
   image: text(8_000).or(null),

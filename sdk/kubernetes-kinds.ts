@@ -2,7 +2,8 @@
 import type { KindOf } from './code-fields.ts';
 import { checkKubernetes, hasTemplate, kubernetesType } from './kubernetes-check.ts';
 import { EXECUTOR_FIELDS, list, mergeOption, orNull, POD_OPTIONS } from './kubernetes-fields.ts';
-import { DEFAULT_CLUSTER, type KubernetesOptions, type ResourceCondition } from './kubernetes-spec.ts';
+import { DEFAULT_CLUSTER } from './clusters.ts';
+import type { KubernetesOptions, ResourceCondition } from './kubernetes-spec.ts';
 import { parseResourcePath } from './resource-path.ts';
 import {
   boolean,

@@ -22,9 +22,6 @@ import type { Json } from './protocol.ts';
 export const EXECUTORS = ['worker', 'kubernetes'] as const;
 export type ExecutorName = (typeof EXECUTORS)[number];
 
-/** The cluster of tasks that name none. */
-export const DEFAULT_CLUSTER = 'default';
-
 export const IMAGE_PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const;
 export type ImagePullPolicy = (typeof IMAGE_PULL_POLICIES)[number];
 export const DNS_POLICIES = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] as const;

@@ -16,3 +16,5 @@ export const clusterQueue = (cluster: string): string => CLUSTER_QUEUE + cluster
 /** Null: another kind of queue. */
 export const clusterOfQueue = (queue: string | undefined): string | null =>
   queue?.startsWith(CLUSTER_QUEUE) ? queue.slice(CLUSTER_QUEUE.length) : null;
+
+export const isClusterQueue = (queue: string | undefined): boolean => clusterOfQueue(queue) !== null;

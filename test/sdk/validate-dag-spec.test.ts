@@ -84,6 +84,8 @@ test('what is left out gets its default', () => {
         command: 'true',
         env: {},
         skipOnExitCode: 99,
+        executor: null,
+        pod: null,
       },
     ],
   });
@@ -173,7 +175,7 @@ describe('mistakes', () => {
     [
       'an unknown kind',
       task({ kind: 'bsh' }),
-      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript, branch, short_circuit, latest_only, http, sql, sensor, trigger_dag, approval.",
+      "tasks[0].kind: 'bsh' is not a kind of task. Did you mean 'bash'? Kinds: empty, bash, python, typescript, branch, short_circuit, latest_only, http, sql, pod, resource, sensor, trigger_dag, approval.",
     ],
     ['a missing field', task({ kind: 'bash' }), "tasks[0].command: 'command' is missing."],
     [

@@ -2,6 +2,7 @@
 import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { didYouMean } from '#sdk/near-match.ts';
 import type { Json } from '#sdk/protocol.ts';
+import { isClusterQueue } from '#sdk/system-tasks.ts';
 import { validateDagSpec, type SpecIssue } from '#sdk/validate-dag-spec.ts';
 import { CommandError } from '../command-error.ts';
 
@@ -35,7 +36,7 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
   const given = giveResults(spec, selected, request.inputs);
   const outside = new Set(selected.flatMap((task) => task.upstream).filter((taskId) => !kept.has(taskId)));
   const standIns = spec.tasks.filter((task) => outside.has(task.taskId)).map(standInFor);
-  const running = selected.map((task) => loosen(request.tryAll ? task : { ...task, retries: 0 }));
+  const running = selected.map((task) => loosen(onWorker(request.tryAll ? task : { ...task, retries: 0 })));
   return {
     spec: alone({ ...spec, tasks: [...running, ...standIns] }),
     running,
@@ -48,6 +49,10 @@ export function planTrial(spec: DagSpec, request: TrialRequest): Trial {
     return task.upstream.some((taskId) => outside.has(taskId)) ? { ...task, triggerRule: 'all_done' } : task;
   }
 }
+
+/** A trial has no cluster: code for a Pod runs here, and a task that is a Pod says that it cannot. */
+const onWorker = (task: TaskSpec): TaskSpec =>
+  isClusterQueue(task.queue) ? { ...task, queue: 'default', ...('executor' in task && { executor: 'worker' }) } : task;
 
 /** Nothing makes runs of its own, and nobody is told of a run that is only tried. */
 export const alone = (spec: DagSpec): DagSpec => ({
