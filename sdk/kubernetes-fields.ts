@@ -47,7 +47,11 @@ const named = (pattern: RegExp, what: string, templated: boolean): Field<string>
     return String(value);
   },
 });
-export const namespaceName = named(NAMESPACE_PATTERN, 'the name of a namespace: a-z, 0-9 and -, at most 63 of them', true);
+export const namespaceName = named(
+  NAMESPACE_PATTERN,
+  'the name of a namespace: a-z, 0-9 and -, at most 63 of them',
+  true,
+);
 const cluster: Field<string> = {
   ...named(CLUSTER_NAME_PATTERN, 'the name of a cluster: a-z, 0-9 and -, at most 63 of them', false),
   fallback: () => DEFAULT_CLUSTER,
