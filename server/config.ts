@@ -3,10 +3,13 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
-import { taskEnvironment } from './runner/task-environment.ts';
+import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
-export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'test', 'client'] as const;
-/** What this process is: decides which variables it cannot do without. `client` is every command that speaks GraphQL. */
+export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'test', 'client', 'run-task'] as const;
+/**
+ * What this process is: decides which variables it cannot do without. `client` is every command that speaks GraphQL, `run-task` is
+ * what runs inside the Pod of a task.
+ */
 export type ConfigRole = (typeof ROLES)[number];
 
 /** A person looks at what these print. */
@@ -54,7 +57,7 @@ export const VARIABLES = {
     schema: path,
     about:
       'Folder of all that a process keeps: embedded PostgreSQL, bundle cache, key, address of the running service.',
-    fallback: '`/var/lib/millrace` for root, else `~/.local/share/millrace`',
+    fallback: '`/tmp/millrace` in the Pod of a task, `/var/lib/millrace` for root, else `~/.local/share/millrace`',
   },
   MILLRACE_HOST: {
     schema: text.min(1),
@@ -103,7 +106,7 @@ export const VARIABLES = {
   MILLRACE_SHUTDOWN_SECONDS: {
     schema: wholeNumber(0, 86_400),
     about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
-    fallback: '`10` for `start`, else `60`',
+    fallback: '`10` for `start`, `30` in the Pod of a task, else `60`',
   },
   MILLRACE_WORKER_NAME: {
     schema: text.regex(/^[\w.:-]{1,200}$/, 'must be a name'),
@@ -139,15 +142,30 @@ export const VARIABLES = {
   MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
   MILLRACE_URL: {
     schema: httpUrl,
-    about: 'Address of the API for commands and workers.',
-    requiredBy: ['worker'],
+    about: 'Address of the API for commands, workers and the Pods of tasks.',
+    requiredBy: ['worker', 'run-task'],
     fallback: 'what `start` left in MILLRACE_HOME',
   },
   MILLRACE_TOKEN: {
     schema: text.min(1),
-    about: 'Their API token.',
+    about: 'Their API token. Pods of tasks have none: they show the token of their service account.',
     requiredBy: ['worker'],
     fallback: 'what `start` left in MILLRACE_HOME',
+  },
+  MILLRACE_DISPATCH_ID: {
+    schema: text.regex(/^[\w.-]{1,200}$/, 'must be the id of a dispatch'),
+    about: 'In the Pod of a task: the dispatch that it is for.',
+    requiredBy: ['run-task'],
+  },
+  MILLRACE_CLUSTER: {
+    schema: text.regex(/^[\w.-]{1,200}$/, 'must be the name of a cluster'),
+    about: 'In the Pod of a task: what the service calls the cluster that it runs on.',
+    requiredBy: ['run-task'],
+  },
+  MILLRACE_POD_TOKEN_FILE: {
+    schema: path,
+    about: 'In the Pod of a task: file with the token of its service account, made out for `millrace`.',
+    fallback: '`/var/run/secrets/millrace/token`',
   },
 } satisfies { [name: string]: Variable };
 
@@ -167,9 +185,12 @@ export class ConfigError extends Error {
   }
 }
 
-/** Kubernetes gives every container such variables when a service is called "millrace"; they are not ours. */
+/** Kubernetes gives every container such variables when a service is called "millrace" or "millrace-api"; they are not ours. */
 const isServiceLink = (name: string, value: string) =>
-  /^MILLRACE_(SERVICE_|PORT_)/.test(name) || (name === 'MILLRACE_PORT' && value.startsWith('tcp://'));
+  /^MILLRACE_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d)/.test(name) ||
+  (/^MILLRACE_(\w+_)?PORT$/.test(name) && value.startsWith('tcp://'));
+/** What a supervisor and its tasks find in their environment; see `taskVariables`. A command in a task is no task itself. */
+const OF_TASKS = /^MILLRACE_(SUPERVISOR|BUNDLE_DIR|(DAG|TASK|RUN)_ID|TRY_NUMBER|MAP_INDEX|LOGICAL_DATE)$/;
 
 function parse(role: ConfigRole, environment: Environment): Values {
   const mistakes: string[] = [];
@@ -180,7 +201,7 @@ function parse(role: ConfigRole, environment: Environment): Values {
   for (const [name, raw] of given) {
     const variable: Variable | undefined = (VARIABLES as { [name: string]: Variable })[name];
     if (!variable) {
-      if (name.startsWith('MILLRACE_'))
+      if (name.startsWith('MILLRACE_') && !OF_TASKS.test(name))
         mistakes.push(`${name}: there is no such variable.${didYouMean(name, Object.keys(VARIABLES))}`);
       continue;
     }
@@ -196,17 +217,24 @@ function parse(role: ConfigRole, environment: Environment): Values {
   return values as Values;
 }
 
-function defaultHome(environment: Environment): string {
+/** A Pod's own folders may be read-only, and its user may have no home. */
+const POD_HOME = '/tmp/millrace';
+const POD_TOKEN_FILE = '/var/run/secrets/millrace/token';
+
+function defaultHome(role: ConfigRole, environment: Environment): string {
+  if (role === 'run-task') return POD_HOME;
   if (process.getuid?.() === 0) return '/var/lib/millrace';
   return join(environment['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'millrace');
 }
+
+const SHUTDOWN_SECONDS: { [R in ConfigRole]?: number } = { start: 10, test: 0, 'run-task': 30 };
 
 /** The only reader of the environment. */
 export function readConfig(role: ConfigRole, environment: Environment = process.env) {
   const values = parse(role, environment);
   return {
     role,
-    home: values.MILLRACE_HOME ?? defaultHome(environment),
+    home: values.MILLRACE_HOME ?? defaultHome(role, environment),
     host: values.MILLRACE_HOST ?? '127.0.0.1',
     port: values.MILLRACE_PORT ?? 4400,
     publicUrl: values.MILLRACE_PUBLIC_URL ?? null,
@@ -220,7 +248,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),
       format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),
     },
-    shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? (role === 'start' ? 10 : role === 'test' ? 0 : 60),
+    shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? SHUTDOWN_SECONDS[role] ?? 60,
     worker: {
       name: values.MILLRACE_WORKER_NAME ?? null,
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
@@ -229,10 +257,15 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',
       /** What tasks see of it. */
-      environment: taskEnvironment(environment),
+      environment: role === 'run-task' ? podTaskEnvironment(environment) : taskEnvironment(environment),
     },
     url: values.MILLRACE_URL ?? null,
     token: values.MILLRACE_TOKEN ?? null,
+    pod: {
+      dispatchId: values.MILLRACE_DISPATCH_ID ?? null,
+      cluster: values.MILLRACE_CLUSTER ?? null,
+      tokenFile: values.MILLRACE_POD_TOKEN_FILE ?? POD_TOKEN_FILE,
+    },
   };
 }
 export type Config = ReturnType<typeof readConfig>;

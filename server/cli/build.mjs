@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 
 const ENTRY_POINTS = [
   'server/cli/main.ts',
+  'server/cli/pod-main.ts',
   'server/runner/supervisor-main.ts',
   'server/runner/node-child.ts',
   'server/runner/operator-child.ts',

@@ -42,11 +42,16 @@ export function preferForOomKill(pid: number): void {
 export const SUPERVISOR_VARIABLE = 'MILLRACE_SUPERVISOR';
 export const DISPATCH_VARIABLE = 'MILLRACE_DISPATCH_ID';
 
-/** Kills every process that was started with one of these `NAME=value`, in whatever group it is. Only Linux tells: elsewhere it finds none. */
-export function killTagged(tags: ReadonlySet<string>): number[] {
+/**
+ * Kills every process that was started with one of these `NAME=value`, in whatever group it is; with `owner`, only those that have it too.
+ * Only Linux tells: elsewhere it finds none.
+ */
+export function killTagged(tags: ReadonlySet<string>, owner: string | null = null): number[] {
   const killed: number[] = [];
   for (const pid of processIds()) {
-    if (pid === process.pid || !environmentOf(pid).some((entry) => tags.has(entry))) continue;
+    if (pid === process.pid) continue;
+    const environment = environmentOf(pid);
+    if (!environment.some((entry) => tags.has(entry)) || (owner !== null && !environment.includes(owner))) continue;
     try {
       process.kill(pid, 'SIGKILL');
       killed.push(pid);

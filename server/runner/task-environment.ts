@@ -8,3 +8,11 @@ export function taskEnvironment(environment: { [name: string]: string | undefine
   );
   return Object.fromEntries(passed);
 }
+
+/** A Pod is the task's own: what its author put there is for the task. Only what Millrace itself is told stays away. */
+export function podTaskEnvironment(environment: { [name: string]: string | undefined }): { [name: string]: string } {
+  const own = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !/^MILLRACE_(?!WAREHOUSE_URL$)/i.test(entry[0]),
+  );
+  return Object.fromEntries(own);
+}

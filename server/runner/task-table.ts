@@ -44,7 +44,8 @@ export function createTaskTable(config: SupervisorConfig, send: (message: FromSu
       setImmediate(() => {
         const tags = toSweep;
         toSweep = new Set();
-        killTagged(tags);
+        // In the Pod of a task, the processes above this one are started with its dispatch id as well
+        killTagged(tags, `${SUPERVISOR_VARIABLE}=${config.supervisorId}`);
       });
     toSweep.add(`${DISPATCH_VARIABLE}=${dispatchId}`);
   };

@@ -1,13 +1,11 @@
 /** A worker's view of the service over the network. It comes and goes over HTTP, and works over one socket; a slow poll is the net. */
-import { openAsBlob } from 'node:fs';
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { resultOfResponse } from './service-answer.ts';
 import { createServiceSocket } from './service-socket.ts';
-import { UploadRefused, type WorkerApi, type WorkerListener } from './worker-api.ts';
+import { createServiceTransfers, type ServiceTransfers } from './service-transfers.ts';
+import type { WorkerApi, WorkerListener } from './worker-api.ts';
 
 const TIMEOUT_MS = 30_000;
-/** For a large result. */
-const TRANSFER_MS = 300_000;
 const POLL_MS = 5_000;
 
 const REGISTER = `mutation RegisterWorker($input: RegisterWorkerInput!) { registerWorker(input: $input) { workerId } }`;
@@ -30,7 +28,7 @@ export function createGraphqlWorkerApi({
   url,
   token,
   onError,
-}: GraphqlWorkerApiDeps): WorkerApi & { fetchBundle(hash: string): Promise<Buffer>; stop(): Promise<void> } {
+}: GraphqlWorkerApiDeps): WorkerApi & ServiceTransfers & { stop(): Promise<void> } {
   const endpoint = new URL('/graphql', url);
   const headers = { authorization: `Bearer ${token}` };
 
@@ -98,36 +96,7 @@ export function createGraphqlWorkerApi({
     async retire(workerId, state) {
       await post(RETIRE, { workerId: String(workerId), state: state.toUpperCase() });
     },
-    async putArtifact(dispatchId, { path, hash, bytes }) {
-      const response = await fetch(new URL(`/artifacts/${dispatchId}/${hash}`, url), {
-        method: 'PUT',
-        headers: { ...headers, 'content-type': 'application/json', 'content-length': String(bytes) },
-        body: await openAsBlob(path),
-        signal: AbortSignal.timeout(TRANSFER_MS),
-      });
-      if (response.ok) return;
-      const said = (await response.text()).trim();
-      if ([400, 404, 409, 413].includes(response.status)) throw new UploadRefused(said);
-      throw new Error(`The service answered ${response.status} to a result: ${said}`);
-    },
-    async readArtifact(dispatchId, hash) {
-      const response = await fetch(new URL(`/artifacts/${dispatchId}/${hash}`, url), {
-        headers,
-        signal: AbortSignal.timeout(TRANSFER_MS),
-      });
-      if (!response.ok || !response.body)
-        throw new Error(`the service answered ${response.status} ${response.statusText}`);
-      return response.body as unknown as AsyncIterable<Uint8Array>;
-    },
-    async fetchBundle(hash) {
-      const response = await fetch(new URL(`/bundles/${hash}`, url), {
-        headers,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      if (!response.ok)
-        throw new Error(`Bundle ${hash}: the service answered ${response.status} ${response.statusText}.`);
-      return Buffer.from(await response.arrayBuffer());
-    },
+    ...createServiceTransfers({ url, headers: () => headers }),
     stop: close,
   };
 }

@@ -3,6 +3,7 @@ import type { LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { RunnerEvent, SupervisorClient } from '#server/runner/supervisor-client.ts';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createLogShipper } from './log-shipper.ts';
+import { lostReport } from './lost-report.ts';
 import { createReportSender } from './report-sender.ts';
 import { createResultUploads, type ResultFiles } from './result-uploads.ts';
 import { openSession } from './session.ts';
@@ -100,11 +101,3 @@ export async function startWorker({ api, info, register, supervise, onError }: W
     },
   };
 }
-
-const lostReport = (dispatchId: string, logBytes: number): TaskReport => ({
-  dispatchId,
-  outcome: 'failed',
-  cause: 'worker_lost',
-  message: 'The supervisor process that ran it ended.',
-  logBytes,
-});

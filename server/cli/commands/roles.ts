@@ -45,6 +45,13 @@ export function addRoleCommands(program: Command): void {
   );
   withExamples(
     program
+      .command('run-task')
+      .description('run the one task that this Pod is for; the service starts it, people do not')
+      .action(async () => (await import('../roles/run-task.ts')).runTask()),
+    'millrace run-task',
+  );
+  withExamples(
+    program
       .command('login-link')
       .description('print a link that signs a person in, once (reads the database: DATABASE_URL, or that of `start`)')
       .option('--user <name>', 'who; made when not there yet', 'admin')

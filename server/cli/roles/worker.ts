@@ -5,7 +5,7 @@ import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createBundleCache } from '../../bundles/bundle-cache.ts';
 import { createSupervisorClient, type RunnerEvent, type SupervisorClient } from '../../runner/supervisor-client.ts';
 import { createArtifactCache } from '../../worker/artifact-cache.ts';
-import { registerFirst } from '../../worker/first-registration.ts';
+import { askUntilAnswered } from '../../worker/ask-until-answered.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
 import { ServiceRefusal } from '../../worker/service-answer.ts';
 import type { WorkerApi } from '../../worker/worker-api.ts';
@@ -31,7 +31,7 @@ export const runWorker = (options: WorkerOptions): Promise<void> =>
     const service: WorkerService = {
       api,
       fetchBundle: (hash) => api.fetchBundle(hash),
-      register: (info) => registerFirst({ url, register: () => api.register(info), signal: shutdown.signal, log }),
+      register: (info) => askUntilAnswered({ url, ask: () => api.register(info), signal: shutdown.signal, log }),
     };
     await openWorker(service, `${hostname()}-${process.pid}`, context, options).catch((error: unknown) => {
       throw error instanceof ServiceRefusal ? refused(url, error) : error;

@@ -1,6 +1,6 @@
-/** A worker's first registration. The service may come later than the worker, in any order that machines are started in. */
+/** The first word with the service. It may come later than who speaks to it, in any order that machines are started in. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../log.ts';
+
 import { ServiceRefusal } from './service-answer.ts';
 
 const FIRST_PAUSE_MS = 250;
@@ -9,22 +9,27 @@ const LONGEST_PAUSE_MS = 5_000;
 /** What has not changed is said again so often. */
 const SAY_AGAIN_MS = 60_000;
 
-export interface FirstRegistrationDeps {
+/** The part of a logger that waiting needs. */
+interface WaitingLog {
+  warn(fields: object, message: string): void;
+}
+
+export interface AskDeps<T> {
   url: string;
-  register(): Promise<number>;
+  ask(): Promise<T>;
   signal: AbortSignal;
-  log: Logger;
+  log: WaitingLog;
 }
 
 /** Asks until the service answers. Rejects when it refuses, and as soon as `signal` aborts. */
-export async function registerFirst({ url, register, signal, log }: FirstRegistrationDeps): Promise<number> {
+export async function askUntilAnswered<T>({ url, ask, signal, log }: AskDeps<T>): Promise<T> {
   const say = createWaitingNotice(url, log);
   for (let failures = 0; ; failures++) {
     try {
-      return await beforeAbort(register(), signal);
+      return await beforeAbort(ask(), signal);
     } catch (error) {
       if (signal.aborted || error instanceof ServiceRefusal) throw error;
-      say(describe(error));
+      say(error);
     }
     await sleep(pauseAfter(failures), undefined, { signal });
   }
@@ -34,10 +39,11 @@ export async function registerFirst({ url, register, signal, log }: FirstRegistr
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.8 + Math.random() * 0.4);
 
-function createWaitingNotice(url: string, log: Logger) {
+function createWaitingNotice(url: string, log: WaitingLog) {
   const began = performance.now();
   let said = { cause: '', at: -Infinity };
-  return (cause: string) => {
+  return (error: unknown) => {
+    const cause = describe(error);
     const now = performance.now();
     if (cause === said.cause && now - said.at < SAY_AGAIN_MS) return;
     said = { cause, at: now };
