@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { ApiTokenRole, ApiTokenRow } from '#db/queries/api-tokens.ts';
+import type { Dispatch } from '#sdk/protocol.ts';
 import type { Vault } from '#db/vault.ts';
 import type { EventStreams } from './event-streams.ts';
 
@@ -33,7 +34,17 @@ export type ApiEngine = Pick<
   | 'editTasks'
   | 'wakeGates'
   | 'versions'
+  | 'redispatch'
 >;
+
+/** What the Pod of a task shows. */
+export interface PodTokenRequest {
+  dispatchId: string;
+  cluster: string;
+  token: string;
+}
+/** `unavailable`: the cluster could not be asked. */
+export type PodTokenResult = Dispatch | 'refused' | 'throttled' | 'unavailable';
 
 export interface Access {
   /** Null: wrong name or password, said in one way only. `throttled`: too many attempts. */
@@ -46,6 +57,8 @@ export interface Access {
   }): Promise<{ token: string; row: ApiTokenRow }>;
   /** A bearer token for one dispatch alone. */
   runnerToken(dispatchId: string, seconds: number): string;
+  /** The dispatch that the Pod with this token of a service account is for. */
+  exchangePodToken(request: PodTokenRequest): Promise<PodTokenResult>;
 }
 
 export interface Context {

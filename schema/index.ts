@@ -25,6 +25,7 @@ import './types/log.ts';
 import './types/mapped-instance.ts';
 import './types/notification.ts';
 import './types/note.ts';
+import './types/pod-token.ts';
 import './types/pool.ts';
 import './types/runner.ts';
 import './types/schedule.ts';

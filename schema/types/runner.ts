@@ -5,14 +5,12 @@ import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { badInput } from '../errors.ts';
+import { withToken } from '../runner-tokens.ts';
 import { checkDispatches, readLogChunkInput, readReports } from '../runner-input.ts';
 import { checkQueues, MOST_QUEUES, readWorkerId } from './worker-registration.ts';
 
 const MOST_CLAIMED = 1_000;
 const MOST_HELD = 20_000;
-/** A runner's token outlives the longest try; the engine fences it as soon as the dispatch is not the current one. */
-const TOKEN_MARGIN_SECONDS = 3_600;
-const TOKEN_SECONDS_WITHOUT_LIMIT = 7 * 86_400;
 
 const ReportAnswerEnum = builder.enumType('ReportAnswer', {
   description: 'What became of a report.',
@@ -137,10 +135,7 @@ function readWorker(ctx: Context, id: string | null | undefined): number | null 
 }
 
 const withTokens = (ctx: Context, dispatches: Dispatch[]): Dispatch[] =>
-  dispatches.map((dispatch) => {
-    const limit = dispatch.task.executionTimeout ?? TOKEN_SECONDS_WITHOUT_LIMIT;
-    return { ...dispatch, token: ctx.access.runnerToken(dispatch.dispatchId, limit + TOKEN_MARGIN_SECONDS) };
-  });
+  dispatches.map((dispatch) => withToken(ctx, dispatch));
 
 async function report(ctx: Context, input: typeof ReportTasksInput.$inferInput) {
   const reports = readReports(input.reports);

@@ -6,6 +6,7 @@ import type { Access, Viewer } from '#schema/context.ts';
 import { badInput } from '#schema/errors.ts';
 import type { LoginThrottle } from './login-throttle.ts';
 import { isPassword } from './password.ts';
+import type { PodExchange } from './pod-exchange.ts';
 import type { RunnerTokens } from './runner-token.ts';
 import { hashSecret } from './secret.ts';
 import { endSession, findSessionViewer, startSession } from './sessions.ts';
@@ -15,6 +16,7 @@ export interface AccessDeps {
   db: Db;
   throttle: LoginThrottle;
   runnerTokens: RunnerTokens;
+  podExchange: PodExchange;
 }
 
 export interface AccessRequest {
@@ -24,7 +26,7 @@ export interface AccessRequest {
   setSession: ((token: string | null) => void) | null;
 }
 
-export function createAccess({ db, throttle, runnerTokens }: AccessDeps, request: AccessRequest): Access {
+export function createAccess({ db, throttle, runnerTokens, podExchange }: AccessDeps, request: AccessRequest): Access {
   const { viewer, address, setSession } = request;
   const requireCookies = (): NonNullable<typeof setSession> => {
     if (!setSession) throw badInput('Sign in and out over HTTP: a WebSocket sets no cookies.');
@@ -52,6 +54,7 @@ export function createAccess({ db, throttle, runnerTokens }: AccessDeps, request
       set(null);
     },
     createApiToken: (token) => createApiToken(db, { ...token, actor: viewer?.name ?? '' }),
+    exchangePodToken: (shown) => podExchange(shown, address),
     runnerToken: (dispatchId, seconds) => runnerTokens.sign(dispatchId, seconds),
   };
 }

@@ -11,6 +11,7 @@ import { createAccess, type AccessRequest } from '../auth/access.ts';
 import { createAccessWatch } from '../auth/access-watch.ts';
 import { createAuthenticator } from '../auth/authenticate.ts';
 import { createLoginThrottle } from '../auth/login-throttle.ts';
+import { createPodExchange, type TokenReviewers } from '../auth/pod-exchange.ts';
 import { createRunnerTokens } from '../auth/runner-token.ts';
 import { SESSION_LIMITS } from '../auth/sessions.ts';
 import { createEventStreams } from '../events/event-streams.ts';
@@ -37,6 +38,8 @@ export interface AppDeps {
   /** Former ones: tokens of tasks that still run are signed with them. */
   oldSecretKeys?: readonly Buffer[];
   vault: Vault;
+  /** The clusters whose Pods come for their tasks; without them no Pod is let in. */
+  clusters?: TokenReviewers;
   version: string;
   /** Folder of the built page. */
   webRoot: string;
@@ -107,7 +110,9 @@ function createParts(deps: AppDeps) {
     shared: { db, pool, engine, events, vault: deps.vault, hashBundle, version },
     log,
   });
-  const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens };
+  const { clusters: reviewers = NO_CLUSTERS } = deps;
+  const podExchange = createPodExchange({ db, engine, reviewers, log });
+  const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens, podExchange };
   let isStopping = false;
   const setSession = (res: ServerResponse, token: string | null) =>
     void res.setHeader(
@@ -144,6 +149,8 @@ function createParts(deps: AppDeps) {
     },
   };
 }
+
+const NO_CLUSTERS: TokenReviewers = { get: () => Promise.resolve(null) };
 
 export const pathOf = (req: IncomingMessage): string => (req.url ?? '/').split('?', 1)[0] ?? '/';
 

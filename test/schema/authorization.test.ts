@@ -68,7 +68,7 @@ const fields = roots.flatMap(([kind, type]) =>
 
 describe('an anonymous caller', () => {
   it('has few open fields', () => {
-    expect([...OPEN_FIELDS].sort()).toEqual(['__typename', 'login', 'viewer']);
+    expect([...OPEN_FIELDS].sort()).toEqual(['__typename', 'exchangePodToken', 'login', 'viewer']);
   });
 
   it.each(fields.filter(([, name]) => !OPEN_FIELDS.has(name)))('is refused %s %s', async (kind, _name, operation) => {
@@ -105,7 +105,10 @@ describe('an anonymous caller', () => {
 
 describe('every type', () => {
   /** Plain values that others hand out after their own check. */
-  const OPEN_TYPES = new Set(['Viewer', 'NotFoundError', 'ConflictError', 'ValidationError', 'ValidationIssue']);
+  const OPEN_TYPES = new Set([
+    ...['Viewer', 'NotFoundError', 'ConflictError', 'ValidationError', 'ValidationIssue'],
+    'ExchangedPodToken',
+  ]);
   const types = Object.values(schema.getTypeMap()).filter(
     (type): type is GraphQLObjectType =>
       isObjectType(type) && !type.name.startsWith('__') && !roots.some(([, root]) => root === type),

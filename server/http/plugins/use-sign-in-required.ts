@@ -3,7 +3,7 @@ import type { Plugin } from 'graphql-yoga';
 import { getOperationAST, GraphQLError, Kind, type ExecutionArgs, type SelectionSetNode } from 'graphql';
 import type { Context } from '#schema/context.ts';
 
-export const OPEN_FIELDS: ReadonlySet<string> = new Set(['__typename', 'viewer', 'login']);
+export const OPEN_FIELDS: ReadonlySet<string> = new Set(['__typename', 'viewer', 'login', 'exchangePodToken']);
 
 function* rootFields({ document }: ExecutionArgs, selections: SelectionSetNode): Generator<string> {
   for (const selection of selections.selections) {

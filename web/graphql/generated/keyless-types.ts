@@ -33,6 +33,7 @@ export const keylessTypes = [
   'EditedTasks',
   'Event',
   'EventPage',
+  'ExchangedPodToken',
   'FieldChange',
   'HeartbeatAnswer',
   'HeldLeases',

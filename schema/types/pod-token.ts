@@ -1,0 +1,50 @@
+/** How the Pod of a task comes to what it is to run. */
+import { GraphQLError } from 'graphql';
+import type { Dispatch } from '#sdk/protocol.ts';
+import { builder } from '../builder.ts';
+import type { PodTokenResult } from '../context.ts';
+import { withToken } from '../runner-tokens.ts';
+
+const ExchangePodTokenInput = builder.inputType('ExchangePodTokenInput', {
+  description: 'What a Pod knows of itself.',
+  fields: (t) => ({
+    dispatchId: t.id({ required: true, description: 'The dispatch that it was made for.' }),
+    cluster: t.string({ required: true, description: 'What this service calls the cluster that it runs on.' }),
+    token: t.string({
+      required: true,
+      description: 'Of its service account, made out for `millrace` and bound to the Pod: a projected volume.',
+    }),
+  }),
+});
+
+const ExchangedPodToken = builder.objectRef<Dispatch>('ExchangedPodToken').implement({
+  description: 'What the Pod is to run.',
+  fields: (t) => ({
+    dispatch: t.field({
+      type: 'JSON',
+      description: 'A Dispatch of the runner protocol, with a token for it alone.',
+      resolve: (dispatch) => dispatch,
+    }),
+  }),
+});
+
+const REFUSALS = {
+  refused: ['UNAUTHENTICATED', 'This token is not that of the Pod that runs this dispatch.'],
+  throttled: ['TOO_MANY_ATTEMPTS', 'Too many tokens were refused. Try again in a few minutes.'],
+  unavailable: ['UNAVAILABLE', 'The token cannot be checked just now. Try again.'],
+} as const;
+
+function dispatchOf(result: PodTokenResult): Dispatch {
+  if (typeof result !== 'string') return result;
+  const [code, message] = REFUSALS[result];
+  throw new GraphQLError(message, { extensions: { code } });
+}
+
+builder.mutationFields((t) => ({
+  exchangePodToken: t.field({
+    type: ExchangedPodToken,
+    description: 'For Pods of tasks, which hold no other credential: what to run, and a token to speak for it.',
+    args: { input: t.arg({ type: ExchangePodTokenInput, required: true }) },
+    resolve: async (_root, { input }, ctx) => withToken(ctx, dispatchOf(await ctx.access.exchangePodToken(input))),
+  }),
+}));
