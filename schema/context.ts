@@ -5,6 +5,7 @@ import type { Engine } from '#db/engine/engine.ts';
 import type { ApiTokenRole, ApiTokenRow } from '#db/queries/api-tokens.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import type { Vault } from '#db/vault.ts';
+import type { ClusterStatus } from './cluster-status.ts';
 import type { EventStreams } from './event-streams.ts';
 
 export const ROLES = ['viewer', 'editor', 'admin', 'worker', 'runner'] as const;
@@ -70,6 +71,8 @@ export interface Context {
   viewer: Viewer | null;
   events: EventStreams;
   access: Access;
+  /** Asks clusters themselves. */
+  clusters: ClusterStatus;
   /** Seals secrets; nothing here ever opens one to show it. */
   vault: Vault;
   /** The content hash of an archive of DAG code, made anew from what is in it; an error when it is no such archive. */

@@ -10,6 +10,8 @@ import './types/backfill.ts';
 import './types/backfill-changes.ts';
 import './types/bulk-job.ts';
 import './types/bulk-job-changes.ts';
+import './types/cluster.ts';
+import './types/cluster-changes.ts';
 import './types/connection.ts';
 import './types/dag.ts';
 import './types/dag-changes.ts';

@@ -108,6 +108,8 @@ export interface ClusterAccess {
   credentials: ClusterCredentials;
   /** Address of its API; null for `in_cluster`. */
   server: string | null;
+  /** Its certificate is not checked. */
+  insecure: boolean;
 }
 
 export interface NewCluster extends ClusterSettings {
@@ -117,12 +119,12 @@ export interface NewCluster extends ClusterSettings {
 /** Undefined: as it was. */
 export type ClusterChange = Partial<ClusterSettings> & { access?: ClusterAccess };
 
-function accessColumns(vault: Vault, name: string, { credentials, server }: ClusterAccess) {
+function accessColumns(vault: Vault, name: string, { credentials, server, insecure }: ClusterAccess) {
   return {
     kind: credentials.kind,
     server,
     context: credentials.kind === 'kubeconfig' ? credentials.context : null,
-    insecure: credentials.kind === 'token' && credentials.insecure === true,
+    insecure,
     sealed: credentials.kind === 'in_cluster' ? null : vault.seal(JSON.stringify(credentials), clusterPlace(name)),
   };
 }
@@ -227,14 +229,21 @@ const UNKNOWN_HEALTH = {
   checked_at: null,
 };
 
-/** False: there is none. */
-export async function deleteCluster(db: Db, name: string, actor: string): Promise<boolean> {
+/** `in_use`: tasks have Pods there, or had them a moment ago; `force` does not mind. */
+export async function deleteCluster(
+  db: Db,
+  name: string,
+  { actor, force = false }: { actor: string; force?: boolean },
+): Promise<'deleted' | 'missing' | 'in_use'> {
   return db.transaction().execute(async (trx) => {
-    const row = await trx.deleteFrom('cluster').where('name', '=', name).returning('name').executeTakeFirst();
-    if (!row) return false;
+    const row = await trx.selectFrom('cluster').select('name').where('name', '=', name).forUpdate().executeTakeFirst();
+    if (!row) return 'missing';
+    const used = trx.selectFrom('launch').select('dispatch_id').where('cluster', '=', name).limit(1);
+    if (!force && (await used.executeTakeFirst())) return 'in_use';
+    await trx.deleteFrom('cluster').where('name', '=', name).execute();
     await recordAudit(trx, { actor, action: 'delete_cluster', object: name });
     await announce(trx, CLUSTER_CHANGED, name);
-    return true;
+    return 'deleted';
   });
 }
 

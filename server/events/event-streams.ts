@@ -7,6 +7,7 @@ import { findTaskInstances } from '#db/queries/task-instances.ts';
 import { notFound } from '#schema/errors.ts';
 import type { EventStreams, StreamItem } from '#schema/event-streams.ts';
 import type { Logger } from '../log.ts';
+import { createClusterChanges } from './cluster-changes.ts';
 import { createDagNames } from './dag-names.ts';
 import { DAG_CHANGES, filterGroup, type Group } from './event-groups.ts';
 import { createEventTail } from './event-tail.ts';
@@ -41,6 +42,7 @@ export function createEventStreams({
   const wakeUps = createLogWakeUps(listener);
   const work = createWorkSignals(listener);
   const jobs = createJobChanges(listener);
+  const clusters = createClusterChanges(listener);
 
   const openLog = async (group: Group, after: string | null): Promise<AsyncIterableIterator<StreamItem>> => {
     const start = await readStart(db, after);
@@ -65,11 +67,13 @@ export function createEventStreams({
     },
     workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),
     jobChanges: async (name) => createStream(stopped.signal, (signal) => jobs.stream(name, signal)),
+    clusterChanges: async () => createStream(stopped.signal, (signal) => clusters.stream(signal)),
     async stop() {
       stopped.abort();
       wakeUps.stop();
       work.stop();
       jobs.stop();
+      clusters.stop();
       await tail.stop();
     },
   };

@@ -16,6 +16,7 @@ import { createRunnerTokens } from '../auth/runner-token.ts';
 import { SESSION_LIMITS } from '../auth/sessions.ts';
 import { createEventStreams } from '../events/event-streams.ts';
 import type { EventLimits } from '../events/run-events.ts';
+import { createClusterStatus } from '../executors/kubernetes/cluster-status.ts';
 import type { Logger } from '../log.ts';
 import { createSessionCookie } from './cookie.ts';
 import { createGraphqlHttp } from './graphql-http.ts';
@@ -106,8 +107,9 @@ function createParts(deps: AppDeps) {
   const watch = createAccessWatch({ authenticator, listener, log });
   const limits = deps.eventLimits;
   const events = createEventStreams({ db, listener, log, ...(limits ? { limits } : {}) });
+  const clusters = createClusterStatus({ db, vault: deps.vault, version });
   const graphql = createGraphql({
-    shared: { db, pool, engine, events, vault: deps.vault, hashBundle, version },
+    shared: { db, pool, engine, events, clusters, vault: deps.vault, hashBundle, version },
     log,
   });
   const { clusters: reviewers = NO_CLUSTERS } = deps;
@@ -144,6 +146,7 @@ function createParts(deps: AppDeps) {
     async stop() {
       watch.stop();
       authenticator.stop();
+      clusters.stop();
       await events.stop();
       await graphql.dispose();
     },

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { countPods } from '#db/queries/cluster-pods.ts';
 import { createListener } from '#db/listen.ts';
 import {
   CLUSTER_CHANGED,
@@ -30,7 +31,11 @@ const cluster = (name: string, credentials: ClusterCredentials = byToken): NewCl
   ...CLUSTER_DEFAULTS,
   name,
   namespaces: ['jobs'],
-  access: { credentials, server: credentials.kind === 'in_cluster' ? null : 'https://c:6443' },
+  access: {
+    credentials,
+    server: credentials.kind === 'in_cluster' ? null : 'https://c:6443',
+    insecure: credentials.kind === 'token' && credentials.insecure === true,
+  },
 });
 const audit = async (object: string) =>
   (await pool.query(`select action, detail from audit_event where object = $1 order by id`, [object]))
@@ -85,7 +90,7 @@ describe('a cluster', () => {
     expect(
       await updateCluster(db, vault, 'changed', { maxPods: 5, podDefaults, images: ['a/*'] }, { actor }),
     ).toMatchObject({ max_pods: 5, pod_defaults: podDefaults, images: ['a/*'], namespaces: ['jobs'], revision: 2 });
-    const access = { credentials: { ...byToken, token: 'geheim-3' }, server: 'https://c:6443' };
+    const access = { credentials: { ...byToken, token: 'geheim-3' }, server: 'https://c:6443', insecure: false };
     await updateCluster(db, vault, 'changed', { access, podDefaults: null }, { actor });
     const opened = await openCluster(db, vault, 'changed');
     expect(opened).toMatchObject({ credentials: { token: 'geheim-3' }, record: { pod_defaults: null, revision: 3 } });
@@ -104,10 +109,29 @@ describe('a cluster', () => {
 
   it('goes, once', async () => {
     await createCluster(db, vault, cluster('gone'), { actor });
-    expect(await deleteCluster(db, 'gone', actor)).toBe(true);
-    expect(await deleteCluster(db, 'gone', actor)).toBe(false);
+    expect(await deleteCluster(db, 'gone', { actor })).toBe('deleted');
+    expect(await deleteCluster(db, 'gone', { actor })).toBe('missing');
     expect(await findCluster(db, 'gone')).toBeUndefined();
     await waitFor(() => heard.filter((one) => one === 'millrace_cluster gone').length === 2);
+  });
+
+  it('stays while tasks have Pods there, unless it is forced; they are counted by what they do', async () => {
+    await createCluster(db, vault, cluster('used'), { actor });
+    for (const phase of ['waiting', 'creating', 'created', 'scheduled', 'started', 'ended'])
+      await pool.query(
+        `insert into launch (dispatch_id, run_id, task_index, map_index, try_number, version_id, cluster, worker_id, phase)
+         values (gen_random_uuid(), 1, 0, -1, 1, 1, 'used', 1, $1)`,
+        [phase],
+      );
+    const none = { waiting: 0, starting: 0, running: 0 };
+    expect(await countPods(db, ['made', 'used', 'none'])).toEqual([
+      none,
+      { waiting: 1, starting: 3, running: 1 },
+      none,
+    ]);
+    expect(await deleteCluster(db, 'used', { actor })).toBe('in_use');
+    expect(await deleteCluster(db, 'used', { actor, force: true })).toBe('deleted');
+    await pool.query('delete from launch');
   });
 
   it('is found by names and listed in their order', async () => {

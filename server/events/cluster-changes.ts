@@ -1,0 +1,37 @@
+/** Tells those who watch the clusters that one has changed. Changes that they have not read yet become one. */
+import type { Listener } from '#db/listen.ts';
+import { CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED } from '#db/queries/clusters.ts';
+import { createWakeUp } from './wake-up.ts';
+
+const NEVER_MS = 2 ** 31 - 1;
+
+export interface ClusterChanges {
+  /** One at once: what they stand at now. */
+  stream(signal: AbortSignal): AsyncGenerator<{ at: Date }, void>;
+  stop(): void;
+}
+
+export function createClusterChanges(listener: Pick<Listener, 'on' | 'onResync'>): ClusterChanges {
+  const watchers = new Set<() => void>();
+  const wake = () => {
+    for (const raise of watchers) raise();
+  };
+  const offs = [listener.on(CLUSTER_CHANGED, wake), listener.on(CLUSTER_HEALTH_CHANGED, wake), listener.onResync(wake)];
+  return {
+    async *stream(signal) {
+      const wakeUp = createWakeUp(signal);
+      watchers.add(wakeUp.raise);
+      try {
+        while (!signal.aborted) {
+          yield { at: new Date() };
+          await wakeUp.wait(NEVER_MS);
+        }
+      } finally {
+        watchers.delete(wakeUp.raise);
+      }
+    },
+    stop() {
+      for (const off of offs) off();
+    },
+  };
+}
