@@ -166,6 +166,14 @@ async function readText(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+function parseJson<T>(body: string, status: number): T {
+  try {
+    return JSON.parse(body) as T;
+  } catch (error) {
+    throw new KubeError('The API server answered with something that is not JSON.', { status, cause: error });
+  }
+}
+
 /** Connects at the first request. */
 export function createKubeConnection({
   credentials,
@@ -174,7 +182,26 @@ export function createKubeConnection({
   onRequest,
 }: ConnectionOptions): KubeConnection {
   const identities = createIdentity(credentials);
-  const closed = new AbortController();
+  const underWay = new Set<AbortController>();
+
+  /** By hand: `AbortSignal.any` of a signal that lives long keeps something of every request. */
+  function bound({ signal, timeoutMs: most = timeoutMs }: KubeRequest) {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(new DOMException('no answer in time', 'TimeoutError')), most);
+    const stop = () => controller.abort(signal?.reason);
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    underWay.add(controller);
+    return {
+      signal: controller.signal,
+      answered: () => clearTimeout(timer),
+      release() {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', stop);
+        underWay.delete(controller);
+      },
+    };
+  }
 
   async function text(answer: IncomingMessage, request: KubeRequest): Promise<string> {
     try {
@@ -225,38 +252,31 @@ export function createKubeConnection({
     }
   }
 
-  const signals = (request: KubeRequest, deadline: AbortSignal): AbortSignal =>
-    AbortSignal.any([closed.signal, deadline, ...(request.signal ? [request.signal] : [])]);
-
   async function json<T>(request: KubeRequest): Promise<T> {
-    const signal = signals(request, AbortSignal.timeout(request.timeoutMs ?? timeoutMs));
+    const bounds = bound(request);
     const work = async () => {
-      const answer = await begin(request, signal);
+      const answer = await begin(request, bounds.signal);
       return { status: answer.statusCode ?? 0, body: await text(answer, request) };
     };
-    const { status, body } = await measured(request, work, (result) => result.status);
     try {
-      return JSON.parse(body) as T;
-    } catch (error) {
-      throw new KubeError('The API server answered with something that is not JSON.', { status, cause: error });
+      const { status, body } = await measured(request, work, (result) => result.status);
+      return parseJson<T>(body, status);
+    } finally {
+      bounds.release();
     }
   }
 
   async function stream(request: KubeRequest): Promise<IncomingMessage> {
-    const late = new AbortController();
-    const timer = setTimeout(
-      () => late.abort(new DOMException('no answer in time', 'TimeoutError')),
-      request.timeoutMs ?? timeoutMs,
-    );
+    const bounds = bound(request);
+    const work = () => begin(request, bounds.signal);
     try {
-      const signal = signals(request, late.signal);
-      return await measured(
-        request,
-        () => begin(request, signal),
-        (answer) => answer.statusCode ?? 0,
-      );
-    } finally {
-      clearTimeout(timer);
+      const answer = await measured(request, work, (result) => result.statusCode ?? 0);
+      bounds.answered();
+      answer.once('close', bounds.release);
+      return answer;
+    } catch (error) {
+      bounds.release();
+      throw error;
     }
   }
 
@@ -264,7 +284,7 @@ export function createKubeConnection({
     json,
     stream,
     close() {
-      closed.abort(new Error('the cluster was closed'));
+      for (const controller of underWay) controller.abort(new Error('the cluster was closed'));
       identities.destroy();
     },
   };
