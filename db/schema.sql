@@ -516,6 +516,15 @@ create table launch (
   constraint launch_pkey PRIMARY KEY (dispatch_id)
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
+create table launch_record (
+  run_id bigint not null,
+  task_index integer not null,
+  map_index integer not null,
+  try_number smallint not null,
+  facts jsonb not null,
+  constraint launch_record_pkey PRIMARY KEY (run_id, task_index, map_index, try_number)
+) partition by RANGE (run_id);
+
 create table lease_breaker (
   one_row boolean not null default true,
   since timestamp with time zone not null,

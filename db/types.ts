@@ -388,6 +388,14 @@ export interface Launch {
   worker_id: number;
 }
 
+export interface LaunchRecord {
+  facts: Json;
+  map_index: number;
+  run_id: number;
+  task_index: number;
+  try_number: number;
+}
+
 export interface LeaseBreaker {
   live: number;
   one_row: Generated<boolean>;
@@ -668,6 +676,7 @@ export interface DB {
   import_error: ImportError;
   installation: Installation;
   launch: Launch;
+  launch_record: LaunchRecord;
   lease_breaker: LeaseBreaker;
   log_chunk: LogChunk;
   login_link: LoginLink;

@@ -23,6 +23,7 @@ import './types/event.ts';
 import './types/import-error.ts';
 import './types/deadline.ts';
 import './types/lineage.ts';
+import './types/launch.ts';
 import './types/log.ts';
 import './types/mapped-instance.ts';
 import './types/notification.ts';

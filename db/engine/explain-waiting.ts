@@ -1,14 +1,16 @@
 /** Why task instances wait: gathers the facts that their states ask for, and no others. */
+import { clusterOfQueue } from '#sdk/system-tasks.ts';
 import type { Db } from '#db/client.ts';
 import type { TaskKey } from '#db/queries/task-instances.ts';
 import {
   countUnfinished,
+  findClusterFacts,
   findGates,
   findQueueWorkers,
   findWaiting,
   type WaitingRow,
 } from '#db/queries/waiting-facts.ts';
-import { taskWaitingReason, type WaitingReason } from './waiting-reason.ts';
+import { taskWaitingReason, type ClusterFacts, type WaitingReason } from './waiting-reason.ts';
 import type { Versions } from './versions.ts';
 
 const NO_WORKERS = { online: 0, slots: 0, running: 0 };
@@ -25,7 +27,8 @@ export async function explainWaiting(
   const upstreamsOf = (row: WaitingRow) => [...(versions.ofRun(row.run_id)?.upstreams[row.task_index] ?? [])];
   const setOf = (row: WaitingRow) => versions.ofRun(row.run_id)?.gateSetOf[row.task_index] ?? 0;
   const inState = (state: WaitingRow['state']) => rows.filter((row) => row.state === state);
-  const [unfinished, gates, workers] = await Promise.all([
+  const queues = [...new Set(inState('queued').map((row) => taskOf(row)?.queue ?? ''))];
+  const [unfinished, gates, workers, clusters] = await Promise.all([
     countUnfinished(
       db,
       inState('none').flatMap((row) => upstreamsOf(row).map((taskIndex) => ({ runId: row.run_id, taskIndex }))),
@@ -34,7 +37,14 @@ export async function explainWaiting(
       db,
       inState('scheduled').map((row) => ({ runId: row.run_id, set: setOf(row) })),
     ),
-    findQueueWorkers(db, [...new Set(inState('queued').map((row) => taskOf(row)?.queue ?? ''))]),
+    findQueueWorkers(
+      db,
+      queues.filter((queue) => clusterOfQueue(queue) === null),
+    ),
+    findClusterFacts(
+      db,
+      queues.flatMap((queue) => clusterOfQueue(queue) ?? []),
+    ),
   ]);
   const reasons = new Map(
     rows.map((row) => {
@@ -56,10 +66,24 @@ export async function explainWaiting(
         gate: gates.get(`${row.run_id}.${setOf(row)}`) ?? null,
         workers: workers.get(task?.queue ?? '') ?? NO_WORKERS,
         dueAt: row.due_at,
+        cluster: clusterFacts(task?.queue, clusters, row),
         wait: row.wait_kind === null ? null : { kind: row.wait_kind, timeoutAt: row.timeout_at },
       });
       return [`${row.run_id}.${row.task_index}.${row.map_index}`, reason];
     }),
   );
   return keys.map((key) => reasons.get(`${key.runId}.${key.taskIndex}.${key.mapIndex}`) ?? null);
+}
+
+function clusterFacts(
+  queue: string | undefined,
+  clusters: ReadonlyMap<string, NonNullable<ClusterFacts['known']>>,
+  { launch }: WaitingRow,
+): ClusterFacts | null {
+  const name = clusterOfQueue(queue);
+  if (name === null) return null;
+  const known = clusters.get(name) ?? null;
+  if (!launch) return { name, known, launch: null };
+  const { not_before: notBefore, ...facts } = launch;
+  return { name, known, launch: { ...facts, notBefore: notBefore === null ? null : new Date(notBefore) } };
 }

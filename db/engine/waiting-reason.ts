@@ -18,6 +18,15 @@ export const WAITING_KINDS = [
   'no_worker',
   'workers_busy',
   'starting',
+  'no_cluster',
+  'cluster_paused',
+  'cluster_unreachable',
+  'cluster_full',
+  'quota',
+  'predecessor',
+  'cluster_busy',
+  'unschedulable',
+  'object_starting',
   'retry',
   'reschedule',
   'deferred',
@@ -55,6 +64,28 @@ export interface TaskFacts {
   /** When a timer rings for it. */
   dueAt: Date | null;
   wait: { kind: string; timeoutAt: Date | null } | null;
+  /** Of a task for a cluster. */
+  cluster: ClusterFacts | null;
+}
+
+export interface ClusterFacts {
+  name: string;
+  /** Null: there is none of this name. */
+  known: { paused: boolean; health: string; healthMessage: string | null } | null;
+  /** Null: nobody has claimed it yet. */
+  launch: LaunchFacts | null;
+}
+
+export interface LaunchFacts {
+  phase: string;
+  /** A word for why it does not go on. */
+  reason: string | null;
+  message: string | null;
+  namespace: string | null;
+  name: string | null;
+  /** The next attempt. */
+  notBefore: Date | null;
+  attempts: number;
 }
 
 export interface GateFacts {
@@ -89,7 +120,7 @@ export function taskWaitingReason(facts: TaskFacts): WaitingReason | null {
     case 'scheduled':
       return admissionReason(facts);
     case 'queued':
-      return workerReason(facts);
+      return facts.cluster ? clusterReason(facts.cluster) : workerReason(facts);
     case 'up_for_retry':
       return reason('retry', `Its next try is due at ${iso(facts.dueAt)}.`, { until: iso(facts.dueAt) });
     case 'up_for_reschedule':
@@ -180,6 +211,37 @@ function workerReason({ queue, workers }: TaskFacts): WaitingReason {
   if (running < slots) return reason('starting', 'A worker is about to take it.', details);
   const all = online === 1 ? 'The worker' : `All ${online} workers`;
   return reason('workers_busy', `${all} of queue "${queue}" ${online === 1 ? 'is' : 'are'} busy.`, details);
+}
+
+/** By the word that its launcher has written down. */
+const LAUNCH_KINDS: { [reason: string]: WaitingKind } = {
+  quota: 'quota',
+  cluster_full: 'cluster_full',
+  predecessor: 'predecessor',
+  throttled: 'cluster_busy',
+  unavailable: 'cluster_busy',
+  conflict: 'cluster_busy',
+  Unschedulable: 'unschedulable',
+};
+
+function clusterReason({ name, known, launch }: ClusterFacts): WaitingReason {
+  const details = { cluster: name };
+  if (!known)
+    return reason('no_cluster', `There is no cluster "${name}". Add it with "millrace cluster add".`, details);
+  if (!launch) {
+    if (known.paused) return reason('cluster_paused', `Cluster "${name}" is paused.`, details);
+    if (known.health === 'unreachable')
+      return reason(
+        'cluster_unreachable',
+        `Cluster "${name}" does not answer: ${known.healthMessage ?? 'unknown'}`,
+        details,
+      );
+    return reason('starting', `A launcher is about to take it to cluster "${name}".`, details);
+  }
+  const { namespace, name: object, attempts, phase } = launch;
+  const all = { ...details, namespace, object, phase, attempts, why: launch.reason, until: iso(launch.notBefore) };
+  const kind = (launch.reason !== null && LAUNCH_KINDS[launch.reason]) || 'object_starting';
+  return reason(kind, launch.message ?? `It is starting on cluster "${name}".`, all);
 }
 
 function deferredReason({ wait, dueAt }: TaskFacts): WaitingReason {

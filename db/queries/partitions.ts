@@ -18,6 +18,7 @@ export const PARTITIONED: { [table: string]: string } = {
   xcom: '',
   map_item: '',
   task_rendered: '',
+  launch_record: '',
   artifact: '',
   log_chunk: '',
   event: '',

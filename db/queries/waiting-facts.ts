@@ -2,7 +2,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { RunState, TaskState } from '#sdk/states.ts';
 import type { Db } from '#db/client.ts';
-import type { GateFacts, Holder, RunFacts } from '#db/engine/waiting-reason.ts';
+import type { ClusterFacts, GateFacts, Holder, RunFacts } from '#db/engine/waiting-reason.ts';
 import type { TaskKey } from './task-instances.ts';
 
 export interface WaitingRow {
@@ -16,6 +16,18 @@ export interface WaitingRow {
   due_at: Date | null;
   wait_kind: string | null;
   timeout_at: Date | null;
+  launch: LaunchRow | null;
+}
+
+/** Dates are ISO 8601. */
+interface LaunchRow {
+  phase: string;
+  reason: string | null;
+  message: string | null;
+  namespace: string | null;
+  name: string | null;
+  not_before: string | null;
+  attempts: number;
 }
 
 const unnestKeys = (keys: readonly TaskKey[]): RawBuilder<unknown> => sql`
@@ -26,7 +38,10 @@ const unnestKeys = (keys: readonly TaskKey[]): RawBuilder<unknown> => sql`
 export async function findWaiting(db: Db, keys: readonly TaskKey[]): Promise<WaitingRow[]> {
   const { rows } = await sql<WaitingRow>`
     select t.run_id, t.task_index, t.map_index, t.state, r.state as run_state, r.active, r.max_active_tasks,
-      coalesce(w.due_at, m.due_at) as due_at, w.kind as wait_kind, w.timeout_at
+      coalesce(w.due_at, m.due_at) as due_at, w.kind as wait_kind, w.timeout_at,
+      case when t.state = 'queued' and t.dispatch_id is not null then (select json_build_object('phase', l.phase, 'reason', l.reason, 'message', l.message,
+        'namespace', l.namespace, 'name', l.name, 'not_before', l.not_before, 'attempts', l.attempts)
+        from launch l where l.dispatch_id = t.dispatch_id) end as launch
     from ${unnestKeys(keys)}
     join task_instance t using (run_id, task_index, map_index) join dag_run r on r.id = t.run_id
     left join task_timer m using (run_id, task_index, map_index)
@@ -113,6 +128,22 @@ export async function findQueueWorkers(db: Db, queues: readonly string[]): Promi
     join worker w on w.state = 'online' and q.queue = any(w.queues) left join busy b on b.worker_id = w.id
     group by q.queue`.execute(db);
   return new Map(rows.map(({ queue, ...facts }) => [queue, facts]));
+}
+
+/** Those of the clusters that are there, by name. */
+export async function findClusterFacts(
+  db: Db,
+  names: readonly string[],
+): Promise<Map<string, NonNullable<ClusterFacts['known']>>> {
+  if (names.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('cluster')
+    .select(['name', 'paused', 'health', 'health_message'])
+    .where('name', 'in', names)
+    .execute();
+  return new Map(
+    rows.map((row) => [row.name, { paused: row.paused, health: row.health, healthMessage: row.health_message }]),
+  );
 }
 
 interface RunRow {

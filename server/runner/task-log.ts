@@ -4,6 +4,8 @@ import { createMask, type Mask } from './mask.ts';
 
 export interface TaskLog {
   write(stream: 'o' | 'e', data: Buffer | string): void;
+  /** A whole line with the time that it was written at: ISO 8601, of any precision. */
+  line(stream: 'o' | 'e', text: string, at: string): void;
   /** A line said by the system. */
   system(text: string): void;
   /** Sends what is left, unfinished lines too. Returns the bytes of the whole log. */
@@ -20,6 +22,8 @@ export interface TaskLogOptions {
   emit(chunk: LogChunk): void;
   /** Bytes of the log. */
   limit: number;
+  /** Where it goes on: bytes that are stored already. */
+  offset?: number;
   /** Called once; what comes after is dropped. */
   onLimit(): void;
 }
@@ -38,7 +42,8 @@ interface Source {
   last: string | null;
 }
 
-export function createTaskLog({ dispatchId, mask = createMask([]), emit, limit, onLimit }: TaskLogOptions): TaskLog {
+export function createTaskLog(options: TaskLogOptions): TaskLog {
+  const { dispatchId, mask = createMask([]), emit, limit, onLimit } = options;
   const source = (letter: 'o' | 'e'): Source => ({
     letter,
     decoder: new StringDecoder(),
@@ -47,7 +52,7 @@ export function createTaskLog({ dispatchId, mask = createMask([]), emit, limit, 
     last: null,
   });
   const sources = { o: source('o'), e: source('e') };
-  let offset = 0;
+  let { offset = 0 } = options;
   let body = '';
   let received = 0;
   let full = false;
@@ -61,8 +66,8 @@ export function createTaskLog({ dispatchId, mask = createMask([]), emit, limit, 
     offset += Buffer.byteLength(body);
     body = '';
   };
-  const add = (letter: 'o' | 'e' | 's', text: string) => {
-    body += `${timestamp()} ${letter} ${text}\n`;
+  const add = (letter: 'o' | 'e' | 's', text: string, at = timestamp()) => {
+    body += `${at} ${letter} ${text}\n`;
     if (body.length >= FLUSH_BYTES) flush();
     else timer ??= setTimeout(flush, FLUSH_MS);
   };
@@ -98,6 +103,15 @@ export function createTaskLog({ dispatchId, mask = createMask([]), emit, limit, 
       if (full) return;
       const from = sources[stream];
       take(from, typeof data === 'string' ? data : from.decoder.write(data));
+      stopAtLimit();
+    },
+    line(stream, text, at) {
+      received += text.length;
+      if (full) return;
+      const from = sources[stream];
+      from.rest = text.slice(0, LINE_LIMIT);
+      from.dropped = text.length - from.rest.length;
+      add(stream, finishLine(from, mask), at);
       stopAtLimit();
     },
     system(text) {
