@@ -1,7 +1,6 @@
 /** Dispatches that clusters have: who looks after them, and how far they are. Only launchers write here. */
 import type pg from 'pg';
 import { sql } from 'kysely';
-import type { Json } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import type { DispatchKey } from '#db/engine/dispatch-id.ts';
 import { arrayLiteral } from './task-transitions/statement.ts';
@@ -40,7 +39,7 @@ export interface Launch extends DispatchKey, LaunchState, LaunchObject {
   claimedAt: Date;
 }
 
-interface Row {
+export interface LaunchRow {
   dispatch_id: string;
   run_id: number;
   task_index: number;
@@ -62,7 +61,7 @@ interface Row {
   started_at: Date | null;
 }
 
-const readRow = (row: Row): Launch => ({
+export const readLaunch = (row: LaunchRow): Launch => ({
   runId: row.run_id,
   taskIndex: row.task_index,
   mapIndex: row.map_index,
@@ -218,11 +217,11 @@ export async function adoptLaunches(
     ownToo,
   }: { cluster: string; workerId: number; silentSeconds: number; limit: number; ownToo: boolean },
 ): Promise<Launch[]> {
-  const { rows } = await pool.query<Row>({
+  const { rows } = await pool.query<LaunchRow>({
     ...ADOPT,
     values: [cluster, workerId, silentSeconds, limit, ownToo],
   });
-  return rows.map(readRow);
+  return rows.map(readLaunch);
 }
 
 const STALE = {
@@ -251,34 +250,6 @@ export async function installationId(db: Db): Promise<string> {
   return (await db.selectFrom('installation').select('id').executeTakeFirstOrThrow()).id;
 }
 
-/** Where a try ran on its cluster, for people. */
-export interface LaunchFacts {
-  cluster: string;
-  kind: LaunchKind;
-  namespace: string;
-  name: string;
-  uid: string | null;
-  node: string | null;
-  /** ISO 8601, all of them. */
-  createdAt: string | null;
-  scheduledAt: string | null;
-  startedAt: string | null;
-  finishedAt: string | null;
-  /** What the cluster wrote down about it; only where something went wrong. */
-  events: { [field: string]: Json }[];
-}
-
-export async function saveLaunchRecord(
-  db: Db,
-  { runId, taskIndex, mapIndex, tryNumber }: Pick<Launch, 'runId' | 'taskIndex' | 'mapIndex' | 'tryNumber'>,
-  facts: LaunchFacts,
-): Promise<void> {
-  const text = JSON.stringify(facts).replaceAll('\\u0000', '\\ufffd');
-  await sql`insert into launch_record (run_id, task_index, map_index, try_number, facts)
-    values (${runId}, ${taskIndex}, ${mapIndex}, ${tryNumber}, ${text}::jsonb)
-    on conflict (run_id, task_index, map_index, try_number) do update set facts = excluded.facts`.execute(db);
-}
-
 /** Where the log of a dispatch ends: its length, and its last lines. */
 export async function findLogEnd(db: Db, { runId, uuid }: DispatchKey): Promise<{ bytes: number; tail: string }> {
   const { rows } = await sql<{ byte_offset: number; body: string }>`
@@ -291,64 +262,4 @@ export async function findLogEnd(db: Db, { runId, uuid }: DispatchKey): Promise<
     .reverse()
     .join('');
   return { bytes: Number(last.byte_offset) + Buffer.byteLength(last.body), tail };
-}
-
-/** What a cluster has of a task instance, or had of one of its tries. */
-export interface LaunchView {
-  cluster: string;
-  kind: LaunchKind | null;
-  namespace: string | null;
-  name: string | null;
-  uid: string | null;
-  node: string | null;
-  /** Null: it is over. */
-  phase: LaunchPhase | null;
-  reason: string | null;
-  message: string | null;
-  /** ISO 8601, all of them. */
-  createdAt: string | null;
-  scheduledAt: string | null;
-  startedAt: string | null;
-  finishedAt: string | null;
-  events: { [field: string]: Json }[];
-}
-
-type InstanceKey = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
-
-/** In the order of `keys`: of the current try. */
-export async function findLaunches(db: Db, keys: readonly InstanceKey[]): Promise<(LaunchView | null)[]> {
-  const { rows } = await sql<Row & { n: number; cluster: string }>`
-    select k.n::int as n, l.* from unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[],
-      ${keys.map((key) => key.mapIndex)}::int[]) with ordinality k(run_id, task_index, map_index, n)
-    join task_instance t using (run_id, task_index, map_index) join launch l on l.dispatch_id = t.dispatch_id`.execute(
-    db,
-  );
-  const found: (LaunchView | null)[] = keys.map(() => null);
-  for (const { n, cluster, ...row } of rows) {
-    const { kind, namespace, name, uid, node, phase, reason, message, createdAt, scheduledAt, startedAt } =
-      readRow(row);
-    const times = { createdAt, scheduledAt, startedAt, finishedAt: null };
-    const iso = Object.fromEntries(Object.entries(times).map(([key, at]) => [key, at?.toISOString() ?? null]));
-    found[n - 1] = {
-      ...{ cluster, kind, namespace, name, uid, node, phase, reason, message },
-      ...(iso as Record<keyof typeof times, string | null>),
-      events: [],
-    };
-  }
-  return found;
-}
-
-/** In the order of `keys`: of tries that are over. */
-export async function findLaunchRecords(
-  db: Db,
-  keys: readonly (InstanceKey & { tryNumber: number })[],
-): Promise<(LaunchView | null)[]> {
-  const { rows } = await sql<{ n: number; facts: LaunchFacts }>`
-    select k.n::int as n, r.facts from unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[],
-      ${keys.map((key) => key.mapIndex)}::int[], ${keys.map((key) => key.tryNumber)}::int[])
-      with ordinality k(run_id, task_index, map_index, try_number, n)
-    join launch_record r using (run_id, task_index, map_index, try_number)`.execute(db);
-  const found: (LaunchView | null)[] = keys.map(() => null);
-  for (const { n, facts } of rows) found[n - 1] = { ...facts, phase: null, reason: null, message: null };
-  return found;
 }

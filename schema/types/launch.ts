@@ -1,14 +1,7 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
-import {
-  findLaunches,
-  findLaunchRecords,
-  LAUNCH_KINDS,
-  LAUNCH_PHASES,
-  type LaunchKind,
-  type LaunchPhase,
-  type LaunchView,
-} from '#db/queries/launches.ts';
+import { findLaunches, findLaunchRecords, type LaunchView } from '#db/queries/launch-views.ts';
+import { LAUNCH_KINDS, LAUNCH_PHASES, type LaunchKind, type LaunchPhase } from '#db/queries/launches.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { taskKeyOf, formatTaskKey } from '../task-key.ts';

@@ -5335,6 +5335,199 @@ export type introspection = {
       },
       {
         "kind": "OBJECT",
+        "name": "Launch",
+        "fields": [
+          {
+            "name": "cluster",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "String"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "createdAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "events",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "LIST",
+                "ofType": {
+                  "kind": "NON_NULL",
+                  "ofType": {
+                    "kind": "SCALAR",
+                    "name": "JSON"
+                  }
+                }
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "finishedAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "kind",
+            "type": {
+              "kind": "ENUM",
+              "name": "LaunchKind"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "message",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "name",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "namespace",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "node",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "phase",
+            "type": {
+              "kind": "ENUM",
+              "name": "LaunchPhase"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "reason",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "scheduledAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "startedAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "uid",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
+        "kind": "ENUM",
+        "name": "LaunchKind",
+        "enumValues": [
+          {
+            "name": "POD",
+            "isDeprecated": false
+          },
+          {
+            "name": "RESOURCE",
+            "isDeprecated": false
+          },
+          {
+            "name": "RUNNER",
+            "isDeprecated": false
+          }
+        ]
+      },
+      {
+        "kind": "ENUM",
+        "name": "LaunchPhase",
+        "enumValues": [
+          {
+            "name": "CREATED",
+            "isDeprecated": false
+          },
+          {
+            "name": "CREATING",
+            "isDeprecated": false
+          },
+          {
+            "name": "ENDED",
+            "isDeprecated": false
+          },
+          {
+            "name": "SCHEDULED",
+            "isDeprecated": false
+          },
+          {
+            "name": "STARTED",
+            "isDeprecated": false
+          },
+          {
+            "name": "WAITING",
+            "isDeprecated": false
+          }
+        ]
+      },
+      {
+        "kind": "OBJECT",
         "name": "LimitRange",
         "fields": [
           {
@@ -12494,6 +12687,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "launch",
+            "type": {
+              "kind": "OBJECT",
+              "name": "Launch"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "log",
             "type": {
               "kind": "NON_NULL",
@@ -12935,6 +13137,15 @@ export type introspection = {
             "type": {
               "kind": "SCALAR",
               "name": "Int"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "launch",
+            "type": {
+              "kind": "OBJECT",
+              "name": "Launch"
             },
             "args": [],
             "isDeprecated": false
@@ -13559,6 +13770,22 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "CLUSTER_BUSY",
+            "isDeprecated": false
+          },
+          {
+            "name": "CLUSTER_FULL",
+            "isDeprecated": false
+          },
+          {
+            "name": "CLUSTER_PAUSED",
+            "isDeprecated": false
+          },
+          {
+            "name": "CLUSTER_UNREACHABLE",
+            "isDeprecated": false
+          },
+          {
             "name": "CONCURRENCY_KEY",
             "isDeprecated": false
           },
@@ -13595,7 +13822,15 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "NO_CLUSTER",
+            "isDeprecated": false
+          },
+          {
             "name": "NO_WORKER",
+            "isDeprecated": false
+          },
+          {
+            "name": "OBJECT_STARTING",
             "isDeprecated": false
           },
           {
@@ -13608,6 +13843,14 @@ export type introspection = {
           },
           {
             "name": "POOL_TOO_SMALL",
+            "isDeprecated": false
+          },
+          {
+            "name": "PREDECESSOR",
+            "isDeprecated": false
+          },
+          {
+            "name": "QUOTA",
             "isDeprecated": false
           },
           {
@@ -13628,6 +13871,10 @@ export type introspection = {
           },
           {
             "name": "STARTING",
+            "isDeprecated": false
+          },
+          {
+            "name": "UNSCHEDULABLE",
             "isDeprecated": false
           },
           {

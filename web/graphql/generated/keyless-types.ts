@@ -42,6 +42,7 @@ export const keylessTypes = [
   'HeartbeatAnswer',
   'HeldLeases',
   'ImportError',
+  'Launch',
   'LimitRange',
   'Lineage',
   'LineageEdge',

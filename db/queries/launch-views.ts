@@ -1,0 +1,94 @@
+/** Launches as people see them: what a cluster has of a task, and what it had of each try. */
+import { sql } from 'kysely';
+import type { Json } from '#sdk/protocol.ts';
+import type { Db } from '#db/client.ts';
+import type { DispatchKey } from '#db/engine/dispatch-id.ts';
+import { readLaunch, type Launch, type LaunchKind, type LaunchPhase, type LaunchRow } from './launches.ts';
+
+/** Where a try ran on its cluster, for people. */
+export interface LaunchFacts {
+  cluster: string;
+  kind: LaunchKind;
+  namespace: string;
+  name: string;
+  uid: string | null;
+  node: string | null;
+  /** ISO 8601, all of them. */
+  createdAt: string | null;
+  scheduledAt: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  /** What the cluster wrote down about it; only where something went wrong. */
+  events: { [field: string]: Json }[];
+}
+
+export async function saveLaunchRecord(
+  db: Db,
+  { runId, taskIndex, mapIndex, tryNumber }: Pick<Launch, 'runId' | 'taskIndex' | 'mapIndex' | 'tryNumber'>,
+  facts: LaunchFacts,
+): Promise<void> {
+  const text = JSON.stringify(facts).replaceAll('\\u0000', '\\ufffd');
+  await sql`insert into launch_record (run_id, task_index, map_index, try_number, facts)
+    values (${runId}, ${taskIndex}, ${mapIndex}, ${tryNumber}, ${text}::jsonb)
+    on conflict (run_id, task_index, map_index, try_number) do update set facts = excluded.facts`.execute(db);
+}
+
+/** What a cluster has of a task instance, or had of one of its tries. */
+export interface LaunchView {
+  cluster: string;
+  kind: LaunchKind | null;
+  namespace: string | null;
+  name: string | null;
+  uid: string | null;
+  node: string | null;
+  /** Null: it is over. */
+  phase: LaunchPhase | null;
+  reason: string | null;
+  message: string | null;
+  /** ISO 8601, all of them. */
+  createdAt: string | null;
+  scheduledAt: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  events: { [field: string]: Json }[];
+}
+
+type InstanceKey = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
+
+/** In the order of `keys`: of the current try. */
+export async function findLaunches(db: Db, keys: readonly InstanceKey[]): Promise<(LaunchView | null)[]> {
+  const { rows } = await sql<LaunchRow & { n: number; cluster: string }>`
+    select k.n::int as n, l.* from unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[],
+      ${keys.map((key) => key.mapIndex)}::int[]) with ordinality k(run_id, task_index, map_index, n)
+    join task_instance t using (run_id, task_index, map_index) join launch l on l.dispatch_id = t.dispatch_id`.execute(
+    db,
+  );
+  const found: (LaunchView | null)[] = keys.map(() => null);
+  for (const { n, cluster, ...row } of rows) {
+    const { kind, namespace, name, uid, node, phase, reason, message, createdAt, scheduledAt, startedAt } =
+      readLaunch(row);
+    const times = { createdAt, scheduledAt, startedAt, finishedAt: null };
+    const iso = Object.fromEntries(Object.entries(times).map(([key, at]) => [key, at?.toISOString() ?? null]));
+    found[n - 1] = {
+      ...{ cluster, kind, namespace, name, uid, node, phase, reason, message },
+      ...(iso as Record<keyof typeof times, string | null>),
+      events: [],
+    };
+  }
+  return found;
+}
+
+/** In the order of `keys`: of tries that are over. */
+export async function findLaunchRecords(
+  db: Db,
+  keys: readonly (InstanceKey & { tryNumber: number })[],
+): Promise<(LaunchView | null)[]> {
+  const { rows } = await sql<{ n: number; facts: LaunchFacts }>`
+    select k.n::int as n, r.facts from unnest(${keys.map((key) => key.runId)}::bigint[], ${keys.map((key) => key.taskIndex)}::int[],
+      ${keys.map((key) => key.mapIndex)}::int[], ${keys.map((key) => key.tryNumber)}::int[])
+      with ordinality k(run_id, task_index, map_index, try_number, n)
+    join launch_record r using (run_id, task_index, map_index, try_number)`.execute(db);
+  const found: (LaunchView | null)[] = keys.map(() => null);
+  for (const { n, facts } of rows) found[n - 1] = { ...facts, phase: null, reason: null, message: null };
+  return found;
+}
