@@ -16,6 +16,7 @@ import { createRunnerTokens } from '../auth/runner-token.ts';
 import { SESSION_LIMITS } from '../auth/sessions.ts';
 import { createEventStreams } from '../events/event-streams.ts';
 import type { EventLimits } from '../events/run-events.ts';
+import { createClusterClients } from '../executors/kubernetes/cluster-clients.ts';
 import { createClusterStatus } from '../executors/kubernetes/cluster-status.ts';
 import type { Logger } from '../log.ts';
 import { createSessionCookie } from './cookie.ts';
@@ -39,8 +40,8 @@ export interface AppDeps {
   /** Former ones: tokens of tasks that still run are signed with them. */
   oldSecretKeys?: readonly Buffer[];
   vault: Vault;
-  /** The clusters whose Pods come for their tasks; without them no Pod is let in. */
-  clusters?: TokenReviewers;
+  /** Who is asked about the tokens of Pods; the clusters themselves unless given. */
+  reviewers?: TokenReviewers;
   version: string;
   /** Folder of the built page. */
   webRoot: string;
@@ -62,6 +63,8 @@ export interface App {
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Requests that run may end; streams are told to come back elsewhere. */
 const DRAIN_MS = 5_000;
+/** A page or a Pod waits for the answer. */
+const CLUSTER_TIMEOUT_MS = 5_000;
 
 export function createApp(deps: AppDeps): App {
   const { host = '127.0.0.1', log } = deps;
@@ -107,12 +110,17 @@ function createParts(deps: AppDeps) {
   const watch = createAccessWatch({ authenticator, listener, log });
   const limits = deps.eventLimits;
   const events = createEventStreams({ db, listener, log, ...(limits ? { limits } : {}) });
-  const clusters = createClusterStatus({ db, vault: deps.vault, version });
+  const clients = createClusterClients({
+    ...{ db, vault: deps.vault, listener, timeoutMs: CLUSTER_TIMEOUT_MS },
+    userAgent: `millrace/${version} (api)`,
+    onError: (error) => log.warn({ error }, 'a cluster could not be read'),
+  });
+  const clusters = createClusterStatus({ db, clients });
   const graphql = createGraphql({
     shared: { db, pool, engine, events, clusters, vault: deps.vault, hashBundle, version },
     log,
   });
-  const { clusters: reviewers = NO_CLUSTERS } = deps;
+  const { reviewers = clients } = deps;
   const podExchange = createPodExchange({ db, engine, reviewers, log });
   const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens, podExchange };
   let isStopping = false;
@@ -146,14 +154,12 @@ function createParts(deps: AppDeps) {
     async stop() {
       watch.stop();
       authenticator.stop();
-      clusters.stop();
+      clients.stop();
       await events.stop();
       await graphql.dispose();
     },
   };
 }
-
-const NO_CLUSTERS: TokenReviewers = { get: () => Promise.resolve(null) };
 
 export const pathOf = (req: IncomingMessage): string => (req.url ?? '/').split('?', 1)[0] ?? '/';
 

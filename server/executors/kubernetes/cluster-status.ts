@@ -1,30 +1,30 @@
 /** Answers the API's questions about clusters by asking them. */
+import type { Db } from '#db/client.ts';
 import { findCluster, setClusterHealth } from '#db/queries/clusters.ts';
 import type { ClusterStatus, NamespaceLimit, NamespaceStatus } from '#schema/cluster-status.ts';
 import { healthOfError } from './check-cluster.ts';
 import type { ClusterClient } from './cluster-client.ts';
-import { checkStored, createClusterClients, type ClusterClientsDeps } from './cluster-clients.ts';
+import { checkStored, type ClusterClients } from './cluster-clients.ts';
 import { KubeError } from './kube-error.ts';
 import type { NamespaceLimits } from './namespace-limits.ts';
 
 const FRESH_MS = 10_000;
-/** A page waits for it. */
-const TIMEOUT_MS = 5_000;
 
-export interface ClusterStatusDeps extends Pick<ClusterClientsDeps, 'db' | 'vault'> {
-  version: string;
+export interface ClusterStatusDeps {
+  db: Db;
+  /** A page waits for their answers. */
+  clients: ClusterClients;
   /** Monotonic, in milliseconds. */
   now?: () => number;
 }
 
-export function createClusterStatus({ db, vault, version, now = () => performance.now() }: ClusterStatusDeps) {
-  const clients = createClusterClients({ db, vault, userAgent: `millrace/${version} (api)`, timeoutMs: TIMEOUT_MS });
+export function createClusterStatus({ db, clients, now = () => performance.now() }: ClusterStatusDeps): ClusterStatus {
   const known = new Map<string, { until: number; status: Promise<NamespaceStatus> }>();
 
   async function read(name: string, namespace: string): Promise<NamespaceStatus> {
     try {
-      const opened = await clients.get(name);
-      if (opened) return await readNamespace(opened.client, namespace);
+      const client = await clients.get(name);
+      if (client) return await readNamespace(client, namespace);
       return failed(`There is no cluster "${name}".`);
     } catch (error) {
       if (error instanceof KubeError && error.status === 403)
@@ -33,7 +33,7 @@ export function createClusterStatus({ db, vault, version, now = () => performanc
     }
   }
 
-  const status: ClusterStatus = {
+  return {
     async check(name) {
       const record = await findCluster(db, name);
       if (record) await setClusterHealth(db, record, await checkStored(clients, record));
@@ -49,7 +49,6 @@ export function createClusterStatus({ db, vault, version, now = () => performanc
       return reading;
     },
   };
-  return { ...status, stop: () => clients.stop() };
 }
 
 const failed = (error: string): NamespaceStatus => ({ quotas: [], limitRanges: [], error });

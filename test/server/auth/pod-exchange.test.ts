@@ -13,7 +13,7 @@ import {
 
 const database = await createTestDatabase();
 const cluster = createClusterStandIn();
-const app = await startTestApp(database, { clusters: cluster });
+const app = await startTestApp(database, { reviewers: cluster });
 afterAll(() => app.stop());
 afterEach(() => checkRuns(database));
 beforeEach(() => {

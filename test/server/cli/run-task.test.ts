@@ -28,7 +28,7 @@ import { waitFor } from '../../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
 const cluster = createClusterStandIn();
-const app = await startTestApp(database, { clusters: cluster });
+const app = await startTestApp(database, { reviewers: cluster });
 const line = await openBreakableLine(app.url());
 const home = mkdtempSync(join(tmpdir(), 'millrace-pod-'));
 const tokenFile = join(home, 'token');
