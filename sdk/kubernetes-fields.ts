@@ -242,6 +242,11 @@ export function mergeOption(name: string, preset: unknown, own: unknown): unknow
 }
 
 const readOptions = createFieldsReader(POD_OPTIONS);
+
+/** The Pod of a task that says nothing of it. */
+export const plainPodOptions = (): KubernetesOptions =>
+  readOptions({}, '', () => undefined) as unknown as KubernetesOptions;
+
 const pod: Field<Plain | null> = {
   schema: { anyOf: [fieldsSchema(POD_OPTIONS), { type: 'null' }] },
   fallback: () => null,

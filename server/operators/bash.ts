@@ -3,11 +3,11 @@ import type { Prepare } from './launch.ts';
 import { findXComs } from '#sdk/xcom-values.ts';
 import { inputsOf, isLargeInput } from './inputs.ts';
 
-const asVariable = (value: Json): string =>
+export const asVariable = (value: Json): string =>
   value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
 
 /** Linux takes no variable of more than 128 KiB. */
-const MOST_IN_VARIABLE = 100_000;
+export const MOST_IN_VARIABLE = 100_000;
 
 /** A result too large for a variable: `NAME_FILE` is the file with its JSON. Of a mapped task: the files, a line each. */
 function fileVariables(dispatch: Dispatch): { [name: string]: string } {

@@ -1,0 +1,63 @@
+/** Names and labels of the objects that a dispatch gets on a cluster. Pure. */
+import { createHash } from 'node:crypto';
+import type { Dispatch } from '#sdk/protocol.ts';
+
+export const MOST_IN_NAME = 63;
+const HASH_LENGTH = 16;
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** The random part of a dispatch id. */
+export const uuidOf = (dispatchId: string): string => dispatchId.slice(dispatchId.lastIndexOf('.') + 1);
+
+/** 80 bits, always the same for a text. */
+function shortHash(text: string): string {
+  const digest = createHash('sha256').update(text).digest();
+  let bits = 0n;
+  for (const byte of digest.subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
+  return Array.from({ length: HASH_LENGTH }, (_, i) => BASE32[Number((bits >> BigInt(75 - 5 * i)) & 31n)]).join('');
+}
+
+const sanitised = (text: string): string =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '');
+
+/**
+ * The name of a dispatch's Pod: always the same for a dispatch, so that one that may have been created is found again. It begins
+ * with `prefix`, by default the ids of DAG and task, for people.
+ */
+export function podName(dagId: string, taskId: string, uuid: string, prefix: string | null = null): string {
+  const readable = sanitised(prefix ?? `${dagId}-${taskId}`).slice(0, MOST_IN_NAME - HASH_LENGTH - 1);
+  return `${readable.replace(/-$/, '') || 'task'}-${shortHash(uuid)}`;
+}
+
+/** A text as the value of a label: shortened with a hash where it is too long. */
+export function labelValue(text: string): string {
+  const fit = text.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+  const short = fit.length <= 63 ? fit : `${fit.slice(0, 50)}-${shortHash(text).slice(0, 12)}`;
+  return short.replaceAll(/^[._-]+|[._-]+$/g, '');
+}
+
+export const LABEL_PREFIX = 'millrace.dev/';
+export const MANAGED_BY = 'app.kubernetes.io/managed-by';
+export const DISPATCH_ANNOTATION = `${LABEL_PREFIX}dispatch-id`;
+
+/** What a dispatch is known by. */
+export type Named = Pick<Dispatch, 'dispatchId' | 'dagId' | 'taskId' | 'mapIndex' | 'tryNumber'> & {
+  run: Pick<Dispatch['run'], 'runKey'>;
+};
+
+/** The labels by which its objects are found, by us and by people. */
+export function labelsOf(dispatch: Named, installation: string): { [label: string]: string } {
+  return {
+    [MANAGED_BY]: 'millrace',
+    [`${LABEL_PREFIX}installation`]: installation,
+    [`${LABEL_PREFIX}dispatch`]: uuidOf(dispatch.dispatchId),
+    [`${LABEL_PREFIX}dag`]: labelValue(dispatch.dagId),
+    [`${LABEL_PREFIX}task`]: labelValue(dispatch.taskId),
+    [`${LABEL_PREFIX}run`]: labelValue(dispatch.run.runKey),
+    [`${LABEL_PREFIX}try`]: String(dispatch.tryNumber),
+    ...(dispatch.mapIndex >= 0 && { [`${LABEL_PREFIX}map-index`]: String(dispatch.mapIndex) }),
+  };
+}

@@ -1,0 +1,46 @@
+/** What makes a Pod run the code of a task: `millrace run-task` in its container `base`. Pure. */
+import { mergePods } from '#sdk/kubernetes-merge.ts';
+import type { KubePod } from './kube-types.ts';
+import { BASE_CONTAINER } from './pod-fields.ts';
+import type { Named } from './pod-name.ts';
+
+type Spec = NonNullable<KubePod['spec']>;
+
+/** Whom the token of a runner's Pod is for: the API takes no other. */
+export const TOKEN_AUDIENCE = 'millrace';
+/** Where a runner finds it; the kubelet writes a new one before the old one ends. */
+const TOKEN_FOLDER = '/var/run/secrets/millrace';
+const TOKEN_SECONDS = 3600;
+const TOKEN_VOLUME = 'millrace-token';
+
+/** `url`: where Pods of this cluster find the API. */
+export function withRunner(
+  spec: Spec,
+  dispatch: Pick<Named, 'dispatchId'>,
+  cluster: { name: string; runner_image: string | null },
+  url: string,
+): Spec {
+  const image = spec.containers.find(({ name }) => name === BASE_CONTAINER)?.image ?? cluster.runner_image;
+  const base = {
+    name: BASE_CONTAINER,
+    ...(image !== null && { image }),
+    command: ['millrace', 'run-task'],
+    args: null,
+    env: [
+      { name: 'MILLRACE_URL', value: url },
+      { name: 'MILLRACE_DISPATCH_ID', value: dispatch.dispatchId },
+      { name: 'MILLRACE_CLUSTER', value: cluster.name },
+    ],
+    volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_FOLDER, readOnly: true }],
+  };
+  const token = { audience: TOKEN_AUDIENCE, expirationSeconds: TOKEN_SECONDS, path: 'token' };
+  const volume = { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken: token }] } };
+  return withoutArguments(mergePods(spec, { containers: [base], volumes: [volume] }));
+}
+
+const withoutArguments = (spec: Spec): Spec => ({
+  ...spec,
+  containers: spec.containers.map(({ args, ...container }) =>
+    args === null || args === undefined ? container : { ...container, args },
+  ),
+});

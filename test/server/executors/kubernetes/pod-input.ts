@@ -1,0 +1,36 @@
+import { plainPodOptions } from '#sdk/kubernetes-fields.ts';
+import type { PodInput } from '#server/executors/kubernetes/pod-spec.ts';
+import type { RenderedPod } from '#server/executors/kubernetes/pod-fields.ts';
+
+type Given = { [Name in keyof Omit<PodInput, 'task' | 'cluster'>]?: PodInput[Name] } & {
+  task?: Partial<RenderedPod>;
+  cluster?: Partial<PodInput['cluster']>;
+};
+
+/** A dispatch of `etl.load` in a namespace `tasks`, and what the test says of it. */
+export const podInput = ({ task, cluster, ...given }: Given = {}): PodInput => ({
+  dispatch: {
+    dispatchId: '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001',
+    dagId: 'etl',
+    taskId: 'load',
+    mapIndex: -1,
+    tryNumber: 2,
+    run: { runKey: 'scheduled__2026-01-02' },
+  },
+  limits: { executionTimeout: null, memoryLimit: null },
+  installation: 'f00',
+  authorIsAdmin: false,
+  runner: null,
+  ...given,
+  task: { ...plainPodOptions(), image: 'python:3.8', command: null, args: null, result: null, ...task },
+  cluster: {
+    name: 'default',
+    namespaces: ['tasks', 'more'],
+    runner_image: 'millrace/runner:1',
+    pod_security: 'restricted',
+    images: [],
+    service_accounts: [],
+    pod_defaults: null,
+    ...cluster,
+  },
+});
