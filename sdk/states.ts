@@ -48,6 +48,7 @@ export const TASK_CAUSES = [
   'exit_code',
   'exception',
   'oom_killed',
+  'oom_suspected',
   'output_limit',
   'timeout',
   'cancelled',
@@ -79,6 +80,15 @@ export const TASK_CAUSES = [
   'run_exists',
   'not_found',
   'rejected',
+  'evicted',
+  'preempted',
+  'node_lost',
+  'pod_deleted',
+  'image_pull',
+  'config_error',
+  'init_failed',
+  'rejected_by_cluster',
+  'start_timeout',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];
 
@@ -90,6 +100,10 @@ export const INFRA_CAUSES = [
   'dispatch_exhausted',
   'start_failed',
   'bundle_unavailable',
+  'evicted',
+  'preempted',
+  'node_lost',
+  'pod_deleted',
 ] as const satisfies readonly TaskCause[];
 const INFRA: ReadonlySet<TaskCause> = new Set(INFRA_CAUSES);
 export const isInfraCause = (cause: TaskCause): boolean => INFRA.has(cause);
