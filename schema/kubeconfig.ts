@@ -41,6 +41,11 @@ const FILE_FIELDS: { [field: string]: string } = {
   'client-key': 'client-key-data',
   tokenFile: 'token',
 };
+const PEM_FIELDS: { [field: string]: string } = {
+  'certificate-authority-data': 'CERTIFICATE',
+  'client-certificate-data': 'CERTIFICATE',
+  'client-key-data': 'PRIVATE KEY',
+};
 const CLUSTER_FIELDS = [
   'server',
   'certificate-authority-data',
@@ -145,6 +150,14 @@ function embedFiles(entry: Plain, readFile: ReadKubeconfigOptions['readFile']): 
       );
     const content = readFile(path);
     embedded[target] = target === 'token' ? content.toString('utf8').trim() : content.toString('base64');
+  }
+  for (const [field, kind] of Object.entries(PEM_FIELDS)) {
+    const content = textIn(embedded, field);
+    if (
+      content !== undefined &&
+      !new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(Buffer.from(content, 'base64').toString('latin1'))
+    )
+      throw new KubeconfigError(`${field} holds no ${kind} in PEM, in base64.`);
   }
   return embedded;
 }

@@ -1,7 +1,19 @@
 import { availableParallelism, homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
+import {
+  boolean,
+  bytes,
+  httpUrl,
+  names,
+  namespaceNames,
+  path,
+  postgresUrl,
+  secretKey,
+  text,
+  wholeNumber,
+} from './config-values.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
@@ -14,34 +26,6 @@ export type ConfigRole = (typeof ROLES)[number];
 
 /** A person looks at what these print. */
 const FOR_PEOPLE: ReadonlySet<ConfigRole> = new Set(['start', 'test', 'client']);
-
-const text = z.string().trim();
-const wholeNumber = (low: number, high: number) =>
-  text
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .refine((n) => n >= low && n <= high, `must be from ${low} to ${high}`);
-const boolean = text.regex(/^(true|false)$/, 'must be true or false').transform((value) => value === 'true');
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' });
-const postgresUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'must be an address such as postgres://user@host:5432/database',
-});
-const path = text.transform((value) => resolve(value));
-const SIZE_UNITS: { [unit: string]: number } = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
-const bytes = text
-  .regex(/^\d+(Ki|Mi|Gi)?$/, 'must be a size such as 512Mi or 2Gi')
-  .transform((value) => parseInt(value, 10) * (SIZE_UNITS[value.replace(/^\d+/, '')] ?? 1));
-const names = text
-  .transform((value) => value.split(',').map((name) => name.trim()))
-  .refine(
-    (list) => list.every((name) => /^[A-Za-z0-9_.-]{1,100}$/.test(name)),
-    'must be names with commas between them',
-  );
-/** 32 bytes, from `openssl rand -hex 32` or `openssl rand -base64 32`. */
-const secretKey = text
-  .transform((value) => Buffer.from(value, /^[0-9a-f]{64}$/i.test(value) ? 'hex' : 'base64'))
-  .refine((key) => key.length === 32, 'must be 32 bytes in hex or base64: make one with "openssl rand -hex 32"');
 
 interface Variable {
   schema: z.ZodType;
@@ -96,6 +80,23 @@ export const VARIABLES = {
     schema: path,
     about: 'Folder of DAG files that `start` loads and watches.',
     fallback: '`dags` in the current folder, if there',
+  },
+  MILLRACE_KUBECONFIG: {
+    schema: path,
+    about:
+      'Kubeconfig of the cluster `default`, which `start` and `server` make known as they start. KUBECONFIG alone is not used.',
+  },
+  MILLRACE_KUBE_CONTEXT: { schema: text.min(1), about: 'Its context.', fallback: 'its current one' },
+  MILLRACE_KUBE_NAMESPACES: {
+    schema: namespaceNames,
+    about:
+      'Namespaces of the cluster `default` where tasks may run, with commas between them; the first one when they name none.',
+    fallback: 'that of the context, else `default`',
+  },
+  MILLRACE_IN_CLUSTER: {
+    schema: boolean,
+    about: 'The cluster `default` is the one that the service runs in, with the service account of its Pods.',
+    fallback: '`false`',
   },
   MILLRACE_LOG_LEVEL: { schema: z.enum(LOG_LEVELS), about: `One of ${LOG_LEVELS.join(', ')}.`, fallback: '`info`' },
   MILLRACE_LOG_FORMAT: {
@@ -213,6 +214,8 @@ function parse(role: ConfigRole, environment: Environment): Values {
   for (const [name, variable] of Object.entries<Variable>(VARIABLES))
     if (variable.requiredBy?.includes(role) && !known.has(name))
       mistakes.push(`${name}: needed by "millrace ${role}". ${variable.about}`);
+  if (values['MILLRACE_IN_CLUSTER'] === true && values['MILLRACE_KUBECONFIG'] !== undefined)
+    mistakes.push('MILLRACE_IN_CLUSTER: not together with MILLRACE_KUBECONFIG, both name the cluster `default`.');
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return values as Values;
 }
@@ -244,6 +247,14 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
     secretKey: values.MILLRACE_SECRET_KEY ?? null,
     oldSecretKeys: values.MILLRACE_OLD_SECRET_KEYS ?? [],
     dags: values.MILLRACE_DAGS ?? null,
+    kubernetes: {
+      kubeconfig: values.MILLRACE_KUBECONFIG ?? null,
+      context: values.MILLRACE_KUBE_CONTEXT ?? null,
+      namespaces: values.MILLRACE_KUBE_NAMESPACES ?? null,
+      inCluster: values.MILLRACE_IN_CLUSTER ?? false,
+      /** There is a cluster that the person may have meant. */
+      hint: !!environment['KUBECONFIG']?.trim(),
+    },
     log: {
       level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),
       format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),

@@ -5,6 +5,7 @@ import { addBackfillCommand } from './commands/backfill.ts';
 import { addAssetCommands } from './commands/assets.ts';
 import { addConnectionCommand } from './commands/connection.ts';
 import { addCancelCommand } from './commands/cancel.ts';
+import { addClusterCommand } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDiffCommand } from './commands/diff.ts';
@@ -53,6 +54,7 @@ export function createProgram(): Command {
   addVariableCommand(program);
   addConnectionCommand(program);
   addPoolCommand(program);
+  addClusterCommand(program);
   addAssetCommands(program);
   addSecretsCommand(program);
   addCancelCommand(program);

@@ -54,6 +54,16 @@ describe('readConfig', () => {
     ]);
   });
 
+  it('names one cluster at most', () => {
+    const both = { MILLRACE_IN_CLUSTER: 'true', MILLRACE_KUBECONFIG: '/etc/kubeconfig' };
+    expect(mistakesOf('start', both)).toEqual([
+      'MILLRACE_IN_CLUSTER: not together with MILLRACE_KUBECONFIG, both name the cluster `default`.',
+    ]);
+    expect(mistakesOf('start', { MILLRACE_KUBE_NAMESPACES: 'a, B' })).toHaveLength(1);
+    const { kubernetes } = readConfig('start', { KUBECONFIG: '/theirs', MILLRACE_KUBE_NAMESPACES: 'a, b' });
+    expect(kubernetes).toMatchObject({ kubeconfig: null, inCluster: false, hint: true, namespaces: ['a', 'b'] });
+  });
+
   it('overlooks the variables that Kubernetes makes of a service called millrace', () => {
     const config = readConfig('start', {
       MILLRACE_PORT: 'tcp://10.0.0.1:80',

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { openHealthWatch } from './clusters.ts';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openNotifications, openScheduler, openVault } from './engine.ts';
 import { runRole } from './role.ts';
@@ -13,6 +14,7 @@ export const runScheduler = (): Promise<void> =>
     const vault = openVault(context.config.secretKey!, context);
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await openScheduler(core, context);
+    openHealthWatch(core, context);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
     openNotifications(core, context, context.config.publicUrl);

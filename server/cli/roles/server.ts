@@ -1,3 +1,4 @@
+import { keepConfiguredCluster } from './clusters.ts';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openVault } from './engine.ts';
 import { openHttp } from './http.ts';
@@ -11,6 +12,7 @@ export const runServer = (): Promise<void> =>
     const listener = openListener(database.url, context);
     const vault = openVault(config.secretKey!, context);
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
+    await keepConfiguredCluster(core, context);
     await listener.start();
     const address = await openHttp(core, config.secretKey!, context);
     log.info({ address }, 'the API listens');

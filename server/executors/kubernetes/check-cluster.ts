@@ -77,9 +77,15 @@ const unreachable = (message: string): ClusterHealth => ({
 /** Throws what is no answer of a cluster, such as a programming error. */
 export function healthOfError(error: unknown): ClusterHealth {
   if (error instanceof CredentialsError || error instanceof VaultError) return unreachable(error.message);
+  if (isTlsError(error))
+    return unreachable(`Its certificates or its key cannot be read: ${(error as Error).message}. Give them anew.`);
   if (!(error instanceof KubeError)) throw error;
   if (error.status === 401)
     return unreachable('It does not accept our credentials (401): they have expired or were revoked. Give new ones.');
   if (error.status === 0) return unreachable(error.message);
   return unreachable(`Its API answered ${error.status}: ${error.message}`);
 }
+
+/** OpenSSL’s own, such as of a certificate that was cut off. */
+const isTlsError = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^ERR_(OSSL|SSL|TLS|CRYPTO)_/.test(String(error.code));
