@@ -381,6 +381,7 @@ create table dag_version (
   gated boolean not null default false,
   concurrency_key jsonb,
   param_defaults jsonb,
+  author_role text,
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_version_pkey PRIMARY KEY (id),

@@ -269,6 +269,7 @@ export interface DagRun {
 }
 
 export interface DagVersion {
+  author_role: string | null;
   bundle_hash: string | null;
   concurrency_key: Json | null;
   created_at: Generated<Timestamp>;

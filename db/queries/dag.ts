@@ -13,6 +13,7 @@ import { ranksOf } from '#db/engine/priority-weight.ts';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 import { linkAssets } from './asset-links.ts';
+import { approveVersion } from './author-role.ts';
 import type { DagChange } from './events.ts';
 import { PARTITIONED } from './partitions.ts';
 import { hasSameTiming, scheduleNextRun } from './schedule.ts';
@@ -22,6 +23,8 @@ export interface DeployRequest {
   spec: DagSpec;
   bundle: { hash: string; archive: Buffer } | null;
   actor: string;
+  /** Of the actor; absent or null counts as the least. */
+  authorRole?: string | null;
   /** Where it comes from now; whoever deployed it before keeps it no longer. */
   origin?: DagOrigin | null;
 }
@@ -42,7 +45,8 @@ export interface Deployed {
 }
 
 /** Stores the DAG's spec and code. The same canonical content is the same version; the newest deployed version becomes current. */
-export async function deployDag(db: Db, { spec, bundle, actor, origin }: DeployRequest): Promise<Deployed> {
+export async function deployDag(db: Db, request: DeployRequest): Promise<Deployed> {
+  const { spec, bundle, actor, origin, authorRole = null } = request;
   const canonical = canonicalJson(spec);
   const hash = createHash('sha256')
     .update(`${canonical}\n${bundle?.hash ?? ''}`)
@@ -58,7 +62,10 @@ export async function deployDag(db: Db, { spec, bundle, actor, origin }: DeployR
       .executeTakeFirst();
     const version =
       known ??
-      (await insertVersion(trx, { dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor }));
+      (await insertVersion(trx, {
+        ...{ dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor, authorRole },
+      }));
+    if (known && authorRole === 'admin') await approveVersion(trx, known.id);
     if (dag.version_id !== version.id || !dag.active) {
       await trx.updateTable('dag').set({ version_id: version.id, active: true }).where('id', '=', dag.id).execute();
       // With the same timetable it goes on from where it is: a slot that is due now stays due
@@ -112,6 +119,7 @@ interface NewVersion {
   spec: DagSpec;
   bundleHash: string | null;
   actor: string;
+  authorRole: string | null;
 }
 
 async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise<{ id: number; number: number }> {
@@ -130,6 +138,7 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
       max_active_tasks: version.spec.maxActiveTasks,
       run_timeout: version.spec.dagrunTimeout,
       created_by: version.actor,
+      author_role: version.authorRole,
       gated: gates.sets.length > FREE_SET,
       concurrency_key: concurrency ? JSON.stringify(concurrency.key.map((path) => path.split('.'))) : null,
       param_defaults: concurrency ? JSON.stringify(paramDefaults(version.spec.params)) : null,

@@ -71,7 +71,7 @@ async function deploy(ctx: Context, input: DeployInput) {
     );
   const bundle = input.bundle ? await unpack(ctx, input.bundle) : null;
   const origin = { source: input.source ?? null, path: input.path ?? null };
-  const request = { spec: checked.spec, bundle, actor: actorOf(ctx), origin };
+  const request = { spec: checked.spec, bundle, actor: actorOf(ctx), authorRole: ctx.viewer?.role ?? null, origin };
   const { dagId, versionId, created } = await deployDag(ctx.db, request);
   const [dag] = await findDags(ctx.db, [dagId]);
   if (!dag) throw new Error(`DAG ${checked.spec.dagId} was deleted while it was deployed.`);

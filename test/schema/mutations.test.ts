@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findAdminVersions } from '#db/queries/author-role.ts';
 import { packBundle } from '#server/bundles/pack-bundle.ts';
 import { startTestApp, type TestApp } from '../helpers/app.ts';
 import { createTestDatabase } from '../helpers/database.ts';
@@ -130,6 +131,29 @@ describe('deployDag', () => {
       data: { created: false, dag: { source: null, path: null } },
     });
     expect(await mutate('deployDag', { spec, source: '' }, fields)).toMatchObject({ __typename: 'ValidationError' });
+  });
+});
+
+describe('who stands for a version', () => {
+  const spec = { dagId: 'approved', tasks: [{ taskId: 'a', kind: 'bash', command: 'true' }] };
+  const byAdmin = async () => {
+    const { rows } = await database.pool.query<{ id: number }>(
+      `select v.id from dag_version v join dag d on d.id = v.dag_id where d.name = 'approved' order by v.number`,
+    );
+    const ids = rows.map(({ id }) => id);
+    const found = await findAdminVersions(database.db, ids);
+    return ids.map((id) => found.has(id));
+  };
+
+  it('is an author, until an administrator deploys the very same', async () => {
+    await mutate('deployDag', { spec }, 'created');
+    expect(await byAdmin()).toEqual([false]);
+    expect(await mutate('deployDag', { spec }, 'created', admin)).toMatchObject({ data: { created: false } });
+    expect(await byAdmin()).toEqual([true]);
+    await mutate('deployDag', { spec }, 'created');
+    expect(await byAdmin()).toEqual([true]);
+    await mutate('deployDag', { spec: { ...spec, description: 'another' } }, 'created');
+    expect(await byAdmin()).toEqual([true, false]);
   });
 });
 

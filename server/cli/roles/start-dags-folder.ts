@@ -24,7 +24,9 @@ export function openDagsFolder(db: Db, { config, log, shutdown }: RoleContext): 
     log,
     async deployFile(file) {
       const { dags, inputs } = await loadFileOrFail(file, folder);
-      for (const { spec, bundle } of dags) await deployDag(db, { spec, bundle, actor: ACTOR, origin: placeOf(file) });
+      // Whoever writes into the service's own folder has its machine
+      const by = { actor: ACTOR, authorRole: 'admin', origin: placeOf(file) };
+      for (const { spec, bundle } of dags) await deployDag(db, { spec, bundle, ...by });
       return { dagIds: dags.map(({ spec }) => spec.dagId), inputs };
     },
     recordError: (file, message) => saveImportError(db, { ...placeOf(file), message }),
