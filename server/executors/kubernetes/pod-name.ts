@@ -2,7 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Dispatch } from '#sdk/protocol.ts';
 
+/** Characters. */
 export const MOST_IN_NAME = 63;
+/** Controllers append to the names of their objects. */
+export const MOST_IN_RESOURCE_NAME = 45;
 const HASH_LENGTH = 16;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -27,8 +30,14 @@ const sanitised = (text: string): string =>
  * The name of a dispatch's Pod: always the same for a dispatch, so that one that may have been created is found again. It begins
  * with `prefix`, by default the ids of DAG and task, for people.
  */
-export function podName(dagId: string, taskId: string, uuid: string, prefix: string | null = null): string {
-  const readable = sanitised(prefix ?? `${dagId}-${taskId}`).slice(0, MOST_IN_NAME - HASH_LENGTH - 1);
+export function podName(
+  dagId: string,
+  taskId: string,
+  uuid: string,
+  prefix: string | null = null,
+  most = MOST_IN_NAME,
+): string {
+  const readable = sanitised(prefix ?? `${dagId}-${taskId}`).slice(0, most - HASH_LENGTH - 1);
   return `${readable.replace(/-$/, '') || 'task'}-${shortHash(uuid)}`;
 }
 
