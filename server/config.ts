@@ -14,7 +14,7 @@ import {
   text,
   wholeNumber,
 } from './config-values.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
 export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'test', 'client', 'run-task'] as const;

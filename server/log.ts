@@ -1,11 +1,8 @@
 import { Writable } from 'node:stream';
 import pino from 'pino';
+import type { LogFormat, LogLevel } from './log-options.ts';
 
 export type Logger = pino.Logger;
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export const LOG_FORMATS = ['text', 'json'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface LogOptions {
   level: LogLevel;

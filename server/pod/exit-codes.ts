@@ -15,6 +15,8 @@ export const EXIT = {
   fenced: 4,
   /** The service could not be reached for an hour: before the start, or to tell the end. */
   unreachable: 5,
+  /** A fault of Millrace itself. */
+  internal: 70,
   /** Asked to stop: 128 and the number of SIGTERM. */
   interrupted: 143,
 } as const;

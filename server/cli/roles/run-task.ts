@@ -14,6 +14,8 @@ import { askUntilAnswered } from '../../worker/ask-until-answered.ts';
 const TERMINATION_LOG = '/dev/termination-log';
 /** Of the time that a Pod has to stop, for what comes after the end of the task's code. */
 const SHARE_OF_TASK = 0.7;
+/** Then the kubelet kills what is left, and nothing could say why. */
+const SHARE_OF_ENDING = 0.9;
 const TRANSFER_PATIENCE_MS = 3_600_000;
 
 /** Ends the process with one of EXIT. */
@@ -46,7 +48,7 @@ async function runToEnd(): Promise<TaskEnd> {
     openSupervisor(config, patient(service, config), onEvent);
   const task = startOneTask({ service, url: url!, log, supervise });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => task.interrupt(config.shutdownSeconds * 1_000));
+    process.on(signal, () => task.interrupt(config.shutdownSeconds * 1_000 * SHARE_OF_ENDING));
   return task.ended;
 }
 

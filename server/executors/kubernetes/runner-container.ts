@@ -12,6 +12,8 @@ export const TOKEN_AUDIENCE = 'millrace';
 const TOKEN_FOLDER = '/var/run/secrets/millrace';
 const TOKEN_SECONDS = 3600;
 const TOKEN_VOLUME = 'millrace-token';
+/** Of Kubernetes. */
+const DEFAULT_GRACE_SECONDS = 30;
 
 /** `url`: where Pods of this cluster find the API. */
 export function withRunner(
@@ -30,6 +32,7 @@ export function withRunner(
       { name: 'MILLRACE_URL', value: url },
       { name: 'MILLRACE_DISPATCH_ID', value: dispatch.dispatchId },
       { name: 'MILLRACE_CLUSTER', value: cluster.name },
+      { name: 'MILLRACE_SHUTDOWN_SECONDS', value: String(spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) },
     ],
     volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_FOLDER, readOnly: true }],
   };

@@ -246,6 +246,7 @@ test('the Pod of a task with code runs millrace with a token of its own', () => 
       { name: 'KEEP', value: '1' },
       { name: 'MILLRACE_DISPATCH_ID', value: '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001' },
       { name: 'MILLRACE_CLUSTER', value: 'default' },
+      { name: 'MILLRACE_SHUTDOWN_SECONDS', value: '30' },
     ],
     resources: { limits: { memory: '536870912' } },
     volumeMounts: [{ name: 'millrace-token', mountPath: '/var/run/secrets/millrace', readOnly: true }],
