@@ -40,6 +40,7 @@ const ResourceQuotaType = builder.objectRef<NamespaceQuota>('ResourceQuota').imp
     }),
     resources: t.field({
       type: [QuotaResourceType],
+      complexity: { field: 1, multiplier: 5 },
       description: 'By name.',
       resolve: ({ hard, used }) =>
         Object.entries(hard)
@@ -67,9 +68,17 @@ const LimitRangeType = builder.objectRef<NamespaceStatus['limitRanges'][number]>
   authScopes: { read: true },
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Its name.' }),
-    limits: t.field({ type: [ResourceLimitType], description: 'What it says.', resolve: ({ limits }) => limits }),
+    limits: t.field({
+      type: [ResourceLimitType],
+      complexity: { field: 1, multiplier: 5 },
+      description: 'What it says.',
+      resolve: ({ limits }) => limits,
+    }),
   }),
 });
+
+/** A question to the cluster; namespaces have one or two of them. */
+const ASKED = { field: 20, multiplier: 2 };
 
 export interface ClusterNamespace {
   cluster: string;
@@ -83,13 +92,13 @@ export const ClusterNamespaceType = builder.objectRef<ClusterNamespace>('Cluster
     name: t.exposeString('name', { description: 'Its name.' }),
     quotas: t.field({
       type: [ResourceQuotaType],
-      complexity: 20,
+      complexity: ASKED,
       description: 'Its quotas, some seconds old at most; empty also when they cannot be read: see `error`.',
       resolve: async ({ cluster, name }, _args, ctx) => (await ctx.clusters.namespace(cluster, name)).quotas,
     }),
     limitRanges: t.field({
       type: [LimitRangeType],
-      complexity: 20,
+      complexity: ASKED,
       description: 'Its LimitRanges.',
       resolve: async ({ cluster, name }, _args, ctx) => (await ctx.clusters.namespace(cluster, name)).limitRanges,
     }),

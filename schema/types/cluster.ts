@@ -79,6 +79,7 @@ export const ClusterNode = builder.loadableNode('Cluster', {
     insecure: t.exposeBoolean('insecure', { description: 'Its certificate is not checked.' }),
     namespaces: t.field({
       type: [ClusterNamespaceType],
+      complexity: { field: 1, multiplier: 3 },
       description: 'Where tasks may run; the first one when they name none.',
       resolve: (cluster) => cluster.namespaces.map((name) => ({ cluster: cluster.name, name })),
     }),
@@ -121,11 +122,14 @@ export const ClusterNode = builder.loadableNode('Cluster', {
   }),
 });
 
+/** A service has a handful of them. */
+const FEW = { field: 20, multiplier: 5 };
+
 builder.queryFields((t) => ({
   clusters: t.field({
     type: [ClusterNode],
     authScopes: { read: true },
-    complexity: 20,
+    complexity: FEW,
     description: 'All clusters, by name.',
     resolve: (_root, _args, ctx) => listClusters(ctx.db),
   }),
@@ -146,7 +150,7 @@ const ClusterList = builder.objectRef<{ at: Date }>('ClusterList').implement({
     at: t.expose('at', { type: 'DateTime', description: 'When the server heard of the change.' }),
     clusters: t.field({
       type: [ClusterNode],
-      complexity: 20,
+      complexity: FEW,
       description: 'All of them, by name.',
       resolve: (_list, _args, ctx) => listClusters(ctx.db),
     }),
