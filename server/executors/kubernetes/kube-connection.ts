@@ -40,6 +40,7 @@ export interface KubeConnection {
 
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 const REREAD_MS = 60_000;
+const KEEP_ALIVE_MS = 30_000;
 
 interface Identity {
   server: URL;
@@ -272,6 +273,8 @@ export function createKubeConnection({
     try {
       const answer = await measured(request, work, (result) => result.statusCode ?? 0);
       bounds.answered();
+      // Streams may be silent for long: only the system notices that the other side is no more.
+      answer.socket.setKeepAlive(true, KEEP_ALIVE_MS);
       answer.once('close', bounds.release);
       return answer;
     } catch (error) {
