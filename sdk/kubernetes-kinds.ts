@@ -101,7 +101,8 @@ const manifest: Field = {
     if (!isPlainObject(value)) report(path(), `${show(value)} is not an object of Kubernetes.`);
     const read = isPlainObject(value) ? value : {};
     for (const name of ['apiVersion', 'kind'])
-      if (typeof read[name] !== 'string' || hasTemplate(String(read[name])))
+      if (read[name] === undefined) report(`${path()}.${name}`, `'${name}' is missing.`);
+      else if (typeof read[name] !== 'string' || hasTemplate(read[name]))
         report(`${path()}.${name}`, `${show(read[name])} is not the ${name} of an object. It is no template.`);
     const type = kubernetesType(String(read['apiVersion']), String(read['kind']));
     if (type !== null) checkKubernetes(type, read, path(), report, { templates: true });
