@@ -88,6 +88,7 @@ export const TASK_CAUSES = [
   'config_error',
   'init_failed',
   'rejected_by_cluster',
+  'rejected_by_policy',
   'start_timeout',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];

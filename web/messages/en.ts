@@ -55,6 +55,7 @@ export const en = {
     config_error: 'Container could not be made',
     init_failed: 'Init container failed',
     rejected_by_cluster: 'Refused by the cluster',
+    rejected_by_policy: 'Not allowed by the cluster’s settings',
     start_timeout: 'Did not start in time',
   } as Record<string, string>,
   signIn: {

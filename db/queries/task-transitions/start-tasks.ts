@@ -16,7 +16,7 @@ with f as materialized (
     f(run_id, task_index, map_index, dispatch_id, started_at, n) ${AS_FEW}) f),
 clk as materialized (select clock_timestamp() ts),
 u as (
-  update task_instance t set state = 'running', started_at = greatest(least(f.started_at, clk.ts), t.queued_at),
+  update task_instance t set state = 'running', started_at = case when f.started_at is not null then greatest(least(f.started_at, clk.ts), t.queued_at) end,
     deadline_at = clk.ts + interval '${LEASE_SECONDS} s'
   from f, clk
   where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.dispatch_id = f.dispatch_id and t.state = 'queued'

@@ -3,6 +3,7 @@ import { openHealthWatch } from './clusters.ts';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openNotifications, openScheduler, openVault } from './engine.ts';
 import { runRole } from './role.ts';
+import { openLauncher } from './launcher.ts';
 import { openTriggerer } from './triggerer.ts';
 
 export const runScheduler = (): Promise<void> =>
@@ -17,6 +18,7 @@ export const runScheduler = (): Promise<void> =>
     openHealthWatch(core, context);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
+    await openLauncher(core, `launcher ${hostname()}-${process.pid}`, context, context.config.publicUrl);
     openNotifications(core, context, context.config.publicUrl);
     await listener.start();
     context.log.info('the scheduler runs');

@@ -17,6 +17,7 @@ import { openEngine, openNotifications, openScheduler, openVault, type Core } fr
 import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
+import { openLauncher } from './launcher.ts';
 import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
 
@@ -45,6 +46,7 @@ export const runStart = (): Promise<void> =>
     await openScheduler(core, context);
     openHealthWatch(core, context);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
+    await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, config.publicUrl);
     openNotifications(core, context, config.publicUrl ?? reachable(address));
     await openLocalWorker(core, context);
     await welcome(core.db, address, context);

@@ -1,0 +1,16 @@
+import { startLauncher } from '../../executors/launcher/launcher.ts';
+import { version } from '../version.ts';
+import type { Core } from './engine.ts';
+import type { RoleContext } from './role.ts';
+
+/** The part of the scheduler that has tasks run on clusters. `serviceUrl`: how Pods reach the API where their cluster does not say. */
+export async function openLauncher(
+  core: Core,
+  name: string,
+  { log, shutdown }: RoleContext,
+  serviceUrl: string | null,
+): Promise<void> {
+  const onError = (error: unknown, what: string) => log.error({ error, what }, 'the launcher failed at something');
+  const launcher = await startLauncher({ ...core, log, name, version: version(), serviceUrl, onError });
+  shutdown.add('launcher', () => launcher.stop());
+}

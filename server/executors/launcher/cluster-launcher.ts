@@ -1,0 +1,194 @@
+/** Has the tasks of one cluster run there: claims them, takes over what other launchers have left, and looks after each to its end. */
+import { clusterQueue } from '#sdk/system-tasks.ts';
+import { parseDispatchId } from '#db/engine/dispatch-id.ts';
+import { adoptLaunches, dropLaunches, placeLaunches, saveLaunches, type Launch } from '#db/queries/launches.ts';
+import type { ClusterRecord } from '#db/queries/clusters.ts';
+import type { Dispatch } from '#sdk/protocol.ts';
+import type { ClusterClient } from '../kubernetes/cluster-client.ts';
+import { startLoop } from '../../scheduler/loop.ts';
+import { changing } from './changing.ts';
+import { FENCED, STOPPED, type Entry, type LaunchContext } from './launch-context.ts';
+import { createSaver } from './launch-writer.ts';
+import type { LauncherDeps } from './launcher-deps.ts';
+import { createLine } from './line.ts';
+import { lookAfter } from './look-after.ts';
+import { startWatches } from './watch-objects.ts';
+import { createTargets } from './targets.ts';
+import { createLaunchShipper } from './launch-shipper.ts';
+
+const MOST_CLAIMED = 500;
+const MOST_ADOPTED = 2_000;
+/** A launcher that has not beaten for so long is gone; it beats every 10 s. */
+export const SILENT_SECONDS = 30;
+const LOOK_MS = 5_000;
+
+export interface ClusterLauncher {
+  /** There may be tasks to claim. */
+  wake(): void;
+  /** Nobody wants these any more. */
+  fence(uuids: readonly string[]): void;
+  stop(): Promise<void>;
+}
+
+export interface ClusterLauncherDeps extends LauncherDeps {
+  record: ClusterRecord;
+  client: ClusterClient;
+  workerId: number;
+  installation: string;
+}
+
+export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher {
+  const { record, client, workerId, db, pool, engine, log, onError } = deps;
+  const cluster = record.name;
+  const entries = new Map<string, Entry>();
+  const lives = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  const failed = (what: string) => (error: unknown) => onError(error, `${what} of cluster ${cluster}`);
+
+  const saver = createSaver<Entry>({
+    write: (items) =>
+      saveLaunches(
+        pool,
+        workerId,
+        items.map(({ launch }) => launch),
+      ),
+    onError: failed('save launches'),
+  });
+  const dropper = createSaver<string>({
+    write: (uuids) => dropLaunches(pool, workerId, uuids),
+    onError: failed('drop launches'),
+  });
+  const line = createLine({
+    place: (launches) =>
+      placeLaunches(
+        pool,
+        { cluster, workerId, maxPods: record.max_pods, maxPodsPerNamespace: record.max_pods_per_namespace },
+        launches,
+      ),
+    holds({ launch }, reason, message) {
+      if (launch.reason === reason) return;
+      Object.assign(launch, { reason, message });
+      void saver.save(entries.get(launch.uuid)!);
+    },
+    now: Date.now,
+    onError: failed('place launches'),
+  });
+  const logs = createLaunchShipper(pool, failed('store logs'));
+  const objects = startWatches({ ...deps, entries, line });
+  const targets = createTargets(deps);
+  const context: LaunchContext = {
+    cluster,
+    workerId,
+    db,
+    pool,
+    engine,
+    log,
+    line,
+    shipper: logs.shipper,
+    isLogHeld: logs.isHeld,
+    stopped: stopping.signal,
+    targetOf: targets.of,
+    remains: targets.remains,
+    save: (entry) => saver.save(entry),
+    drop: (entry) => dropper.save(entry.key.uuid),
+    now: () => new Date(),
+  };
+
+  const begin = (entry: Entry) => {
+    entries.set(entry.key.uuid, entry);
+    const life = lookAfter(context, entry)
+      .catch((error: unknown) => {
+        if (!stopping.signal.aborted) failed('look after a launch')(error);
+      })
+      .finally(() => {
+        entries.delete(entry.key.uuid);
+        lives.delete(life);
+        if (!stopping.signal.aborted) claims.wake();
+      });
+    lives.add(life);
+  };
+
+  const claim = async (): Promise<number> => {
+    const room = Math.min(MOST_CLAIMED, record.max_pods - entries.size);
+    if (record.paused || room <= 0) return LOOK_MS;
+    const dispatches = await engine.claim({ workerId, queues: [clusterQueue(cluster)], limit: room, cluster });
+    for (const dispatch of dispatches) begin(claimedEntry(dispatch));
+    return dispatches.length === room ? 0 : LOOK_MS;
+  };
+  const claims = startLoop({ name: `claim tasks of cluster ${cluster}`, mostMs: LOOK_MS, onError, pass: claim });
+
+  let ownToo = true;
+  const adopt = async (): Promise<number> => {
+    const silentSeconds = SILENT_SECONDS;
+    const launches = await adoptLaunches(pool, { cluster, workerId, silentSeconds, limit: MOST_ADOPTED, ownToo });
+    ownToo = false;
+    const strange = launches.filter((launch) => !entries.has(launch.uuid));
+    if (strange.length === 0) return LOOK_MS;
+    log.info({ cluster, launches: strange.length }, 'launches are taken over');
+    for (const launch of strange) begin(await adoptedEntry(launch));
+    return launches.length === MOST_ADOPTED ? 0 : LOOK_MS;
+  };
+  /** What is there must be known first: a Pod that has not been seen yet is not gone. */
+  const adoptedEntry = async (launch: Launch): Promise<Entry> => {
+    const entry = entryOf(launch, null, true);
+    if (launch.namespace && launch.phase !== 'waiting') {
+      const object = await objects.find(launch, stopping.signal);
+      if (object) entry.object.set({ is: object });
+    }
+    return entry;
+  };
+  const adoptions = startLoop({
+    name: `take over launches of cluster ${cluster}`,
+    mostMs: LOOK_MS,
+    onError,
+    pass: adopt,
+  });
+
+  return {
+    wake: claims.wake,
+    fence(uuids) {
+      for (const uuid of uuids) entries.get(uuid)?.fenced.abort(FENCED);
+    },
+    async stop() {
+      stopping.abort(STOPPED);
+      await Promise.all([claims.stop(), adoptions.stop()]);
+      await Promise.all(lives);
+      await Promise.all([line.stop(), objects.stop(), logs.shipper.stop(), saver.stop(), dropper.stop()]);
+      client.close();
+    },
+  };
+}
+
+const entryOf = (launch: Launch, dispatch: Dispatch | null, adopted: boolean): Entry => {
+  const { runId, taskIndex, mapIndex, uuid } = launch;
+  return {
+    key: { runId, taskIndex, mapIndex, uuid },
+    launch,
+    dispatch,
+    object: changing<{ is: unknown } | null>(null),
+    gone: false,
+    fenced: new AbortController(),
+    adopted,
+  };
+};
+
+const NEW = {
+  phase: 'waiting',
+  kind: null,
+  namespace: null,
+  name: null,
+  uid: null,
+  node: null,
+  reason: null,
+  message: null,
+  notBefore: null,
+  attempts: 0,
+  createdAt: null,
+  scheduledAt: null,
+  startedAt: null,
+} as const;
+
+const claimedEntry = (dispatch: Dispatch): Entry => {
+  const key = parseDispatchId(dispatch.dispatchId)!;
+  return entryOf({ ...NEW, ...key, tryNumber: dispatch.tryNumber, claimedAt: new Date() }, dispatch, false);
+};

@@ -1,0 +1,74 @@
+/** The log of one launch: its lines, masked, on their way to the store. It goes on where another launcher has left it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMask } from '../../runner/mask.ts';
+import { createTaskLog } from '../../runner/task-log.ts';
+import type { LogShipper } from '../../worker/log-shipper.ts';
+
+/** Bytes of one try's log. */
+const LIMIT = 1024 * 1024 * 1024;
+const FULL_PAUSE_MS = 50;
+
+/** Lines up to this one are stored: its time, and how many have that very time. */
+export interface LogCursor {
+  time: string;
+  lines: number;
+}
+
+export interface LaunchLog {
+  /** Null: from the beginning. */
+  cursor: LogCursor | null;
+  /** Resolves when more may come. */
+  line(time: string, text: string): Promise<void>;
+  /** Said by the service. */
+  system(text: string): void;
+  /** Everything is stored; the bytes of it all. */
+  complete(): Promise<number>;
+  /** Nothing more is kept. */
+  isFull(): boolean;
+}
+
+export interface LaunchLogDeps {
+  dispatchId: string;
+  secrets: readonly string[];
+  shipper: LogShipper;
+  /** The store is slower than what comes. */
+  isHeld(): boolean;
+  /** What is stored of it. */
+  stored: { bytes: number; tail: string };
+}
+
+export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, stored }: LaunchLogDeps): LaunchLog {
+  let full = false;
+  const log = createTaskLog({
+    dispatchId,
+    mask: createMask(secrets),
+    emit: (chunk) => shipper.push(chunk),
+    limit: LIMIT,
+    offset: stored.bytes,
+    onLimit: () => (full = true),
+  });
+  return {
+    cursor: readCursor(stored.tail),
+    async line(time, text) {
+      log.line('o', text, time);
+      while (isHeld()) await sleep(FULL_PAUSE_MS);
+    },
+    system: (text) => log.system(text),
+    async complete() {
+      const bytes = log.end();
+      await shipper.flushed(dispatchId);
+      return bytes;
+    },
+    isFull: () => full,
+  };
+}
+
+/** From the last lines of a stored log. */
+export function readCursor(tail: string): LogCursor | null {
+  const times = tail
+    .split('\n')
+    .filter((line) => / o /.test(line.slice(0, 40)))
+    .map((line) => line.slice(0, line.indexOf(' ')));
+  const time = times.at(-1);
+  return time === undefined ? null : { time, lines: times.length - times.indexOf(time) };
+}

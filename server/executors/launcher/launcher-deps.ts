@@ -1,0 +1,21 @@
+import type pg from 'pg';
+import type { Db } from '#db/client.ts';
+import type { Engine } from '#db/engine/engine.ts';
+import type { Listener } from '#db/listen.ts';
+import type { Vault } from '#db/vault.ts';
+import type { Logger } from '../../log.ts';
+
+export interface LauncherDeps {
+  db: Db;
+  pool: pg.Pool;
+  engine: Engine;
+  listener: Listener;
+  vault: Vault;
+  log: Logger;
+  /** Of its registration; a name that stays over restarts lets the next one go on at once. */
+  name: string;
+  version: string;
+  /** How Pods reach the API where their cluster does not say; null: they cannot. */
+  serviceUrl: string | null;
+  onError(error: unknown, what: string): void;
+}

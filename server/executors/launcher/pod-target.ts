@@ -1,0 +1,113 @@
+/** A Pod that is a task, or runs one's code. */
+import type { V1Pod } from '@kubernetes/client-node';
+import type { LaunchKind } from '#db/queries/launches.ts';
+
+import type { ClusterClient } from '../kubernetes/cluster-client.ts';
+import type { KubePod } from '../kubernetes/kube-types.ts';
+import { LABELS } from '../kubernetes/labels.ts';
+import { BASE_CONTAINER } from '../kubernetes/pod-fields.ts';
+import { followPodLog } from './follow-pod-log.ts';
+import { observeGone, observePod } from '../kubernetes/pod-outcome.ts';
+import { readResult } from './pod-result.ts';
+import type { ObjectEnd, OnFinish, Seen, Target, TargetLimits } from './target.ts';
+
+const LAST_LINES = 20;
+
+export interface PodTargetOptions {
+  client: ClusterClient;
+  kind: LaunchKind & ('pod' | 'runner');
+  pod: V1Pod;
+  uuid: string;
+  onFinish: OnFinish;
+  limits: TargetLimits;
+  /** Whose output is the log; null: it brings its output itself. */
+  containers: string[] | null;
+  /** Of the container's end. */
+  skipOnExitCode: readonly number[];
+  wantsResult: boolean;
+  rendered: { [field: string]: string };
+}
+
+const date = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
+
+export function podTarget(options: PodTargetOptions): Target {
+  const { client, uuid, skipOnExitCode } = options;
+  const pod = options.pod as unknown as KubePod;
+  const { namespace = '', name = '' } = pod.metadata ?? {};
+
+  return {
+    kind: options.kind,
+    namespace,
+    name,
+    onFinish: options.onFinish,
+    limits: options.limits,
+    rendered: options.rendered,
+    create: (signal) => client.createPod(namespace, pod, signal),
+    async find() {
+      const found = await client.getPod(namespace, name);
+      if (!found) return 'none';
+      return found.metadata?.labels?.[LABELS.dispatch] === uuid ? { object: found } : 'foreign';
+    },
+    remove: ({ uid, graceSeconds }) =>
+      client.deletePod(namespace, name, { uid, ...(graceSeconds === undefined ? {} : { graceSeconds }) }),
+    see: (object, now, events) => seePod(object as KubePod, now, events, skipOnExitCode),
+    whenGone: (last, byUs) =>
+      withSkip(
+        observeGone((last as KubePod | undefined) ?? null, { base: BASE_CONTAINER, deletedByUs: byUs }),
+        skipOnExitCode,
+      ),
+    followLog:
+      options.containers &&
+      ((log, isOver, signal) =>
+        followPodLog({ client, namespace, name, containers: options.containers ?? [] }, log, isOver, signal)),
+    async lastLines() {
+      const stream = await client.podLog(namespace, name, { container: BASE_CONTAINER, tailLines: LAST_LINES });
+      const parts: Buffer[] = [];
+      for await (const part of stream) parts.push(part as Buffer);
+      return Buffer.concat(parts)
+        .toString()
+        .split('\n')
+        .filter((line) => line.trim() !== '');
+    },
+    events: (uid) => (uid === '' ? Promise.resolve([]) : client.listEvents(namespace, uid)),
+    results: (end) => (options.wantsResult ? readResult(end.terminationMessage) : {}),
+  };
+}
+
+function seePod(
+  pod: KubePod,
+  now: Date,
+  events: Parameters<Target['see']>[2],
+  skipOnExitCode: readonly number[],
+): Seen {
+  const seen = observePod(pod, { base: BASE_CONTAINER, now: now.getTime(), ...(events && { events }) });
+  return {
+    ...seen,
+    uid: pod.metadata?.uid ?? null,
+    createdAt: date(pod.metadata?.creationTimestamp),
+    scheduledAt: date(seen.scheduledAt),
+    startedAt: date(seen.startedAt),
+    finishedAt: date(seen.finishedAt),
+    end: seen.end && withSkip(seen.end, skipOnExitCode),
+  };
+}
+
+function withSkip(end: ObjectEnd, codes: readonly number[]): ObjectEnd {
+  if (end.cause !== 'exit_code' || end.exitCode === null || !codes.includes(end.exitCode)) return end;
+  return {
+    ...end,
+    outcome: 'skipped',
+    cause: 'skipped_by_task',
+    message: `It exited with ${end.exitCode}, which skips it.`,
+  };
+}
+
+/** Enough to remove a Pod of which nothing but the name is known. */
+export function podRemains(client: ClusterClient, namespace: string, name: string, onFinish: OnFinish): Target {
+  const pod = { metadata: { namespace, name } } as V1Pod;
+  const limits = { schedule: null, start: null, run: null, grace: 30 };
+  return podTarget({
+    ...{ client, kind: 'pod', pod, uuid: '', onFinish, limits, containers: null },
+    ...{ skipOnExitCode: [], wantsResult: false, rendered: {} },
+  });
+}

@@ -1,0 +1,124 @@
+/** From a dispatch to what stands for it on its cluster. */
+import { findAdminVersions } from '#db/queries/author-role.ts';
+import type { Launch } from '#db/queries/launches.ts';
+import type { TaskSpec } from '#sdk/dag-spec.ts';
+import type { Dispatch } from '#sdk/protocol.ts';
+import { parseDispatchId } from '#db/engine/dispatch-id.ts';
+import { createRender } from '../../operators/prepare-launch.ts';
+import { isTemplate, TemplateError } from '../../operators/render-template.ts';
+import type { Render } from '../../operators/launch.ts';
+import { ANNOTATIONS } from '../kubernetes/labels.ts';
+import type { RenderedPod } from '../kubernetes/pod-fields.ts';
+import { BASE_CONTAINER } from '../kubernetes/pod-fields.ts';
+import { buildPod } from '../kubernetes/pod-spec.ts';
+import { isRunnerTask, renderPod } from '../kubernetes/render-pod.ts';
+import type { ClusterLauncherDeps } from './cluster-launcher.ts';
+import { podRemains, podTarget } from './pod-target.ts';
+import { LaunchRefused, type Target, type TargetLimits } from './target.ts';
+
+export interface Targets {
+  /** @throws LaunchRefused */
+  of(dispatch: Dispatch): Promise<Target>;
+  remains(launch: Launch): Target;
+}
+
+export function createTargets(deps: ClusterLauncherDeps): Targets {
+  const { client, db } = deps;
+  /** Once it is so, it stays so. */
+  const ofAdmins = new Set<number>();
+  const isOfAdmin = async ({ versionId }: Dispatch): Promise<boolean> => {
+    const id = Number(versionId);
+    if (!ofAdmins.has(id)) for (const found of await findAdminVersions(db, [id])) ofAdmins.add(found);
+    return ofAdmins.has(id);
+  };
+  return {
+    async of(dispatch) {
+      const rendered: { [field: string]: string } = {};
+      const render = createRender(dispatch);
+      const heard: Render = (field, template) => {
+        const text = render(field, template);
+        if (isTemplate(template)) rendered[field] = text;
+        return text;
+      };
+      return targetOfPod(deps, dispatch, { render: heard, rendered, authorIsAdmin: await isOfAdmin(dispatch) });
+    },
+    remains: ({ namespace, name }) => podRemains(client, namespace ?? '', name ?? '', 'delete'),
+  };
+}
+
+function targetOfPod(
+  deps: ClusterLauncherDeps,
+  dispatch: Dispatch,
+  {
+    render,
+    rendered,
+    authorIsAdmin,
+  }: { render: Render; rendered: { [field: string]: string }; authorIsAdmin: boolean },
+): Target {
+  const { task } = dispatch;
+  const fields = renderedFields(dispatch, render);
+  const isRunner = isRunnerTask(task);
+  const url = deps.record.service_url ?? deps.serviceUrl;
+  if (isRunner && url === null)
+    throw new LaunchRefused(
+      'start_failed',
+      `Nobody says how Pods of cluster "${deps.record.name}" reach the API: set its serviceUrl, or MILLRACE_PUBLIC_URL.`,
+    );
+  const built = buildPod({
+    dispatch,
+    task: fields,
+    limits: { executionTimeout: task.executionTimeout, memoryLimit: task.memoryLimit },
+    cluster: deps.record,
+    installation: deps.installation,
+    authorIsAdmin,
+    runner: isRunner ? { url: url ?? '' } : null,
+  });
+  if ('refused' in built)
+    throw new LaunchRefused(
+      'rejected_by_policy',
+      `Its Pod is not allowed: ${built.refused.map(({ path, message }) => `${path}: ${message}`).join(' ')}`,
+    );
+  const { pod } = built;
+  const { metadata } = pod;
+  return podTarget({
+    client: deps.client,
+    kind: isRunner ? 'runner' : 'pod',
+    pod: {
+      ...pod,
+      metadata: { ...metadata, annotations: { ...metadata?.annotations, [ANNOTATIONS.onFinish]: fields.onFinish } },
+    },
+    uuid: parseDispatchId(dispatch.dispatchId)?.uuid ?? '',
+    onFinish: fields.onFinish,
+    limits: limitsOf(task, fields),
+    containers: isRunner ? null : logContainers(task),
+    skipOnExitCode: task.kind === 'pod' ? task.skipOnExitCode : [],
+    wantsResult: task.kind === 'pod' && task.result !== null,
+    rendered,
+  });
+}
+
+function renderedFields(dispatch: Dispatch, render: Render): RenderedPod {
+  try {
+    return renderPod(dispatch, render);
+  } catch (error) {
+    if (error instanceof TemplateError) throw new LaunchRefused('template_error', error.message, { cause: error });
+    if (error instanceof Error) throw new LaunchRefused('start_failed', error.message, { cause: error });
+    throw error;
+  }
+}
+
+const limitsOf = (
+  task: TaskSpec,
+  { scheduleTimeout, startupTimeout, terminationGrace }: RenderedPod,
+): TargetLimits => ({
+  schedule: scheduleTimeout,
+  start: startupTimeout,
+  // A runner watches over its own time
+  run: isRunnerTask(task) ? null : task.executionTimeout,
+  grace: terminationGrace,
+});
+
+function logContainers(task: TaskSpec): string[] {
+  if (task.kind !== 'pod' || task.logs === false) return [];
+  return task.logs === true ? [BASE_CONTAINER] : task.logs;
+}

@@ -1,0 +1,98 @@
+/** What a cluster says of this service's objects: to whoever looks after them, and those that nobody looks after go. */
+import type { Launch } from '#db/queries/launches.ts';
+import type { KubePod } from '../kubernetes/kube-types.ts';
+import { LABELS } from '../kubernetes/labels.ts';
+import type { ObjectWatch } from '../kubernetes/object-watch.ts';
+import { startPodWatch } from '../kubernetes/pod-watch.ts';
+import type { ClusterLauncherDeps } from './cluster-launcher.ts';
+import type { Entry } from './launch-context.ts';
+import type { Line } from './line.ts';
+import { startOrphanSweep } from './sweep-orphans.ts';
+
+export interface ObjectsDeps extends ClusterLauncherDeps {
+  entries: ReadonlyMap<string, Entry>;
+  line: Line;
+}
+
+export interface Objects {
+  /** The Pod of a launch, once all that is there is known. Null: there is none. */
+  find(launch: Launch, signal: AbortSignal): Promise<KubePod | null>;
+  stop(): Promise<void>;
+}
+
+const dispatchOf = (pod: KubePod): string => pod.metadata?.labels?.[LABELS.dispatch] ?? '';
+const isOver = (pod: KubePod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+
+export function startWatches(deps: ObjectsDeps): Objects {
+  const { record, client, installation, entries, line, log } = deps;
+  const cluster = record.name;
+  const pods = new Map<string, KubePod>();
+  /** Pods that nobody here looks after, and since when. */
+  const strange = new Map<string, number>();
+  const watches = new Map<string, ObjectWatch>();
+
+  const saw = (pod: KubePod) => {
+    const uuid = dispatchOf(pod);
+    const before = pods.get(uuid);
+    pods.set(uuid, pod);
+    const entry = entries.get(uuid);
+    if (entry) {
+      strange.delete(uuid);
+      entry.object.set({ is: pod });
+    } else if (!strange.has(uuid)) strange.set(uuid, Date.now());
+    // Its quota is free when it has ended, not only when it is gone
+    if (isOver(pod) && !(before && isOver(before))) line.freed(pod.metadata?.namespace ?? '');
+  };
+  const went = (pod: KubePod) => {
+    const uuid = dispatchOf(pod);
+    pods.delete(uuid);
+    strange.delete(uuid);
+    const entry = entries.get(uuid);
+    if (entry && (entry.launch.uid === null || entry.launch.uid === pod.metadata?.uid)) {
+      entry.gone = true;
+      entry.object.set({ is: pod });
+    }
+    line.freed(pod.metadata?.namespace ?? '');
+  };
+
+  const watchOf = (namespace: string): ObjectWatch => {
+    const known = watches.get(namespace);
+    if (known) return known;
+    const watch = startPodWatch({
+      client,
+      namespace,
+      labelSelector: `${LABELS.installation}=${installation}`,
+      onPod: saw,
+      onGone: went,
+      onError: (error, context) => log.warn({ error, cluster, namespace, context }, 'a watch of Pods was interrupted'),
+    });
+    watches.set(namespace, watch);
+    return watch;
+  };
+  for (const namespace of record.namespaces) watchOf(namespace);
+
+  const sweep = startOrphanSweep({ ...deps, strange, pods });
+
+  return {
+    async find({ namespace, uuid }, signal) {
+      if (namespace === null) return null;
+      await orAborted(watchOf(namespace).synced, signal);
+      return pods.get(uuid) ?? null;
+    },
+    async stop() {
+      await Promise.all([sweep.stop(), ...[...watches.values()].map((watch) => watch.stop())]);
+    },
+  };
+}
+
+/** A cluster that does not answer must not keep anybody from stopping. */
+const orAborted = (done: Promise<void>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void done.then(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    });
+  });

@@ -1,0 +1,112 @@
+/** From an object on the cluster to its end, however it comes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Entry, LaunchContext } from './launch-context.ts';
+import type { ObjectEnd, Seen, Target } from './target.ts';
+import { timeLimit, type TimeLimit } from './time-limits.ts';
+
+/** What is wrong before the start may become hopeless by lasting. */
+const LOOK_AGAIN_MS = 15_000;
+/** Beyond the time for ending by itself: until the node has said so. */
+const KILL_MARGIN_SECONDS = 30;
+const RETRY_MS = 2_000;
+
+export interface Ended {
+  end: ObjectEnd;
+  seen: Seen | null;
+}
+
+/** `begin`: its output may be there. */
+export async function watchToEnd(
+  ctx: LaunchContext,
+  entry: Entry,
+  target: Target,
+  begin: () => void,
+  signal: AbortSignal,
+): Promise<Ended> {
+  for (;;) {
+    const now = ctx.now();
+    const last = entry.object.value?.is;
+    let seen = last === undefined ? null : target.see(last, now);
+    // What a registry answered stands in the events alone
+    if (seen?.fatal) seen = target.see(last, now, await target.events(seen.uid ?? '').catch(() => []));
+    if (seen) note(ctx, entry, seen);
+    if (seen?.startedAt || seen?.end) begin();
+    if (seen?.end) return { end: seen.end, seen };
+    if (entry.gone) return { end: target.whenGone(last, false), seen };
+    const limit = limitOf(target, seen, now);
+    if (limit && limit.at <= now) return stop(ctx, entry, target, { limit, seen }, signal);
+    const wait = limit ? limit.at.getTime() - now.getTime() : undefined;
+    const timeoutMs = seen?.phase === 'started' ? wait : Math.min(wait ?? LOOK_AGAIN_MS, LOOK_AGAIN_MS);
+    await entry.object.changed({ signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  }
+}
+
+function limitOf(target: Target, seen: Seen | null, now: Date): TimeLimit | null {
+  if (seen?.fatal) return { at: now, ...seen.fatal };
+  return timeLimit(target.limits, seen);
+}
+
+/** Writes down how far it is, and has the engine say that it runs. */
+function note(ctx: LaunchContext, entry: Entry, seen: Seen): void {
+  const { launch } = entry;
+  const phase = seen.phase === 'pending' ? 'created' : seen.phase === 'ended' ? launch.phase : seen.phase;
+  const isStart = phase === 'started' && launch.phase !== 'started';
+  const { uid, node, createdAt, scheduledAt, startedAt } = seen;
+  const isWaiting = phase !== 'started';
+  const state = { phase, uid, node, createdAt, scheduledAt, startedAt };
+  const why = { reason: isWaiting ? seen.reason : null, message: isWaiting ? seen.message : null };
+  const next = { ...state, ...why };
+  const isSame = Object.entries(next).every(([key, value]) => sameValue(launch[key as keyof typeof next], value));
+  if (isSame) return;
+  Object.assign(launch, next);
+  void ctx.save(entry);
+  // A pure hint to the flush: the end of a task that was never seen to run is taken as well
+  if (isStart)
+    ctx.engine
+      .start([{ ...entry.key, startedAt }])
+      .catch((error: unknown) => ctx.log.warn({ error }, 'a start was not recorded'));
+}
+
+const sameValue = (a: unknown, b: unknown): boolean =>
+  a instanceof Date && b instanceof Date ? a.getTime() === b.getTime() : a === b;
+
+/** Its time is over: it is asked to end, then made to. What it says meanwhile belongs to its log. */
+async function stop(
+  ctx: LaunchContext,
+  entry: Entry,
+  target: Target,
+  { limit, seen }: { limit: TimeLimit; seen: Seen | null },
+  signal: AbortSignal,
+): Promise<Ended> {
+  await removeUntilTold(ctx, entry, target, signal);
+  const until = ctx.now().getTime() + (target.limits.grace + KILL_MARGIN_SECONDS) * 1000;
+  let last = seen;
+  // Of one that never began there is nothing to wait for: what takes its place waits until it is gone
+  while (seen?.phase === 'started' && !entry.gone && ctx.now().getTime() < until) {
+    await entry.object.changed({ signal, timeoutMs: until - ctx.now().getTime() });
+    last = entry.object.value ? target.see(entry.object.value.is, ctx.now()) : last;
+    if (last?.end) break;
+  }
+  const known = last?.end ?? target.whenGone(entry.object.value?.is, true);
+  const { at: _, retryable = true, ...how } = limit;
+  return { end: { ...known, ...how, outcome: 'failed', free: false, retryable }, seen: last };
+}
+
+/** Asks until the cluster has heard it. */
+export async function removeUntilTold(
+  ctx: LaunchContext,
+  entry: Entry,
+  target: Target,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      await target.remove({ uid: entry.launch.uid });
+      return;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      ctx.log.warn({ error, cluster: ctx.cluster, name: target.name }, 'an object could not be deleted yet');
+      await sleep(RETRY_MS, undefined, { signal });
+    }
+  }
+}
