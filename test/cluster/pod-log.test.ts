@@ -90,9 +90,12 @@ describeCluster('the log of a real Pod', (cluster) => {
     const name = metadata!.name!;
     const { ended, texts, options } = collect();
     const log = followPodLog({ client, namespace, pod: name, ...options });
-    await waitFor(() => texts().includes('up'), { timeoutMs: 20_000 });
+    await waitFor(() => texts().includes('up'), { timeoutMs: 60_000, what: 'the first line' });
     await client.deletePod(namespace, name, { graceSeconds: 5 });
-    await waitFor(async () => (await client.getPod(namespace, name)) === null, { timeoutMs: 20_000 });
+    await waitFor(async () => (await client.getPod(namespace, name)) === null, {
+      timeoutMs: 60_000,
+      what: 'the end of the Pod',
+    });
     ended.abort();
     expect(await log).toMatchObject({ complete: false, problem: expect.stringMatching(/^The Pod is gone/) });
     expect(texts()).toEqual(['up', 'told to end']);

@@ -149,9 +149,9 @@ describeCluster('the end of a real Pod', (cluster) => {
     });
     await watch.synced;
     const { metadata } = await run(pod('sleep 60', { metadata: { labels: { owner } } }));
-    await waitFor(() => seen.includes('started'), { timeoutMs: 20_000 });
+    await waitFor(() => seen.includes('started'), { timeoutMs: 60_000 });
     await client.deletePod(namespace, metadata!.name!);
-    await waitFor(() => gone, { timeoutMs: 20_000 });
+    await waitFor(() => gone, { timeoutMs: 60_000 });
     await watch.stop();
     expect(observeGone(gone!, { base: 'base' })).toMatchObject({ cause: 'pod_deleted', free: false });
     expect(watch.counters).toMatchObject({ watches: 1, relists: 1, restarts: 0, syntheticDeletes: 0 });

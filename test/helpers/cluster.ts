@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { createClusterClient, type ClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 import type { ClusterCredentials } from '#server/executors/kubernetes/credentials.ts';
 import type { KubeObject, KubePod } from '#server/executors/kubernetes/kube-types.ts';
@@ -170,7 +170,7 @@ export async function openTestCluster() {
     async waitForPod(
       name: string,
       is: (pod: KubePod) => boolean,
-      { where = namespace, timeoutMs = 30_000, what = `Pod ${name}` } = {},
+      { where = namespace, timeoutMs = 60_000, what = `Pod ${name}` } = {},
     ): Promise<KubePod> {
       let last: KubePod | null = null;
       const found = await waitFor(
@@ -202,6 +202,8 @@ export function describeCluster(name: string, define: (cluster: () => TestCluste
     return;
   }
   describe(name, () => {
+    // Nodes are slow at times.
+    vi.setConfig({ testTimeout: 90_000 });
     let cluster: TestCluster | undefined;
     beforeAll(async () => {
       cluster = await openTestCluster();

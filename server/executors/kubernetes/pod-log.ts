@@ -179,7 +179,7 @@ export async function followPodLog({ resumeAfter, ...given }: FollowLogOptions):
     if (isOver && overAt !== null && performance.now() - overAt > drainMs)
       return { complete: false, problem: `The log could not be read: ${error.message}` };
     if (!isNotStarted(error)) onRetry(error);
-    const ms = Math.min(mostPauseMs, pauseMs * 2 ** failures);
+    const ms = Math.min(isNotStarted(error) ? NEWS_MS : mostPauseMs, pauseMs * 2 ** failures);
     failures += 1;
     await (isOver ? pause(ms, signal) : pause(ms, signal, ended));
     return undefined;
