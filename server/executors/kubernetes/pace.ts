@@ -78,7 +78,7 @@ export function createPace(limits: PaceLimits, now: () => number = () => perform
   const places = createPlaces(Math.max(1, limits.parallelCreates));
   const gapMs = 1000 / limits.qps;
   /** When the bucket would be empty again: requests are booked ahead of time, so that order needs no queue. */
-  let bookedUntil = now();
+  let bookedUntil = -Infinity;
   let pausedUntil = 0;
 
   async function turn(signal?: AbortSignal): Promise<void> {
