@@ -32,7 +32,7 @@ export interface EventStreams {
   taskLog(task: TaskKey, tryNumber: number | null, after: number): Promise<AsyncIterable<LogPage>>;
   /** A message at once, and one each time the backfill or bulk job of this name (`backfill 7`) has moved. */
   jobChanges(name: string): Promise<AsyncIterable<{ at: Date }>>;
-  /** A message at once, and one each time a cluster or its health has changed. */
+  /** A message at once, one each time a cluster or its health has changed, and while tasks run one every other second. */
   clusterChanges(): Promise<AsyncIterable<{ at: Date }>>;
   workAvailable(worker: { id: number; queues: readonly string[] }): Promise<AsyncIterable<WorkSignal>>;
 }

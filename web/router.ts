@@ -12,6 +12,7 @@ export function openRouter(routes: Routes): void {
 
 export const path = {
   dags: () => '/dags',
+  clusters: () => '/clusters',
   dag: (dagId: string) => `/dags/${encodeURIComponent(dagId)}`,
   run: (dagId: string, runId: string) => `/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`,
 };

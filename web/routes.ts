@@ -8,5 +8,6 @@ export const routes: Routes = {
   '/dags': DagListPage,
   '/dags/:dag': () => import('./pages/dag/DagPage.svelte'),
   '/dags/:dag/runs/:run': () => import('./pages/run/RunPage.svelte'),
+  '/clusters': () => import('./pages/clusters/ClustersPage.svelte'),
   '*': NotFoundPage,
 };

@@ -162,7 +162,7 @@ builder.subscriptionField('clusterChanges', (t) =>
     type: ClusterList,
     authScopes: { read: true },
     description:
-      'The clusters, now and each time one of them or its health has changed. Subscribe again at any time: each message is complete.',
+      'The clusters, now and each time one of them or its health has changed; while tasks run also every other second. Subscribe again at any time: each message is complete.',
     subscribe: (_root, _args, ctx) => ctx.events.clusterChanges(),
     resolve: (item) => item,
   }),

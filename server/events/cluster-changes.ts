@@ -1,9 +1,14 @@
-/** Tells those who watch the clusters that one has changed. Changes that they have not read yet become one. */
+/**
+ * Tells those who watch the clusters that one has changed, or that tasks have: their Pods are counted with it. Changes that they have not
+ * read yet become one.
+ */
 import type { Listener } from '#db/listen.ts';
 import { CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED } from '#db/queries/clusters.ts';
 import { createWakeUp } from './wake-up.ts';
 
 const NEVER_MS = 2 ** 31 - 1;
+/** Tasks change all the time. */
+const TASKS_MS = 2_000;
 
 export interface ClusterChanges {
   /** One at once: what they stand at now. */
@@ -16,7 +21,20 @@ export function createClusterChanges(listener: Pick<Listener, 'on' | 'onResync'>
   const wake = () => {
     for (const raise of watchers) raise();
   };
-  const offs = [listener.on(CLUSTER_CHANGED, wake), listener.on(CLUSTER_HEALTH_CHANGED, wake), listener.onResync(wake)];
+  let timer: NodeJS.Timeout | undefined;
+  const wakeSoon = () => {
+    if (watchers.size > 0) timer ??= setTimeout(wakeLater, TASKS_MS);
+  };
+  function wakeLater() {
+    timer = undefined;
+    wake();
+  }
+  const offs = [
+    listener.on('millrace_event', wakeSoon),
+    listener.on(CLUSTER_CHANGED, wake),
+    listener.on(CLUSTER_HEALTH_CHANGED, wake),
+    listener.onResync(wake),
+  ];
   return {
     async *stream(signal) {
       const wakeUp = createWakeUp(signal);
@@ -31,6 +49,7 @@ export function createClusterChanges(listener: Pick<Listener, 'on' | 'onResync'>
       }
     },
     stop() {
+      clearTimeout(timer);
       for (const off of offs) off();
     },
   };
