@@ -379,6 +379,7 @@ export interface Launch {
   on_finish: string | null;
   phase: Generated<string>;
   reason: string | null;
+  result_ready_at: Timestamp | null;
   run_id: number;
   scheduled_at: Timestamp | null;
   started_at: Timestamp | null;

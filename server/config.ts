@@ -168,6 +168,10 @@ export const VARIABLES = {
     about: 'In the Pod of a task: file with the token of its service account, made out for `millrace`.',
     fallback: '`/var/run/secrets/millrace/token`',
   },
+  MILLRACE_RESULT_FILE: {
+    schema: path,
+    about: 'For `collect-result` in the Pod of a task: the file whose content is the result.',
+  },
 } satisfies { [name: string]: Variable };
 
 type VariableName = keyof typeof VARIABLES;
@@ -276,6 +280,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       dispatchId: values.MILLRACE_DISPATCH_ID ?? null,
       cluster: values.MILLRACE_CLUSTER ?? null,
       tokenFile: values.MILLRACE_POD_TOKEN_FILE ?? POD_TOKEN_FILE,
+      resultFile: values.MILLRACE_RESULT_FILE ?? null,
     },
   };
 }

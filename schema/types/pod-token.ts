@@ -1,8 +1,12 @@
 /** How the Pod of a task comes to what it is to run. */
 import { GraphQLError } from 'graphql';
 import type { Dispatch } from '#sdk/protocol.ts';
+import { parseDispatchId } from '#db/engine/dispatch-id.ts';
+import { findResultWish } from '#db/queries/pod-launches.ts';
 import { builder } from '../builder.ts';
 import type { PodTokenResult } from '../context.ts';
+import { badInput } from '../errors.ts';
+import { checkDispatches } from '../runner-input.ts';
 import { withToken } from '../runner-tokens.ts';
 
 const ExchangePodTokenInput = builder.inputType('ExchangePodTokenInput', {
@@ -46,5 +50,29 @@ builder.mutationFields((t) => ({
     description: 'For Pods of tasks, which hold no other credential: what to run, and a token to speak for it.',
     args: { input: t.arg({ type: ExchangePodTokenInput, required: true }) },
     resolve: async (_root, { input }, ctx) => withToken(ctx, dispatchOf(await ctx.access.exchangePodToken(input))),
+  }),
+}));
+
+const ResultWishEnum = builder.enumType('ResultWish', {
+  description: 'What is to become of the file with the result of a Pod.',
+  values: {
+    NOT_YET: { value: 'not_yet', description: 'The task’s container runs. Ask again.' },
+    NOW: { value: 'now', description: 'It has ended well: bring the file.' },
+    NEVER: { value: 'never', description: 'Nobody waits for it any more.' },
+  } as const,
+});
+
+builder.queryFields((t) => ({
+  resultWish: t.field({
+    type: ResultWishEnum,
+    authScopes: { run: true },
+    description: 'For the collector in the Pod of a task, which brings its result.',
+    args: { dispatchId: t.arg.id({ required: true, description: 'The dispatch that the Pod is for.' }) },
+    resolve: (_root, { dispatchId }, ctx) => {
+      checkDispatches(ctx.viewer, [dispatchId]);
+      const key = parseDispatchId(dispatchId);
+      if (!key) throw badInput('dispatchId: this is no dispatch.');
+      return findResultWish(ctx.db, key);
+    },
   }),
 }));

@@ -12,7 +12,7 @@ if (existsSync(join(root, 'server/cli/main.ts')) && existsSync(join(root, 'packa
   // Only a role that serves the page needs it built.
   await prepareCheckout(['start', 'server'].includes(process.argv[2]) ? ['server', 'web'] : ['server']);
   await runCli();
-} else if (process.argv.length === 3 && process.argv[2] === 'run-task') {
+} else if (process.argv.length === 3 && ['run-task', 'collect-result'].includes(process.argv[2])) {
   const { podMain } = await import(pathToFileURL(join(root, 'dist/server/cli/pod-main.js')).href);
   await podMain(process.argv[2]);
 } else {

@@ -19,5 +19,6 @@ function fail(error: unknown): never {
 
 async function run(command: string): Promise<void> {
   if (command === 'run-task') return (await import('./roles/run-task.ts')).runTask();
+  if (command === 'collect-result') return (await import('./roles/collect-result.ts')).runCollectResult();
   throw new Error(`${command} does not run in the Pod of a task.`);
 }

@@ -12,7 +12,11 @@ const TIMEOUT_MS = 30_000;
 const EXCHANGE = `mutation ExchangePodToken($input: ExchangePodTokenInput!) { exchangePodToken(input: $input) { dispatch } }`;
 const REPORT = `mutation ReportTasks($input: ReportTasksInput!) { reportTasks(input: $input) { answers } }`;
 const HEARTBEAT = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { fenced } }`;
+const WISH = `query ResultWish($input: ID!) { resultWish(dispatchId: $input) }`;
 const APPEND = `mutation AppendTaskLogs($input: AppendTaskLogsInput!) { appendTaskLogs(input: $input) { accepted } }`;
+
+/** Whether the file with the result of the Pod is to be brought. */
+export type ResultWish = 'NOT_YET' | 'NOW' | 'NEVER';
 
 export interface PodService extends ServiceTransfers {
   /** What to run. Rejects with a ServiceRefusal when the service does not take this Pod for that of the dispatch. */
@@ -21,6 +25,7 @@ export interface PodService extends ServiceTransfers {
   beat(): Promise<boolean>;
   appendLogs(chunks: LogChunk[]): Promise<void>;
   report(report: TaskReport): Promise<ReportAnswer>;
+  resultWish(): Promise<ResultWish>;
 }
 
 export interface PodServiceDeps {
@@ -77,6 +82,7 @@ export function createPodService({ url, dispatchId, cluster, tokenFile }: PodSer
     },
     report: async (report) =>
       (await ask<{ answers: ReportAnswer[] }>(REPORT, { reports: [report] })).answers[0] ?? 'UNKNOWN',
+    resultWish: () => ask<ResultWish>(WISH, dispatchId),
     putArtifact: (id, file) => authorized(() => transfers.putArtifact(id, file)),
     readArtifact: (id, hash) => authorized(() => transfers.readArtifact(id, hash)),
     fetchBundle: (hash) => authorized(() => transfers.fetchBundle(hash)),

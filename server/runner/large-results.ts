@@ -33,6 +33,8 @@ export interface ResultRoom {
   dir: string;
   /** Bytes of one value. */
   limit: number;
+  /** Bytes of one value up to which it needs no file; INLINE_BYTES unless given. */
+  inline?: number;
 }
 
 /** Of all tasks of a supervisor; it goes with its work folder. */
@@ -51,7 +53,10 @@ export const unstorable = (key: string): string =>
   `${nameOf(key)} has a NUL character or half of a surrogate pair in a string, which cannot be stored. Return text, not bytes.`;
 
 /** Writes the large ones to files. Runs where the results were made, so that no other process holds them whole. */
-export function spillResults(results: { [key: string]: Json }, { dir, limit }: ResultRoom): Spilled {
+export function spillResults(
+  results: { [key: string]: Json },
+  { dir, limit, inline: most = INLINE_BYTES }: ResultRoom,
+): Spilled {
   const spilled: Spilled = { xcoms: {}, files: {}, problem: null };
   const keys = Object.keys(results);
   if (keys.length > MOST_KEYS) return { ...spilled, problem: `${keys.length} results; at most ${MOST_KEYS} are kept.` };
@@ -62,7 +67,7 @@ export function spillResults(results: { [key: string]: Json }, { dir, limit }: R
     if (bytes > limit) return { xcoms: {}, files: {}, problem: tooLarge(key, bytes, limit) };
     if (isUnstorable(text)) return { xcoms: {}, files: {}, problem: unstorable(key) };
     // No result, and small: whoever reads it cannot fetch it
-    if (key === ASSET_KEY || (bytes <= INLINE_BYTES && inline + bytes <= INLINE_TOTAL)) {
+    if (key === ASSET_KEY || (bytes <= most && inline + bytes <= INLINE_TOTAL)) {
       inline += bytes;
       spilled.xcoms[key] = value;
     } else spilled.files[key] = toFile(text, bytes, dir);

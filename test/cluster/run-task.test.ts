@@ -3,18 +3,21 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createCluster } from '#db/queries/clusters.ts';
 import { deployDag } from '#db/queries/dag.ts';
+import { setResultReady } from '#db/queries/pod-launches.ts';
 import { CLUSTER_DEFAULTS } from '#sdk/clusters.ts';
 import { plainPodOptions } from '#sdk/kubernetes-fields.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { packBundle } from '#server/bundles/pack-bundle.ts';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
+import { COLLECTOR_CONTAINER, withCollector } from '#server/executors/kubernetes/collector-container.ts';
 import { buildPod, type PodInput } from '#server/executors/kubernetes/pod-spec.ts';
+import { readCollected } from '#server/pod/collected-result.ts';
 import { EXIT } from '#server/pod/exit-codes.ts';
 import { startTestApp, type TestApp } from '../helpers/app.ts';
 import { checkRuns } from '../helpers/check-runs.ts';
 import { describeCluster, hasEnded } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { statesOf, TEST_VAULT } from '../helpers/engine.ts';
+import { reportOf, statesOf, TEST_VAULT } from '../helpers/engine.ts';
 import { clusterDag, launchNext, logLinesOf, TEST_CLUSTER, triesOf } from '../helpers/launched-task.ts';
 import { hasMillraceImage, millraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
 import { tsBundle } from '../helpers/runner.ts';
@@ -192,5 +195,36 @@ describeCluster('tasks in Pods of their own', (cluster) => {
     expect(await logLinesOf(database, dispatch.dispatchId)).toEqual([]);
     expect(app.logged).toContainEqual(expect.objectContaining({ reason: expect.stringMatching(/that of Pod thief/) }));
     await app.engine.cancelRun(runId, 'test');
+  });
+
+  test('the result that a Pod of any image leaves in a file is brought, however large, and the Pod ends by itself', async () => {
+    const runId = await deploy('collected', [{ taskId: 'a', kind: 'bash', command: 'true' }]);
+    const dispatch = await launchNext(app, database);
+    const uuid = dispatch.dispatchId.split('.').at(-1)!;
+    const plain = cluster().pod(
+      `i=0; printf '["' > /out/r.json; while [ $i -lt 3000 ]; do printf 0123456789; i=$((i+1)); done >> /out/r.json; printf '"]' >> /out/r.json`,
+    );
+    const spec = withCollector(
+      { ...plain.spec!, securityContext: { runAsUser: 10_001, runAsNonRoot: true, fsGroup: 10_001 } },
+      dispatch,
+      { name: TEST_CLUSTER },
+      `http://${HOST}:${port()}`,
+      { file: '/out/r.json', image },
+    );
+    const { name = '', namespace, uid } = (await cluster().run({ ...plain, spec })).metadata!;
+    await database.pool.query('update launch set namespace = $2, name = $3, uid = $4 where dispatch_id = $1', [
+      ...[uuid, namespace, name, uid],
+    ]);
+    const statusOf = (pod: KubePod, container: string) =>
+      pod.status?.containerStatuses?.find((status) => status.name === container)?.state?.terminated;
+    await cluster().waitForPod(name, (pod) => statusOf(pod, 'base')?.exitCode === 0);
+    await setResultReady(database.db, uuid);
+    const collector = statusOf(await ended(name), COLLECTOR_CONTAINER);
+    expect(collector).toMatchObject({ exitCode: EXIT.ok });
+    const results = readCollected(collector?.message ?? null);
+    if ('problem' in results) throw new Error(results.problem);
+    expect(results).toMatchObject({ artifacts: { return_value: { bytes: 30_004 } } });
+    await app.engine.report({ workerId: null, reports: [reportOf(dispatch, 'success', results)] });
+    expect(await statesOf(database, runId)).toEqual({ a: 'success' });
   });
 });

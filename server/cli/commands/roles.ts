@@ -43,13 +43,7 @@ export function addRoleCommands(program: Command): void {
       .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options)),
     'millrace worker --queues default,gpu --slots 8',
   );
-  withExamples(
-    program
-      .command('run-task')
-      .description('run the one task that this Pod is for; the service starts it, people do not')
-      .action(async () => (await import('../roles/run-task.ts')).runTask()),
-    'millrace run-task',
-  );
+  addPodCommands(program);
   withExamples(
     program
       .command('login-link')
@@ -62,6 +56,24 @@ export function addRoleCommands(program: Command): void {
         (await import('../roles/login-link.ts')).printLoginLink(options),
       ),
     'millrace login-link --user ada --role editor',
+  );
+}
+
+/** What runs in the Pods of tasks. */
+function addPodCommands(program: Command): void {
+  withExamples(
+    program
+      .command('run-task')
+      .description('run the one task that this Pod is for; the service starts it, people do not')
+      .action(async () => (await import('../roles/run-task.ts')).runTask()),
+    'millrace run-task',
+  );
+  withExamples(
+    program
+      .command('collect-result')
+      .description('bring the result that the task of this Pod left in a file; the service starts it, people do not')
+      .action(async () => (await import('../roles/collect-result.ts')).runCollectResult()),
+    'millrace collect-result',
   );
 }
 

@@ -1,17 +1,16 @@
-/** `millrace run-task`: what runs in the Pod of a task. It loads nothing that it does not need: the Pod waits for it. */
-import { accessSync, closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs';
+/** `millrace run-task`: what runs in the Pod of a task. */
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, readConfig, type Config } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { EXIT } from '../../pod/exit-codes.ts';
 import { createPodLog } from '../../pod/pod-log.ts';
-import { createPodService, type PodService } from '../../pod/pod-service.ts';
+import type { PodService } from '../../pod/pod-service.ts';
 import { startOneTask, type TaskEnd } from '../../pod/run-one-task.ts';
 import { createSupervisorClient, type RunnerEvent, type SupervisorClient } from '../../runner/supervisor-client.ts';
 import { createArtifactCache } from '../../worker/artifact-cache.ts';
 import { askUntilAnswered } from '../../worker/ask-until-answered.ts';
+import { endWith, onStop, openPod } from './pod-process.ts';
 
-/** What the kubelet shows of a container that has ended. */
-const TERMINATION_LOG = '/dev/termination-log';
 /** Of the time that a Pod has to stop, for what comes after the end of the task's code. */
 const SHARE_OF_TASK = 0.7;
 /** Then the kubelet kills what is left, and nothing could say why. */
@@ -19,37 +18,18 @@ const SHARE_OF_ENDING = 0.9;
 const TRANSFER_PATIENCE_MS = 3_600_000;
 
 /** Ends the process with one of EXIT. */
-export async function runTask(): Promise<void> {
-  const { code, message } = await runToEnd().catch((error: unknown) => {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return { code: EXIT.configuration, message: error.message };
-  });
-  if (code !== EXIT.ok) writeTerminationMessage(message);
-  process.exit(code);
-}
+export const runTask = (): Promise<never> => endWith(runToEnd);
 
 async function runToEnd(): Promise<TaskEnd> {
-  const config = readConfig('run-task');
-  const { url, pod, home } = config;
-  if (!isReadable(pod.tokenFile))
-    throw new ConfigError([
-      `MILLRACE_POD_TOKEN_FILE: ${pod.tokenFile} cannot be read. The Pod needs a volume with a token of its service account for the audience "millrace".`,
-    ]);
-  mkdirSync(join(home, 'home'), { recursive: true, mode: 0o700 });
+  const { config, service, url } = openPod();
+  mkdirSync(join(config.home, 'home'), { recursive: true, mode: 0o700 });
   const log = createPodLog('run-task');
-  const service = createPodService({
-    url: url!,
-    dispatchId: pod.dispatchId!,
-    cluster: pod.cluster!,
-    tokenFile: pod.tokenFile,
-  });
   const supervise = (onEvent: (event: RunnerEvent) => void) =>
     openSupervisor(config, patient(service, config), onEvent);
-  const task = startOneTask({ service, url: url!, log, supervise });
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => task.interrupt(config.shutdownSeconds * 1_000 * SHARE_OF_ENDING));
-  return task.ended;
+  const task = startOneTask({ service, url, log, supervise });
+  onStop(() => task.interrupt(config.shutdownSeconds * 1_000 * SHARE_OF_ENDING));
+  const { code, message } = await task.ended;
+  return { code, message: code === EXIT.ok ? '' : message };
 }
 
 function openSupervisor(
@@ -103,24 +83,4 @@ function patient(service: PodService, { url }: Config): PodService {
     fetchBundle: (hash) => wait(() => service.fetchBundle(hash)),
     readArtifact: (dispatchId, hash) => wait(() => service.readArtifact(dispatchId, hash)),
   };
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Only where the kubelet has made the file. */
-function writeTerminationMessage(message: string): void {
-  try {
-    const file = openSync(TERMINATION_LOG, 'r+');
-    writeSync(file, message.slice(0, 2_000));
-    closeSync(file);
-  } catch {
-    return;
-  }
 }

@@ -15,6 +15,28 @@ const TOKEN_VOLUME = 'millrace-token';
 /** Of Kubernetes. */
 const DEFAULT_GRACE_SECONDS = 30;
 
+export const TOKEN_MOUNT = { name: TOKEN_VOLUME, mountPath: TOKEN_FOLDER, readOnly: true };
+
+export const tokenVolume = () => ({
+  name: TOKEN_VOLUME,
+  projected: {
+    sources: [{ serviceAccountToken: { audience: TOKEN_AUDIENCE, expirationSeconds: TOKEN_SECONDS, path: 'token' } }],
+  },
+});
+
+/** What our programs in a Pod are told; the token is in its volume alone. `url`: where Pods of this cluster find the API. */
+export const podEnvironment = (
+  spec: Pick<Spec, 'terminationGracePeriodSeconds'>,
+  { dispatchId }: Pick<Named, 'dispatchId'>,
+  cluster: { name: string },
+  url: string,
+) => [
+  { name: 'MILLRACE_URL', value: url },
+  { name: 'MILLRACE_DISPATCH_ID', value: dispatchId },
+  { name: 'MILLRACE_CLUSTER', value: cluster.name },
+  { name: 'MILLRACE_SHUTDOWN_SECONDS', value: String(spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) },
+];
+
 /** `url`: where Pods of this cluster find the API. */
 export function withRunner(
   spec: Spec,
@@ -28,17 +50,10 @@ export function withRunner(
     ...(image !== null && { image }),
     command: ['millrace', 'run-task'],
     args: null,
-    env: [
-      { name: 'MILLRACE_URL', value: url },
-      { name: 'MILLRACE_DISPATCH_ID', value: dispatch.dispatchId },
-      { name: 'MILLRACE_CLUSTER', value: cluster.name },
-      { name: 'MILLRACE_SHUTDOWN_SECONDS', value: String(spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) },
-    ],
-    volumeMounts: [{ name: TOKEN_VOLUME, mountPath: TOKEN_FOLDER, readOnly: true }],
+    env: podEnvironment(spec, dispatch, cluster, url),
+    volumeMounts: [TOKEN_MOUNT],
   };
-  const token = { audience: TOKEN_AUDIENCE, expirationSeconds: TOKEN_SECONDS, path: 'token' };
-  const volume = { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken: token }] } };
-  return withoutArguments(mergePods(spec, { containers: [base], volumes: [volume] }));
+  return withoutArguments(mergePods(spec, { containers: [base], volumes: [tokenVolume()] }));
 }
 
 const withoutArguments = (spec: Spec): Spec => ({

@@ -9989,6 +9989,29 @@ export type introspection = {
             "isDeprecated": false
           },
           {
+            "name": "resultWish",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "ENUM",
+                "name": "ResultWish"
+              }
+            },
+            "args": [
+              {
+                "name": "dispatchId",
+                "type": {
+                  "kind": "NON_NULL",
+                  "ofType": {
+                    "kind": "SCALAR",
+                    "name": "ID"
+                  }
+                }
+              }
+            ],
+            "isDeprecated": false
+          },
+          {
             "name": "schedulePreview",
             "type": {
               "kind": "NON_NULL",
@@ -11486,6 +11509,24 @@ export type introspection = {
           }
         ],
         "interfaces": []
+      },
+      {
+        "kind": "ENUM",
+        "name": "ResultWish",
+        "enumValues": [
+          {
+            "name": "NEVER",
+            "isDeprecated": false
+          },
+          {
+            "name": "NOT_YET",
+            "isDeprecated": false
+          },
+          {
+            "name": "NOW",
+            "isDeprecated": false
+          }
+        ]
       },
       {
         "kind": "ENUM",
