@@ -8,7 +8,7 @@ import {
   POD_SECURITY_LEVELS,
   type ClusterSettings,
 } from '#sdk/clusters.ts';
-import { didYouMean } from '#sdk/near-match.ts';
+import { checkKubernetes } from '#sdk/kubernetes-check.ts';
 import { isPlainObject } from '#sdk/spec-fields.ts';
 import { findUnstorable } from '#sdk/storable.ts';
 import { builder } from './builder.ts';
@@ -152,12 +152,12 @@ function readSettings(given: GivenSettings, issues: ValidationIssue[]): Partial<
 
 function podDefaultsProblem(pod: unknown): string | null {
   if (!isPlainObject(pod)) return 'It must be an object: a part of a Pod.';
-  const unknown = Object.keys(pod).find((field) => !POD_FIELDS.includes(field));
-  if (unknown !== undefined) return `'${unknown}' is no field of a Pod.${didYouMean(unknown, POD_FIELDS)}`;
+  const wrong: string[] = [];
+  checkKubernetes('Pod', pod, '', (path, message) => wrong.push(`${path.slice(1)}: ${message}`), { partial: true });
+  if (wrong[0] !== undefined) return wrong[0];
   if (JSON.stringify(pod).length > MOST_SECRET) return `At most ${MOST_SECRET} characters as JSON.`;
   return findUnstorable(pod)?.message ?? null;
 }
-const POD_FIELDS = ['apiVersion', 'kind', 'metadata', 'spec'];
 
 type GivenAccess = typeof ClusterAccessInput.$inferInput;
 

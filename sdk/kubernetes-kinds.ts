@@ -27,7 +27,9 @@ const words: Field<string[] | null> = orNull(textList(text(LONG), 1000));
 
 /** An exit code alone stands for a list of it; null: none. */
 const exitCodes: Field = {
-  schema: { anyOf: [{ type: 'array', items: { type: 'integer', minimum: 1, maximum: 255 } }, { type: 'integer' }] },
+  schema: {
+    anyOf: [{ type: 'array', items: { type: 'integer', minimum: 1, maximum: 255 } }, { type: ['integer', 'null'] }],
+  },
   fallback: () => [],
   read: (value, path, report) =>
     list(integer(1, 255), 255).read(typeof value === 'number' ? [value] : value === null ? [] : value, path, report),
@@ -104,6 +106,8 @@ const manifest: Field = {
       if (read[name] === undefined) report(`${path()}.${name}`, `'${name}' is missing.`);
       else if (typeof read[name] !== 'string' || hasTemplate(read[name]))
         report(`${path()}.${name}`, `${show(read[name])} is not the ${name} of an object. It is no template.`);
+    if (read['kind'] === 'Pod' && read['apiVersion'] === 'v1')
+      report(`${path()}.kind`, `A Pod is a task of kind 'pod', with this as its 'template'.`);
     const type = kubernetesType(String(read['apiVersion']), String(read['kind']));
     if (type !== null) checkKubernetes(type, read, path(), report, { templates: true });
     else if (read['metadata'] !== undefined)

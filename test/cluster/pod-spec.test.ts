@@ -93,7 +93,12 @@ describeCluster('built Pods', (cluster) => {
     const spec = { template: { spec: { containers: [{ name: 'main', image: 'perl' }] } } };
     const result = buildResource({
       ...podInput({ cluster: { namespaces: [namespace] } }),
-      task: { manifest: { apiVersion: 'batch/v1', kind: 'Job', spec }, namespace: null, logs: null },
+      task: {
+        manifest: { apiVersion: 'batch/v1', kind: 'Job', spec },
+        namespace: null,
+        logs: null,
+        onFinish: 'delete',
+      },
     });
     if ('refused' in result) throw new Error(JSON.stringify(result.refused));
     const body = result.object as V1Job;

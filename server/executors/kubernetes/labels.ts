@@ -1,5 +1,5 @@
 /** What this service writes on its objects, and finds them by. */
-const OURS = 'millrace.dev/';
+export const OURS = 'millrace.dev/';
 
 export const LABELS = {
   managedBy: 'app.kubernetes.io/managed-by',

@@ -1,6 +1,8 @@
 /** Names and labels of the objects that a dispatch gets on a cluster. Pure. */
 import { createHash } from 'node:crypto';
+import type { FinishAction } from '#sdk/kubernetes-spec.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
+import { ANNOTATIONS, LABELS, MANAGED_BY } from './labels.ts';
 
 /** Characters. */
 export const MOST_IN_NAME = 63;
@@ -48,10 +50,6 @@ export function labelValue(text: string): string {
   return short.replaceAll(/^[._-]+|[._-]+$/g, '');
 }
 
-export const LABEL_PREFIX = 'millrace.dev/';
-export const MANAGED_BY = 'app.kubernetes.io/managed-by';
-export const DISPATCH_ANNOTATION = `${LABEL_PREFIX}dispatch-id`;
-
 /** What a dispatch is known by. */
 export type Named = Pick<Dispatch, 'dispatchId' | 'dagId' | 'taskId' | 'mapIndex' | 'tryNumber'> & {
   run: Pick<Dispatch['run'], 'runKey'>;
@@ -60,13 +58,18 @@ export type Named = Pick<Dispatch, 'dispatchId' | 'dagId' | 'taskId' | 'mapIndex
 /** The labels by which its objects are found, by us and by people. */
 export function labelsOf(dispatch: Named, installation: string): { [label: string]: string } {
   return {
-    [MANAGED_BY]: 'millrace',
-    [`${LABEL_PREFIX}installation`]: installation,
-    [`${LABEL_PREFIX}dispatch`]: uuidOf(dispatch.dispatchId),
-    [`${LABEL_PREFIX}dag`]: labelValue(dispatch.dagId),
-    [`${LABEL_PREFIX}task`]: labelValue(dispatch.taskId),
-    [`${LABEL_PREFIX}run`]: labelValue(dispatch.run.runKey),
-    [`${LABEL_PREFIX}try`]: String(dispatch.tryNumber),
-    ...(dispatch.mapIndex >= 0 && { [`${LABEL_PREFIX}map-index`]: String(dispatch.mapIndex) }),
+    [LABELS.managedBy]: MANAGED_BY,
+    [LABELS.installation]: installation,
+    [LABELS.dispatch]: uuidOf(dispatch.dispatchId),
+    [LABELS.dag]: labelValue(dispatch.dagId),
+    [LABELS.task]: labelValue(dispatch.taskId),
+    [LABELS.run]: labelValue(dispatch.run.runKey),
+    [LABELS.try]: String(dispatch.tryNumber),
+    ...(dispatch.mapIndex >= 0 && { [LABELS.mapIndex]: String(dispatch.mapIndex) }),
   };
 }
+
+export const annotationsOf = (dispatch: Named, onFinish: FinishAction): { [annotation: string]: string } => ({
+  [ANNOTATIONS.dispatchId]: dispatch.dispatchId,
+  [ANNOTATIONS.onFinish]: onFinish,
+});

@@ -10,8 +10,9 @@ import type { PodTemplate } from '#sdk/kubernetes-spec.ts';
 import { authorRefusals } from './author-policy.ts';
 import { clusterRefusals } from './cluster-policy.ts';
 import type { KubePod } from './kube-types.ts';
+import { OURS } from './labels.ts';
 import { BASE_CONTAINER, podOfFields, type RenderedPod } from './pod-fields.ts';
-import { DISPATCH_ANNOTATION, LABEL_PREFIX, labelsOf, podName, uuidOf, type Named } from './pod-name.ts';
+import { annotationsOf, labelsOf, podName, uuidOf, type Named } from './pod-name.ts';
 import { podSecurityRefusals } from './pod-security.ts';
 import { withRestrictedDefaults } from './restricted-defaults.ts';
 import { withRunner } from './runner-container.ts';
@@ -82,14 +83,14 @@ function complete(input: PodInput, merged: KubePod): KubePod {
       name: podName(dispatch.dagId, dispatch.taskId, uuidOf(dispatch.dispatchId), task.name),
       namespace: task.namespace ?? merged.metadata?.namespace ?? cluster.namespaces[0] ?? 'default',
       labels: { ...withoutOurs(merged.metadata?.labels), ...labelsOf(dispatch, input.installation) },
-      annotations: { ...withoutOurs(merged.metadata?.annotations), [DISPATCH_ANNOTATION]: dispatch.dispatchId },
+      annotations: { ...withoutOurs(merged.metadata?.annotations), ...annotationsOf(dispatch, task.onFinish) },
     },
     spec: cluster.pod_security === 'restricted' ? withRestrictedDefaults(settled) : settled,
   };
 }
 
 const withoutOurs = (entries: { [name: string]: string } = {}): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(entries).filter(([name]) => !name.startsWith(LABEL_PREFIX)));
+  Object.fromEntries(Object.entries(entries).filter(([name]) => !name.startsWith(OURS)));
 
 /** `base` is the first container, for kubectl and for people. */
 function baseFirst(spec: Spec): Spec {

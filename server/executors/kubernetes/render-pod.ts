@@ -75,6 +75,7 @@ export function renderResource(task: ResourceTaskSpec, render: Render) {
     manifest: renderNative(render, 'manifest', task.manifest) as { [field: string]: Json },
     namespace: task.namespace === null ? null : render('namespace', task.namespace),
     logs: task.logs === null ? null : render('logs', task.logs),
+    onFinish: task.onFinish,
   };
 }
 
@@ -84,11 +85,20 @@ const ONE_VALUE = /^\{\{[^{}]*\|\s*tojson\s*\}\}$/;
 function renderNative(render: Render, field: string, value: Json): Json {
   if (typeof value === 'string') {
     const text = render(field, value);
-    return ONE_VALUE.test(value.trim()) ? (JSON.parse(text) as Json) : text;
+    return ONE_VALUE.test(value.trim()) ? jsonOf(field, text) : text;
   }
   if (Array.isArray(value)) return value.map((item, index) => renderNative(render, `${field}[${index}]`, item));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [key, renderNative(render, `${field}.${key}`, item)]),
   );
+}
+
+function jsonOf(field: string, text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (cause) {
+    const hint = 'Put brackets around what stands before the filter.';
+    throw new Error(`${field}: '${text.slice(0, 60)}' is not the JSON that tojson makes. ${hint}`, { cause });
+  }
 }

@@ -7,7 +7,7 @@ import type { PodCluster, Refusal } from './pod-spec.ts';
 import { groupOf } from './resource-presets.ts';
 
 /** Kinds of Kubernetes itself that authors may create. Custom resources they may, as far as the cluster lets the service. */
-const FOR_AUTHORS = new Set(['batch Job', ' Pod', ' ConfigMap', ' PersistentVolumeClaim']);
+const FOR_AUTHORS = new Set(['batch Job', ' ConfigMap', ' PersistentVolumeClaim']);
 /** Groups of custom resources with a name like those of Kubernetes itself. */
 const CUSTOM_GROUPS = new Set(['sparkoperator.k8s.io']);
 
@@ -31,6 +31,7 @@ export function resourceRefusals(
       path: 'kind',
       message: `Authors may not create a ${kind} of ${apiVersion}. Somebody who administers the service may deploy this DAG.`,
     });
+  if (!authorIsAdmin) refused.push(...authorRefusals({ metadata: metadata ?? {} }, {}));
   if (pod) {
     // Its namespace is that of the whole
     const within = { ...pod.pod, metadata: { ...pod.pod.metadata, namespace: metadata?.namespace ?? '' } };
@@ -39,7 +40,7 @@ export function resourceRefusals(
       ...podSecurityRefusals(pod.pod, cluster.pod_security),
       ...(authorIsAdmin ? [] : authorRefusals(pod.pod, {})),
     ].filter(({ path }) => path !== 'metadata.namespace');
-    refused.push(...inside.map(({ path, message }) => ({ path: pod.at === '' ? path : `${pod.at}.${path}`, message })));
+    refused.push(...inside.map(({ path, message }) => ({ path: `${pod.at}.${path}`, message })));
   } else if (cluster.pod_security !== 'privileged') refused.push(...hostRefusals(object, ''));
   return refused;
 }

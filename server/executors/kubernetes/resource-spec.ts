@@ -2,9 +2,10 @@
 import { checkKubernetes, kubernetesType } from '#sdk/kubernetes-check.ts';
 import { withoutNulls } from '#sdk/kubernetes-merge.ts';
 import { KUBERNETES_TYPES } from '#sdk/kubernetes-fields.generated.ts';
+import type { FinishAction } from '#sdk/kubernetes-spec.ts';
 import type { Json } from '#sdk/protocol.ts';
 import type { KubeObject, KubePod } from './kube-types.ts';
-import { DISPATCH_ANNOTATION, MOST_IN_RESOURCE_NAME, labelsOf, podName, uuidOf, type Named } from './pod-name.ts';
+import { annotationsOf, labelsOf, MOST_IN_RESOURCE_NAME, podName, uuidOf, type Named } from './pod-name.ts';
 import type { PodCluster, Refusal } from './pod-spec.ts';
 import { resourceRefusals } from './resource-policy.ts';
 import { presetOf } from './resource-presets.ts';
@@ -13,7 +14,7 @@ import { withRestrictedDefaults } from './restricted-defaults.ts';
 export interface ResourceInput {
   dispatch: Named;
   /** With templates rendered. */
-  task: { manifest: { [field: string]: Json }; namespace: string | null; logs: string | null };
+  task: { manifest: { [field: string]: Json }; namespace: string | null; logs: string | null; onFinish: FinishAction };
   cluster: PodCluster;
   installation: string;
   authorIsAdmin: boolean;
@@ -24,7 +25,6 @@ export type BuiltResource =
 
 /** Where a Pod stands in objects that make Pods. */
 const POD_WITHIN: { [type: string]: string[] } = {
-  Pod: [],
   Job: ['spec', 'template'],
   CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
   Deployment: ['spec', 'template'],
@@ -67,7 +67,7 @@ function named({ dispatch, task, cluster, installation }: ResourceInput, manifes
       ),
       namespace: task.namespace ?? metadata.namespace ?? cluster.namespaces[0] ?? 'default',
       labels: { ...metadata.labels, ...labelsOf(dispatch, installation) },
-      annotations: { ...metadata.annotations, [DISPATCH_ANNOTATION]: dispatch.dispatchId },
+      annotations: { ...metadata.annotations, ...annotationsOf(dispatch, task.onFinish) },
     },
   };
 }

@@ -31,6 +31,15 @@ describe('planTrial', () => {
     expect(planned.missing).toEqual([]);
   });
 
+  it('runs code for a Pod on its own worker', () => {
+    const onCluster = dagOf('c', { a: { executor: 'kubernetes', queue: '@kubernetes/gpu' }, b: { queue: 'fast' } });
+    const { tasks } = planTrial(onCluster, { inputs: {}, tryAll: false }).spec;
+    expect(tasks).toMatchObject([
+      { executor: 'worker', queue: 'default' },
+      { executor: null, queue: 'fast' },
+    ]);
+  });
+
   it('keeps the retries when all tries are wanted', () => {
     expect(plan({ tryAll: true }).spec.tasks).toEqual(spec.tasks);
   });

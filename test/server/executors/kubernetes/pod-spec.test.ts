@@ -28,7 +28,10 @@ test('a task with an image alone gets a Pod that the restricted level lets pass'
         'millrace.dev/run': 'scheduled__2026-01-02',
         'millrace.dev/try': '2',
       },
-      annotations: { 'millrace.dev/dispatch-id': '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001' },
+      annotations: {
+        'millrace.dev/dispatch-id': '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001',
+        'millrace.dev/on-finish': 'delete',
+      },
     },
     spec: {
       restartPolicy: 'Never',

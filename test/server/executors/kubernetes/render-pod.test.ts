@@ -92,6 +92,13 @@ describe('a task with code', () => {
   });
 });
 
+test('what is no value where one is asked for names the field', () => {
+  const manifest = { apiVersion: 'x.y/v1', kind: 'Z', spec: { a: "{{ 'x' if true else params.n | tojson }}" } };
+  const task = { kind: 'resource', manifest, namespace: null, logs: null } as unknown as ResourceTaskSpec;
+  const dispatch = makeDispatch(task as never);
+  expect(() => renderResource(task, createRender(dispatch))).toThrow(/^manifest\.spec\.a: 'x' is not the JSON/);
+});
+
 test('a manifest is rendered in every text, and takes values as they are where it says so', () => {
   const manifest: { [field: string]: Json } = {
     apiVersion: 'x.y/v1',
@@ -105,12 +112,19 @@ test('a manifest is rendered in every text, and takes values as they are where i
       fixed: 7,
     },
   };
-  const task = { kind: 'resource', manifest, namespace: null, logs: 'app={{ ds }}' } as unknown as ResourceTaskSpec;
+  const task = {
+    kind: 'resource',
+    manifest,
+    namespace: null,
+    logs: 'app={{ ds }}',
+    onFinish: 'keep',
+  } as unknown as ResourceTaskSpec;
   const dispatch = makeDispatch(task as never, { run: { params: { n: 3, tags: ['a', 'b'] } } });
   expect(isRunnerTask(dispatch.task)).toBe(false);
   expect(renderResource(task, createRender(dispatch))).toEqual({
     namespace: null,
     logs: 'app=2026-01-02',
+    onFinish: 'keep',
     manifest: {
       apiVersion: 'x.y/v1',
       kind: 'Z',

@@ -12,7 +12,12 @@ type Given = {
 };
 function build({ manifest, logs, namespace, admin = false, cluster }: Given) {
   const { dispatch, installation, cluster: known } = podInput({ cluster });
-  const task = { manifest: manifest as { [field: string]: Json }, namespace: namespace ?? null, logs: logs ?? null };
+  const task = {
+    manifest: manifest as { [field: string]: Json },
+    namespace: namespace ?? null,
+    logs: logs ?? null,
+    onFinish: 'keep' as const,
+  };
   return buildResource({ dispatch, installation, cluster: known, authorIsAdmin: admin, task });
 }
 const refusedPaths = (given: Given) => {
@@ -36,7 +41,10 @@ test('a Job gets the name of its dispatch, labels, and Pods that the restricted 
         name: 'pi-alybculddxzm673h',
         namespace: 'tasks',
         labels: expect.objectContaining({ 'millrace.dev/task': 'load' }),
-        annotations: { 'millrace.dev/dispatch-id': '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001' },
+        annotations: {
+          'millrace.dev/dispatch-id': '7.3.-1.0f7a2c1e-5d43-4e0a-9a55-3f1f4be7c001',
+          'millrace.dev/on-finish': 'keep',
+        },
       },
       spec: {
         backoffLimit: 3,
@@ -109,6 +117,11 @@ describe('refused with the path', () => {
     ['secrets', { apiVersion: 'v1', kind: 'Secret' }, 'kind'],
     ['what stays', { apiVersion: 'apps/v1', kind: 'ReplicaSet' }, 'kind'],
     ['a node', job({ nodeName: 'n' }), 'spec.template.spec.nodeName'],
+    [
+      'what holds up its end',
+      { apiVersion: 'x.y/v1', kind: 'Z', metadata: { finalizers: ['f'] } },
+      'metadata.finalizers[0]',
+    ],
   ])('of an author: %s', (_what, manifest, path) => {
     expect(refusedPaths({ manifest })).toEqual([path]);
     expect(refusedPaths({ manifest, admin: true })).toEqual([]);
