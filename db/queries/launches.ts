@@ -254,7 +254,7 @@ export async function installationId(db: Db): Promise<string> {
 export async function findLogEnd(db: Db, { runId, uuid }: DispatchKey): Promise<{ bytes: number; tail: string }> {
   const { rows } = await sql<{ byte_offset: number; body: string }>`
     select byte_offset, body from log_chunk where run_id = ${runId} and dispatch_id = ${uuid}::uuid
-    order by byte_offset desc limit 8`.execute(db);
+    order by byte_offset desc limit 64`.execute(db);
   const last = rows[0];
   if (!last) return { bytes: 0, tail: '' };
   const tail = rows

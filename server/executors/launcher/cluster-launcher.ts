@@ -18,8 +18,6 @@ import { createLaunchShipper } from './launch-shipper.ts';
 
 const MOST_CLAIMED = 500;
 const MOST_ADOPTED = 2_000;
-/** A launcher that has not beaten for so long is gone; it beats every 10 s. */
-export const SILENT_SECONDS = 30;
 const LOOK_MS = 5_000;
 
 export interface ClusterLauncher {
@@ -35,10 +33,11 @@ export interface ClusterLauncherDeps extends LauncherDeps {
   client: ClusterClient;
   workerId: number;
   installation: string;
+  silentSeconds: number;
 }
 
 export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher {
-  const { record, client, workerId, db, pool, engine, log, onError } = deps;
+  const { record, client, workerId, db, pool, engine, log, silentSeconds, onError } = deps;
   const cluster = record.name;
   const entries = new Map<string, Entry>();
   const lives = new Set<Promise<void>>();
@@ -119,7 +118,6 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
 
   let ownToo = true;
   const adopt = async (): Promise<number> => {
-    const silentSeconds = SILENT_SECONDS;
     const launches = await adoptLaunches(pool, { cluster, workerId, silentSeconds, limit: MOST_ADOPTED, ownToo });
     ownToo = false;
     const strange = launches.filter((launch) => !entries.has(launch.uuid));

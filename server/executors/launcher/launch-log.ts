@@ -8,15 +8,9 @@ import type { LogShipper } from '../../worker/log-shipper.ts';
 const LIMIT = 1024 * 1024 * 1024;
 const FULL_PAUSE_MS = 50;
 
-/** Lines up to this one are stored: its time, and how many have that very time. */
-export interface LogCursor {
-  time: string;
-  lines: number;
-}
-
 export interface LaunchLog {
-  /** Null: from the beginning. */
-  cursor: LogCursor | null;
+  /** Times of the last lines that are stored and begin so. */
+  storedTimes(prefix: string): string[];
   /** Resolves when more may come. */
   line(time: string, text: string): Promise<void>;
   /** Said by the service. */
@@ -48,7 +42,7 @@ export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, stored }: 
     onLimit: () => (full = true),
   });
   return {
-    cursor: readCursor(stored.tail),
+    storedTimes: (prefix) => storedTimes(stored.tail, prefix),
     async line(time, text) {
       log.line('o', text, time);
       while (isHeld()) await sleep(FULL_PAUSE_MS);
@@ -63,12 +57,11 @@ export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, stored }: 
   };
 }
 
+const LINE = /^(\S+) o (.*)$/;
+
 /** From the last lines of a stored log. */
-export function readCursor(tail: string): LogCursor | null {
-  const times = tail
-    .split('\n')
-    .filter((line) => / o /.test(line.slice(0, 40)))
-    .map((line) => line.slice(0, line.indexOf(' ')));
-  const time = times.at(-1);
-  return time === undefined ? null : { time, lines: times.length - times.indexOf(time) };
-}
+export const storedTimes = (tail: string, prefix: string): string[] =>
+  tail.split('\n').flatMap((line) => {
+    const [, time, text = ''] = LINE.exec(line) ?? [];
+    return time !== undefined && text.startsWith(prefix) ? [time] : [];
+  });

@@ -17,5 +17,7 @@ export interface LauncherDeps {
   version: string;
   /** How Pods reach the API where their cluster does not say; null: they cannot. */
   serviceUrl: string | null;
+  /** A launcher that has not been heard of for so long is gone: others take over what it had. */
+  silentSeconds?: number;
   onError(error: unknown, what: string): void;
 }

@@ -12,7 +12,10 @@ import { startLoop } from '../../scheduler/loop.ts';
 import { startClusterLauncher, type ClusterLauncher } from './cluster-launcher.ts';
 import type { LauncherDeps } from './launcher-deps.ts';
 
-const BEAT_MS = 10_000;
+/** Beats in the time after which it is taken for gone. */
+const BEATS = 3;
+const SILENT_SECONDS = 30;
+const LOOK_MS = 10_000;
 const REVIEW_MS = 15_000;
 
 export interface Launcher {
@@ -21,6 +24,8 @@ export interface Launcher {
 
 export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
   const { db, pool, engine, listener, vault, log, name, version, onError } = deps;
+  const { silentSeconds = SILENT_SECONDS } = deps;
+  const beatMs = (silentSeconds * 1000) / BEATS;
   const installation = await installationId(db);
   const register = () =>
     engine.registerWorker({ name, queues: [], slots: 0, version, hostname: hostname(), pid: process.pid });
@@ -34,7 +39,7 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
     const { qps, burst, parallel_creates: parallelCreates } = record;
     const limits = { qps, burst, parallelCreates };
     const client = createClusterClient({ name: cluster, credentials, limits, userAgent: `millrace/${version}` });
-    const launcher = startClusterLauncher({ ...deps, record, client, workerId, installation });
+    const launcher = startClusterLauncher({ ...deps, silentSeconds, record, client, workerId, installation });
     running.set(cluster, { revision: record.revision, launcher });
   };
   const close = async (cluster: string): Promise<void> => {
@@ -56,9 +61,9 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
   const fenceStale = async (): Promise<number> => {
     const stale = await findStaleLaunches(pool, workerId);
     if (stale.length > 0) for (const { launcher } of running.values()) launcher.fence(stale);
-    return BEAT_MS;
+    return LOOK_MS;
   };
-  const stale = startLoop({ name: 'stop what nobody wants', mostMs: BEAT_MS, onError, pass: fenceStale });
+  const stale = startLoop({ name: 'stop what nobody wants', mostMs: LOOK_MS, onError, pass: fenceStale });
 
   /** Taken for dead and replaced: what it had belongs to others now, and it begins anew. */
   const beginAnew = async () => {
@@ -69,9 +74,9 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
   };
   const beat = async (): Promise<number> => {
     if (!(await beatWorker(db, workerId))) await beginAnew();
-    return BEAT_MS;
+    return beatMs;
   };
-  const beats = startLoop({ name: 'beat as a launcher', mostMs: BEAT_MS, onError, pass: beat });
+  const beats = startLoop({ name: 'beat as a launcher', mostMs: beatMs, onError, pass: beat });
 
   const wakeAll = () => {
     clusters.wake();

@@ -26,10 +26,10 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
   try {
     target = await prepare(ctx, entry);
     log = await openLog(ctx, entry, target);
-    follower = followLog(ctx, entry, target, log);
+    follower = followLog(ctx, target, log);
     await createObject(ctx, entry, target, signal);
     ended = await watchToEnd(ctx, entry, target, follower.begin, signal);
-    await follower.complete();
+    await follower.complete(ended.stopped);
     await report(ctx, await endReport(ctx, entry, target, ended, log));
   } catch (error) {
     if (ctx.stopped.aborted) throw error;
@@ -39,7 +39,7 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
   target ??= await leftBehind(ctx, entry);
   await cleanUp(ctx, entry, target, ended);
   // What it said while it was being stopped
-  if (ended === null) await Promise.race([follower?.complete(), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+  if (ended === null) await Promise.race([follower?.complete(true), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
   follower?.leave();
   await log?.complete();
 }

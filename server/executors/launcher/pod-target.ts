@@ -58,8 +58,7 @@ export function podTarget(options: PodTargetOptions): Target {
       ),
     followLog:
       options.containers &&
-      ((log, isOver, signal) =>
-        followPodLog({ client, namespace, name, containers: options.containers ?? [] }, log, isOver, signal)),
+      ((log, signals) => followPodLog({ client, namespace, name, containers: options.containers ?? [] }, log, signals)),
     async lastLines() {
       const stream = await client.podLog(namespace, name, { container: BASE_CONTAINER, tailLines: LAST_LINES });
       const parts: Buffer[] = [];

@@ -59,7 +59,7 @@ export interface Target {
   /** How it ended when it is not there any more. */
   whenGone(last: unknown, byUs: boolean): ObjectEnd;
   /** Copies its output until it has ended and all of it is there. Null: it brings its output itself. */
-  followLog: ((log: LaunchLog, isOver: () => boolean, signal: AbortSignal) => Promise<void>) | null;
+  followLog: ((log: LaunchLog, signals: { ended: AbortSignal; signal: AbortSignal }) => Promise<string | null>) | null;
   /** Last lines that it wrote, where it brings its output itself and has failed to. */
   lastLines(): Promise<string[]>;
   events(uid: string): Promise<ObjectEvent[]>;

@@ -13,6 +13,8 @@ const RETRY_MS = 2_000;
 export interface Ended {
   end: ObjectEnd;
   seen: Seen | null;
+  /** By us. */
+  stopped: boolean;
 }
 
 /** `begin`: its output may be there. */
@@ -31,8 +33,8 @@ export async function watchToEnd(
     if (seen?.fatal) seen = target.see(last, now, await target.events(seen.uid ?? '').catch(() => []));
     if (seen) note(ctx, entry, seen);
     if (seen?.startedAt || seen?.end) begin();
-    if (seen?.end) return { end: seen.end, seen };
-    if (entry.gone) return { end: target.whenGone(last, false), seen };
+    if (seen?.end) return { end: seen.end, seen, stopped: false };
+    if (entry.gone) return { end: target.whenGone(last, false), seen, stopped: false };
     const limit = limitOf(target, seen, now);
     if (limit && limit.at <= now) return stop(ctx, entry, target, { limit, seen }, signal);
     const wait = limit ? limit.at.getTime() - now.getTime() : undefined;
@@ -89,7 +91,7 @@ async function stop(
   }
   const known = last?.end ?? target.whenGone(entry.object.value?.is, true);
   const { at: _, retryable = true, ...how } = limit;
-  return { end: { ...known, ...how, outcome: 'failed', free: false, retryable }, seen: last };
+  return { end: { ...known, ...how, outcome: 'failed', free: false, retryable }, seen: last, stopped: true };
 }
 
 /** Asks until the cluster has heard it. */
