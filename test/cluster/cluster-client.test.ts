@@ -1,5 +1,8 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { createClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 import { describeMissing, isUsable, REQUIRED_PERMISSIONS } from '#server/executors/kubernetes/permissions.ts';
 import { describeCluster, hasEnded, randomName } from '../helpers/cluster.ts';
@@ -142,5 +145,35 @@ describeCluster('the client of a cluster', (cluster) => {
     await client.listPods(namespace);
     expect(await second.version()).toMatch(/^v1\./);
     second.close();
+  });
+
+  it('takes the service account of its Pod, whose token changes', async () => {
+    const { secondCluster } = cluster();
+    const { namespace, credentials } = await secondCluster();
+    const server = new URL(credentials.server);
+    if (server.protocol !== 'https:' || credentials.ca === null) return;
+    const folderPrefix = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+    const folder = join(folderPrefix, '/var/run/secrets/kubernetes.io/serviceaccount');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'ca.crt'), credentials.ca);
+    await writeFile(join(folder, 'token'), 'a-token-that-is-no-longer-good');
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', server.hostname);
+    vi.stubEnv('KUBERNETES_SERVICE_PORT', server.port || '443');
+    const limits = { qps: 50, burst: 50, parallelCreates: 5 };
+    const inside = createClusterClient({
+      name: 'in',
+      credentials: { kind: 'in_cluster', folderPrefix },
+      limits,
+      userAgent: 'test',
+    });
+    try {
+      await expect(inside.listPods(namespace)).rejects.toMatchObject({ status: 401 });
+      await writeFile(join(folder, 'token'), credentials.token);
+      expect((await inside.listPods(namespace)).items).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      inside.close();
+      await rm(folderPrefix, { recursive: true });
+    }
   });
 });

@@ -25,6 +25,8 @@ export interface Fault {
   /** `create`, `get`, `list`, `watch`, `delete`. */
   verb: string;
   resource?: string;
+  /** Only requests with this parameter. */
+  withParameter?: string;
   /** How often; once when not given. */
   times?: number;
   /** Answer with this status and message. */
@@ -98,6 +100,8 @@ export async function startFakeKube({
   const history: Change[] = [];
   const watchers = new Set<Watcher>();
   const counts = new Map<string, number>();
+  const authorizations = new Set<string>();
+  let connections = 0;
   const faults: Fault[] = [];
   const timers = new Set<NodeJS.Timeout>();
   let version = 1000;
@@ -335,8 +339,13 @@ export async function startFakeKube({
     answer.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
   }
 
-  function takeFault(verb: string, resource: string): Fault | undefined {
-    const fault = faults.find((each) => each.verb === verb && (each.resource ?? resource) === resource);
+  function takeFault(verb: string, resource: string, query: URLSearchParams): Fault | undefined {
+    const fault = faults.find(
+      (each) =>
+        each.verb === verb &&
+        (each.resource ?? resource) === resource &&
+        (each.withParameter === undefined || query.has(each.withParameter)),
+    );
     if (!fault) return undefined;
     fault.times = (fault.times ?? 1) - 1;
     if (fault.times <= 0) faults.splice(faults.indexOf(fault), 1);
@@ -364,6 +373,7 @@ export async function startFakeKube({
   async function handle(request: IncomingMessage, answer: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://fake');
     const body = await text(request);
+    authorizations.add(request.headers.authorization ?? '');
     const [, root = '', namespace = '', plural = '', name = '', sub] = PATHS.exec(url.pathname) ?? [];
     if (url.pathname === '/version') return send(answer, { status: 200, body: { gitVersion: 'v1.30.0-fake' } });
     if (!plural) return send(answer, refuse(404, 'NotFound', `no such path: ${url.pathname}`));
@@ -372,7 +382,7 @@ export async function startFakeKube({
     const verb = request.method === 'POST' ? 'create' : request.method === 'DELETE' ? 'delete' : reads;
     counts.set(`${verb} ${resource}`, (counts.get(`${verb} ${resource}`) ?? 0) + 1);
     const target = { collection: `${root}/namespaces/${namespace}/${plural}`, namespace, name };
-    const fault = takeFault(verb, resource);
+    const fault = takeFault(verb, resource, url.searchParams);
     const wait = (verb === 'create' ? latency : 0) + (fault?.delayMs ?? 0);
     if (wait > 0) await sleep(wait);
     if (fault?.carriedOut) carryOut(verb, target, JSON.parse(body || 'null'));
@@ -390,6 +400,7 @@ export async function startFakeKube({
   const server = createServer((request, answer) => {
     handle(request, answer).catch((error: unknown) => answer.destroy(error as Error));
   });
+  server.on('connection', () => (connections += 1));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const credentials: ClusterCredentials & { kind: 'token' } = {
@@ -406,6 +417,12 @@ export async function startFakeKube({
     /** Requests by `verb resource`, such as `create pods` and `get pods/log`. */
     counts,
     count: (verb: string, resource = 'pods') => counts.get(`${verb} ${resource}`) ?? 0,
+    /** Who asked, as the header says it. */
+    authorizations,
+    /** TCP connections so far. */
+    connections: () => connections,
+    /** Closes connections on which no request is under way, as servers do after a while. */
+    closeIdle: () => server.closeIdleConnections(),
     /** Faults are taken in their order, each by the first request it fits. */
     fail: (fault: Fault) => void faults.push(fault),
     /** No more faults. */
