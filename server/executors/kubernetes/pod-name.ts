@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { FinishAction } from '#sdk/kubernetes-spec.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
-import { ANNOTATIONS, LABELS, MANAGED_BY } from './labels.ts';
+import { ANNOTATIONS, LABELS, MANAGED_BY, OURS } from './labels.ts';
 
 /** Characters. */
 export const MOST_IN_NAME = 63;
@@ -73,3 +73,7 @@ export const annotationsOf = (dispatch: Named, onFinish: FinishAction): { [annot
   [ANNOTATIONS.dispatchId]: dispatch.dispatchId,
   [ANNOTATIONS.onFinish]: onFinish,
 });
+
+/** Nobody else may write what we find our objects by. */
+export const withoutOurs = (entries: { [name: string]: string } = {}): { [name: string]: string } =>
+  Object.fromEntries(Object.entries(entries).filter(([name]) => !name.startsWith(OURS)));

@@ -10,9 +10,8 @@ import type { PodTemplate } from '#sdk/kubernetes-spec.ts';
 import { authorRefusals } from './author-policy.ts';
 import { clusterRefusals } from './cluster-policy.ts';
 import type { KubePod } from './kube-types.ts';
-import { OURS } from './labels.ts';
 import { BASE_CONTAINER, podOfFields, type RenderedPod } from './pod-fields.ts';
-import { annotationsOf, labelsOf, podName, uuidOf, type Named } from './pod-name.ts';
+import { annotationsOf, labelsOf, podName, uuidOf, withoutOurs, type Named } from './pod-name.ts';
 import { podSecurityRefusals } from './pod-security.ts';
 import { withRestrictedDefaults } from './restricted-defaults.ts';
 import { withRunner } from './runner-container.ts';
@@ -88,9 +87,6 @@ function complete(input: PodInput, merged: KubePod): KubePod {
     spec: cluster.pod_security === 'restricted' ? withRestrictedDefaults(settled) : settled,
   };
 }
-
-const withoutOurs = (entries: { [name: string]: string } = {}): { [name: string]: string } =>
-  Object.fromEntries(Object.entries(entries).filter(([name]) => !name.startsWith(OURS)));
 
 /** `base` is the first container, for kubectl and for people. */
 function baseFirst(spec: Spec): Spec {

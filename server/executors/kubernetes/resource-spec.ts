@@ -5,7 +5,15 @@ import { KUBERNETES_TYPES } from '#sdk/kubernetes-fields.generated.ts';
 import type { FinishAction } from '#sdk/kubernetes-spec.ts';
 import type { Json } from '#sdk/protocol.ts';
 import type { KubeObject, KubePod } from './kube-types.ts';
-import { annotationsOf, labelsOf, MOST_IN_RESOURCE_NAME, podName, uuidOf, type Named } from './pod-name.ts';
+import {
+  annotationsOf,
+  labelsOf,
+  MOST_IN_RESOURCE_NAME,
+  podName,
+  uuidOf,
+  withoutOurs,
+  type Named,
+} from './pod-name.ts';
 import type { PodCluster, Refusal } from './pod-spec.ts';
 import { resourceRefusals } from './resource-policy.ts';
 import { presetOf } from './resource-presets.ts';
@@ -43,14 +51,14 @@ export function buildResource(input: ResourceInput): BuiltResource {
   if (type !== null) checkKubernetes(type, manifest, '', report);
   else checkKubernetes('ObjectMeta', manifest['metadata'] ?? {}, 'metadata', report);
   if (refused.length > 0) return { refused };
-  const object = named(input, manifest);
   const at = type === null ? undefined : POD_WITHIN[type];
-  const settled = at && cluster.pod_security === 'restricted' ? changeAt(object, at, hardened(type)) : object;
+  const object = changeAt(named(input, manifest), at ?? null, withoutOurLabels);
+  const settled = cluster.pod_security === 'restricted' ? changeAt(object, at ?? null, hardened(type)) : object;
   const pod = at ? { at: at.join('.'), pod: (podAt(settled, at) ?? {}) as KubePod } : null;
-  refused.push(...resourceRefusals(settled as KubeObject, pod, cluster, authorIsAdmin));
+  refused.push(...resourceRefusals(settled, pod, cluster, authorIsAdmin));
   if (refused.length > 0) return { refused };
   const selector = task.logs ?? presetOf(apiVersion, kind).logs?.(object.metadata?.name ?? '') ?? null;
-  return { object: settled as KubeObject, logs: selector };
+  return { object: settled, logs: selector };
 }
 
 /** With the name of this dispatch, which begins as it was written. */
@@ -66,8 +74,8 @@ function named({ dispatch, task, cluster, installation }: ResourceInput, manifes
         MOST_IN_RESOURCE_NAME,
       ),
       namespace: task.namespace ?? metadata.namespace ?? cluster.namespaces[0] ?? 'default',
-      labels: { ...metadata.labels, ...labelsOf(dispatch, installation) },
-      annotations: { ...metadata.annotations, ...annotationsOf(dispatch, task.onFinish) },
+      labels: { ...withoutOurs(metadata.labels), ...labelsOf(dispatch, installation) },
+      annotations: { ...withoutOurs(metadata.annotations), ...annotationsOf(dispatch, task.onFinish) },
     },
   };
 }
@@ -86,13 +94,23 @@ const hardened =
     return { ...pod, spec: { ...withRestrictedDefaults(spec), ...token, ...restartPolicy } };
   };
 
-function changeAt(value: object, at: readonly string[], change: (inner: Fields) => Fields): object {
+/** Its Pods are the object's, not the dispatch's: the launcher must not take one for the other. */
+const withoutOurLabels = (pod: Fields): Fields => {
+  const { metadata } = pod as KubePod;
+  return metadata?.labels ? { ...pod, metadata: { ...metadata, labels: withoutOurs(metadata.labels) } } : pod;
+};
+
+/** `at` null: there is no such place. */
+function changeAt<T extends object>(value: T, at: readonly string[] | null, change: (inner: Fields) => Fields): T {
+  return at === null ? value : (changeFields(value as Fields, at, change) as T);
+}
+
+function changeFields(whole: Fields, at: readonly string[], change: (inner: Fields) => Fields): Fields {
   const [field, ...rest] = at;
-  const whole = value as Fields;
   if (field === undefined) return change(whole);
   const inner = whole[field];
   if (typeof inner !== 'object' || inner === null) return whole;
-  return { ...whole, [field]: changeAt(inner, rest, change) };
+  return { ...whole, [field]: changeFields(inner as Fields, rest, change) };
 }
 
 const podAt = (value: object, at: readonly string[]): unknown =>

@@ -68,6 +68,17 @@ test('a Job gets the name of its dispatch, labels, and Pods that the restricted 
   });
 });
 
+test('no label of ours but our own', () => {
+  const labels = { 'millrace.dev/dispatch': 'another', 'millrace.dev/map-index': '3', team: 'x' };
+  const spec = { template: { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'perl' }] } } };
+  const result = build({ manifest: { apiVersion: 'batch/v1', kind: 'Job', metadata: { labels }, spec } });
+  if ('refused' in result) throw new Error(JSON.stringify(result.refused));
+  expect(result.object.metadata?.labels).toMatchObject({ team: 'x', 'millrace.dev/dag': 'etl' });
+  expect(result.object.metadata?.labels).not.toHaveProperty(['millrace.dev/map-index']);
+  expect(result.object['spec']).toMatchObject({ template: { metadata: { labels: { team: 'x' } } } });
+  expect(JSON.stringify(result.object['spec'])).not.toContain('millrace.dev');
+});
+
 test('a custom resource stays as it is but for its name and labels', () => {
   const manifest = {
     apiVersion: 'sparkoperator.k8s.io/v1beta2',
