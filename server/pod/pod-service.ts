@@ -41,6 +41,7 @@ export interface PodServiceDeps {
 export function createPodService({ url, dispatchId, cluster, tokenFile }: PodServiceDeps): PodService {
   const endpoint = new URL('/graphql', url);
   let token = '';
+  let renewing: Promise<Dispatch> | null = null;
 
   const post = async <T>(query: string, input: unknown, headers: { [name: string]: string }): Promise<T> => {
     const body = JSON.stringify({ query, variables: { input } });
@@ -67,7 +68,7 @@ export function createPodService({ url, dispatchId, cluster, tokenFile }: PodSer
       return await request();
     } catch (error) {
       if (!(error instanceof ServiceRefusal && error.isCredential)) throw error;
-      if (token === used) await exchange();
+      if (token === used) await (renewing ??= exchange().finally(() => (renewing = null)));
       return request();
     }
   };

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { RunnerEvent, SupervisorClient } from '../runner/supervisor-client.ts';
 import { askUntilAnswered } from '../worker/ask-until-answered.ts';
-import { createLogShipper } from '../worker/log-shipper.ts';
 import { lostReport } from '../worker/lost-report.ts';
 import { createResultUploads, type ResultFiles } from '../worker/result-uploads.ts';
 import { ServiceRefusal } from '../worker/service-answer.ts';
 import { EXIT } from './exit-codes.ts';
 import type { PodLog } from './pod-log.ts';
 import type { PodService } from './pod-service.ts';
+import { createSpooledLog } from './spooled-log.ts';
 
 /** A sixth of a lease. */
 const BEAT_MS = 10_000;
@@ -25,6 +25,8 @@ export interface OneTaskDeps {
   /** Starts the supervisor; its events come to `onEvent`. */
   supervise(onEvent: (event: RunnerEvent) => void): SupervisorClient;
   log: PodLog;
+  /** Where the log is kept while the service is away. */
+  spoolFile: string;
   beatMs?: number;
   patienceMs?: number;
 }
@@ -44,7 +46,7 @@ export interface OneTask {
 }
 
 export function startOneTask(deps: OneTaskDeps): OneTask {
-  const { service, url, log, beatMs = BEAT_MS, patienceMs = PATIENCE_MS } = deps;
+  const { service, url, log, spoolFile, beatMs = BEAT_MS, patienceMs = PATIENCE_MS } = deps;
   const stopping = new AbortController();
   /** Nothing more is to be waited for. */
   const over = new AbortController();
@@ -52,8 +54,9 @@ export function startOneTask(deps: OneTaskDeps): OneTask {
   let fenced = false;
   let logBytes = 0;
 
-  const logs = createLogShipper({
+  const logs = createSpooledLog({
     append: (chunks) => service.appendLogs(chunks),
+    file: spoolFile,
     onFull: (full) => supervisor.setPaused(full),
     onError: (error) => log.warn({ error }, 'the log could not be sent yet'),
   });

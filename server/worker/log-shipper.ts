@@ -19,9 +19,11 @@ export interface LogShipperDeps {
   onError(error: unknown): void;
   /** More than it wants to keep: nothing more should come until it says false. */
   onFull(full: boolean): void;
+  /** Characters that it wants to keep at most. */
+  mostHeld?: number;
 }
 
-export function createLogShipper({ append, onError, onFull }: LogShipperDeps): LogShipper {
+export function createLogShipper({ append, onError, onFull, mostHeld = MOST_HELD }: LogShipperDeps): LogShipper {
   const queue: LogChunk[] = [];
   const left = new Map<string, number>();
   const waiting = new Map<string, (() => void)[]>();
@@ -32,7 +34,7 @@ export function createLogShipper({ append, onError, onFull }: LogShipperDeps): L
 
   const hold = (change: number) => {
     held += change;
-    if (full ? held > MOST_HELD / 4 : held <= MOST_HELD) return;
+    if (full ? held > mostHeld / 4 : held <= mostHeld) return;
     full = !full;
     onFull(full);
   };
