@@ -7,7 +7,8 @@ import { CommandError } from './command-error.ts';
 /** What to do where a person signs in by a program. */
 const SERVICE_ACCOUNT = `Make one for Millrace, and add the cluster with its token:
   kubectl create serviceaccount millrace --namespace jobs
-  kubectl create rolebinding millrace --namespace jobs --clusterrole edit --serviceaccount jobs:millrace
+  kubectl create role millrace --namespace jobs --verb create,get,list,watch,delete --resource pods,pods/log,events,resourcequotas,limitranges
+  kubectl create rolebinding millrace --namespace jobs --role millrace --serviceaccount jobs:millrace
   kubectl create token millrace --namespace jobs --duration 8760h > token
   millrace cluster add NAME --server https://HOST:6443 --server-token-file token --ca-file ca.crt --namespace jobs`;
 

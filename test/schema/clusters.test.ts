@@ -263,6 +263,10 @@ describe('the clusters', () => {
     const { record } = (await openCluster(db, TEST_VAULT, 'eu'))!;
     await setClusterHealth(db, record, { state: 'ok', message: null, version: 'v1.31.0', missingPermissions: [] });
     await until((told) => told.some(({ name, health }) => name === 'eu' && health.state === 'OK'));
+    // Tasks that went on may have changed how many Pods there are
+    const seen = text.length;
+    await pool.query(`select pg_notify('millrace_event', '')`);
+    await until(() => text.length > seen && text.slice(seen).includes('clusterChanges'));
     await reader.cancel();
   });
 

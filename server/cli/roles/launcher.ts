@@ -1,3 +1,4 @@
+import type { LauncherDeps } from '../../executors/launcher/launcher-deps.ts';
 import { startLauncher } from '../../executors/launcher/launcher.ts';
 import { version } from '../version.ts';
 import type { Core } from './engine.ts';
@@ -8,9 +9,9 @@ export async function openLauncher(
   core: Core,
   name: string,
   { log, shutdown }: RoleContext,
-  serviceUrl: string | null,
+  { serviceUrl, suspect }: Pick<LauncherDeps, 'serviceUrl' | 'suspect'>,
 ): Promise<void> {
   const onError = (error: unknown, what: string) => log.error({ error, what }, 'the launcher failed at something');
-  const launcher = await startLauncher({ ...core, log, name, version: version(), serviceUrl, onError });
+  const launcher = await startLauncher({ ...core, log, name, version: version(), serviceUrl, suspect, onError });
   shutdown.add('launcher', () => launcher.stop());
 }

@@ -15,10 +15,13 @@ export const runScheduler = (): Promise<void> =>
     const vault = openVault(context.config.secretKey!, context);
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await openScheduler(core, context);
-    openHealthWatch(core, context);
+    const { suspect } = openHealthWatch(core, context);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
-    await openLauncher(core, `launcher ${hostname()}-${process.pid}`, context, context.config.publicUrl);
+    await openLauncher(core, `launcher ${hostname()}-${process.pid}`, context, {
+      serviceUrl: context.config.publicUrl,
+      suspect,
+    });
     openNotifications(core, context, context.config.publicUrl);
     await listener.start();
     context.log.info('the scheduler runs');

@@ -44,9 +44,12 @@ export const runStart = (): Promise<void> =>
     await listener.start();
     const address = await (await http).openHttp(core, secretKey, context);
     await openScheduler(core, context);
-    openHealthWatch(core, context);
+    const { suspect } = openHealthWatch(core, context);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
-    await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, config.publicUrl);
+    await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, {
+      serviceUrl: config.publicUrl,
+      suspect,
+    });
     openNotifications(core, context, config.publicUrl ?? reachable(address));
     await openLocalWorker(core, context);
     await welcome(core.db, address, context);

@@ -19,5 +19,7 @@ export interface LauncherDeps {
   serviceUrl: string | null;
   /** A launcher that has not been heard of for so long is gone: others take over what it had. */
   silentSeconds?: number;
+  /** A request to this cluster went wrong: whoever looks after its health may look. */
+  suspect?(cluster: string): void;
   onError(error: unknown, what: string): void;
 }

@@ -38,7 +38,12 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
     const { record, credentials } = opened;
     const { qps, burst, parallel_creates: parallelCreates } = record;
     const limits = { qps, burst, parallelCreates };
-    const client = createClusterClient({ name: cluster, credentials, limits, userAgent: `millrace/${version}` });
+    const client = createClusterClient({
+      ...{ name: cluster, credentials, limits, userAgent: `millrace/${version}` },
+      onRequest: (_verb, _resource, status) => {
+        if (status === 0 || status === 401 || status >= 500) deps.suspect?.(cluster);
+      },
+    });
     const launcher = startClusterLauncher({ ...deps, silentSeconds, record, client, workerId, installation });
     running.set(cluster, { revision: record.revision, launcher });
   };
