@@ -8,7 +8,7 @@ import { hasStatus } from './kube-error.ts';
 import type { Access, KubeEvent, KubeObject, KubePod, ObjectRef, Plain } from './kube-types.ts';
 import { readPages, type ListOptions, type ListPage } from './list-pages.ts';
 import { readLimits, readQuota, type NamespaceLimits, type NamespaceQuota } from './namespace-limits.ts';
-import { createPace, type PaceLimits } from './pace.ts';
+import { createPace, createPlaces, type PaceLimits } from './pace.ts';
 import { inOrder, readEvent, type ObjectEvent } from './pod-events.ts';
 import { checkName, createResourcePaths } from './resource-paths.ts';
 import { reviewOneAccess, reviewToken, type AccessAnswer, type TokenAnswer } from './reviews.ts';
@@ -64,17 +64,25 @@ export type ClusterClient = ReturnType<typeof createClusterClient>;
 
 const POD = { apiVersion: 'v1', kind: 'Pod' } as const;
 const BACKGROUND = 'Background';
+/** At the same time, beside creations, watches and logs: each has a connection. */
+const MOST_REQUESTS = 32;
 
 /** Methods throw KubeError (or CredentialsError) unless they say otherwise; creating never throws for what a cluster answers. */
 export function createClusterClient(options: ClusterClientOptions) {
   const { name, credentials, userAgent, limits, timeoutMs = 30_000, onRequest = () => undefined } = options;
   const connection = createKubeConnection({ credentials, userAgent, timeoutMs, onRequest });
   const pace = createPace(limits);
+  const places = createPlaces(MOST_REQUESTS);
   const locate = createResourcePaths(connection, () => pace.turn());
 
   async function ask<T>(request: KubeRequest): Promise<T> {
-    await pace.turn(request.signal);
-    return connection.json<T>(request);
+    const release = await places.take(request.signal);
+    try {
+      await pace.turn(request.signal);
+      return await connection.json<T>(request);
+    } finally {
+      release();
+    }
   }
 
   /** Where Pods are is known; discovery would only cost a request. */

@@ -38,8 +38,8 @@ async function waitMs(ms: number, signal: AbortSignal | undefined): Promise<void
   });
 }
 
-/** A place among `most`; first come, first served. */
-function createPlaces(most: number) {
+/** A place among `most`; first come, first served. `take` gives what gives it back. */
+export function createPlaces(most: number) {
   let taken = 0;
   const line: (() => void)[] = [];
   const release = () => {

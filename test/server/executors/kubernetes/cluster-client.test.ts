@@ -105,6 +105,13 @@ describe('the client of a cluster, when things go wrong', () => {
     }
   });
 
+  it('opens no more than some connections, however much it is asked for', async () => {
+    const { kube, client } = await start();
+    const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => client.deletePod(NAMESPACE, `p${i}`)));
+    expect(new Set(answers)).toEqual(new Set(['gone']));
+    expect(kube.connections()).toBeLessThanOrEqual(32);
+  });
+
   it('deletes the Pod that was meant, and no other of its name', async () => {
     const { client } = await start();
     await client.createPod(NAMESPACE, pod('p'));
