@@ -1,30 +1,11 @@
-import { isIP } from 'node:net';
 import { expect, it } from 'vitest';
-import { createClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 import type { PodLogLine } from '#server/executors/kubernetes/log-lines.ts';
 import { followPodLog } from '#server/executors/kubernetes/pod-log.ts';
 import { describeCluster, hasEnded } from '../helpers/cluster.ts';
-import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
+import { createCuttingClient } from '../helpers/cutting-proxy.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
-const LIMITS = { qps: 100, burst: 100, parallelCreates: 5 };
-
 describeCluster('the log of a real Pod', (cluster) => {
-  /** A client whose connections can be cut. */
-  async function cuttingClient() {
-    const { kubeconfig } = cluster();
-    const config = JSON.parse(kubeconfig) as { clusters: { cluster: { [field: string]: unknown } }[] };
-    const server = new URL(String(config.clusters[0]!.cluster['server']));
-    const proxy = await startCuttingProxy({ host: server.hostname, port: Number(server.port || 443) });
-    Object.assign(config.clusters[0]!.cluster, {
-      server: `https://127.0.0.1:${proxy.port}`,
-      ...(isIP(server.hostname) ? {} : { 'tls-server-name': server.hostname }),
-    });
-    const credentials = { kind: 'kubeconfig' as const, kubeconfig: JSON.stringify(config), context: null };
-    const client = createClusterClient({ name: 'cut', credentials, limits: LIMITS, userAgent: 'test' });
-    return { client, proxy };
-  }
-
   function collect() {
     const ended = new AbortController();
     const lines: PodLogLine[] = [];
@@ -43,7 +24,7 @@ describeCluster('the log of a real Pod', (cluster) => {
 
   it('has 10,000 lines, complete and in order, though the connection is cut many times', async () => {
     const { run, pod, waitForPod, namespace } = cluster();
-    const { client, proxy } = await cuttingClient();
+    const { client, proxy } = await createCuttingClient(cluster().kubeconfig);
     const count = 10_000;
     const script = `i=0; while [ $i -lt ${count} ]; do echo "line $i of the output"; i=$((i+1)); [ $((i % 2500)) -eq 0 ] && sleep 0.3; done; true`;
     const { metadata } = await run(pod(script));

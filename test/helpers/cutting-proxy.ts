@@ -1,4 +1,5 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, isIP, type AddressInfo, type Socket } from 'node:net';
+import { createClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 
 /** A TCP proxy in front of `target` that breaks connections. */
 export async function startCuttingProxy(target: { host: string; port: number }) {
@@ -45,4 +46,19 @@ export async function startCuttingProxy(target: { host: string; port: number }) 
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** A client of the cluster that `kubeconfig` (JSON) names, whose connections can be cut. */
+export async function createCuttingClient(kubeconfig: string) {
+  const config = JSON.parse(kubeconfig) as { clusters: { cluster: { [field: string]: unknown } }[] };
+  const { cluster } = config.clusters[0]!;
+  const server = new URL(String(cluster['server']));
+  const proxy = await startCuttingProxy({ host: server.hostname, port: Number(server.port || 443) });
+  Object.assign(cluster, {
+    server: `https://127.0.0.1:${proxy.port}`,
+    ...(isIP(server.hostname) ? {} : { 'tls-server-name': server.hostname }),
+  });
+  const credentials = { kind: 'kubeconfig' as const, kubeconfig: JSON.stringify(config), context: null };
+  const limits = { qps: 100, burst: 100, parallelCreates: 5 };
+  return { proxy, client: createClusterClient({ name: 'cut', credentials, limits, userAgent: 'test' }) };
 }
