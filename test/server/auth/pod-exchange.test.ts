@@ -1,11 +1,16 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deployDag } from '#db/queries/dag.ts';
+import { parseDispatchId } from '#db/engine/dispatch-id.ts';
+import { createRunnerTokens } from '#server/auth/runner-token.ts';
+import { packBundle } from '#server/bundles/pack-bundle.ts';
 import { checkRuns } from '../../helpers/check-runs.ts';
-import { startTestApp } from '../../helpers/app.ts';
+import { startTestApp, TEST_KEY } from '../../helpers/app.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import {
   clusterDag,
   createClusterStandIn,
   launchFirstTask,
+  launchNext,
   POD_TOKEN,
   TEST_CLUSTER,
   tokenAnswer,
@@ -132,5 +137,31 @@ describe('a Pod that shows its token', () => {
   it('cannot send much without a credential', async () => {
     const response = await app.post({ query: EXCHANGE, variables: { input: { token: 'a'.repeat(20_000) } } });
     expect(response.status).toBe(413);
+  });
+});
+
+describe('the token that a Pod gets', () => {
+  const bundleOf = (text: string) => packBundle([{ path: 'dag.py', content: Buffer.from(text), executable: false }]);
+  const get = async (path: string, token: string | null) =>
+    (await fetch(`${app.url()}${path}`, token === null ? {} : { headers: { authorization: `Bearer ${token}` } }))
+      .status;
+
+  it('opens the bundle of its own DAG, and nothing of others', async () => {
+    const spec = clusterDag({ dagId: 'own', tasks: [{ taskId: 'a', kind: 'bash', command: 'true' }] });
+    const [own, other] = [await bundleOf('own'), await bundleOf('other')];
+    await deployDag(database.db, { spec: { ...spec, dagId: 'other' }, bundle: other, actor: 'test' });
+    const { dagId } = await deployDag(database.db, { spec, bundle: own, actor: 'test' });
+    await app.engine.createRuns([{ dagId, kind: 'manual' }]);
+    const { dispatchId } = await launchNext(app, database);
+    // Not over the API: its address has been refused too often by now
+    const key = parseDispatchId(dispatchId)!;
+    const token = createRunnerTokens(TEST_KEY).sign((await app.engine.redispatch([key]))[0]!.dispatchId, 60);
+    expect(await get(`/bundles/${own.hash}`, token)).toBe(200);
+    expect(await get(`/bundles/${other.hash}`, token)).toBe(403);
+    expect(await get(`/bundles/${own.hash}`, null)).toBe(401);
+    const hash = 'a'.repeat(64);
+    expect(await get(`/artifacts/${dispatchId}/${hash}`, token)).toBe(404);
+    expect(await get(`/artifacts/${dispatchId.replace(/^\d+/, '99')}/${hash}`, token)).toBe(403);
+    expect(await get('/logs/x/1', token)).toBe(403);
   });
 });

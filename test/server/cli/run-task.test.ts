@@ -162,6 +162,16 @@ describe('millrace run-task', () => {
     expect(await logLinesOf(database, dispatch.dispatchId)).toContainEqual(expect.stringContaining('is being stopped'));
   }, 30_000);
 
+  it('is killed: nothing that it ran outlives it', async () => {
+    const pidFile = join(home, 'killed.pid');
+    const { runId, dispatch } = await bash('killed', 'echo $$ > "$PIDFILE"; echo begun; sleep 600');
+    const pod = startPod(dispatch.dispatchId, { PIDFILE: pidFile });
+    await begun(dispatch.dispatchId);
+    await pod.kill('SIGKILL');
+    await waitFor(() => !isAlive(pidIn(pidFile)), { what: 'the end of the command' });
+    await app.engine.cancelRun(runId, 'test');
+  });
+
   it('is told to stop: interrupts what runs, never calls it a success, and tells so', async () => {
     const { runId, dispatch } = await bash('stopped', 'trap "echo leaving; exit 0" TERM; echo begun; sleep 600 & wait');
     const pod = startPod(dispatch.dispatchId);
