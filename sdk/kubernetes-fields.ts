@@ -44,7 +44,7 @@ const named = (pattern: RegExp, what: string, templated: boolean): Field<string>
       value.length <= 8_000 &&
       ((pattern.test(value) && value.length <= 253) || (templated && hasTemplate(value)));
     if (!isRight) report(path(), `${show(value)} is not ${what}.`);
-    return String(value);
+    return isRight ? value : '';
   },
 });
 export const namespaceName = named(

@@ -3,7 +3,7 @@ import type { KindOf } from './code-fields.ts';
 import { checkKubernetes, hasTemplate, kubernetesType } from './kubernetes-check.ts';
 import { EXECUTOR_FIELDS, list, mergeOption, orNull, POD_OPTIONS } from './kubernetes-fields.ts';
 import { DEFAULT_CLUSTER } from './clusters.ts';
-import type { KubernetesOptions, ResourceCondition } from './kubernetes-spec.ts';
+import type { ResourceCondition } from './kubernetes-spec.ts';
 import { parseResourcePath } from './resource-path.ts';
 import {
   boolean,
@@ -52,7 +52,7 @@ const podResult: Field = {
     if (typeof file !== 'string')
       report(path(), `${show(value)} is not a result. Write 'termination' or { file: '/path' }.`);
     else if (!/^\/[^\0]{1,3999}$/.test(file)) report(`${path()}.file`, `${show(file)} is not an absolute path.`);
-    return { file: String(file) };
+    return { file: typeof file === 'string' ? file : '' };
   },
 };
 
@@ -62,7 +62,7 @@ const resourcePath: Field<string> = {
     const parsed = typeof value === 'string' && value.length <= 1000 ? parseResourcePath(value) : 'It must be a text.';
     if (typeof parsed === 'string')
       report(path(), `${show(value)} is not a path. ${parsed} Write $.status.phase, as kubectl does without the $.`);
-    return String(value);
+    return typeof value === 'string' ? value : '';
   },
 };
 
@@ -108,7 +108,9 @@ const manifest: Field = {
         report(`${path()}.${name}`, `${show(read[name])} is not the ${name} of an object. It is no template.`);
     if (read['kind'] === 'Pod' && read['apiVersion'] === 'v1')
       report(`${path()}.kind`, `A Pod is a task of kind 'pod', with this as its 'template'.`);
-    const type = kubernetesType(String(read['apiVersion']), String(read['kind']));
+    const { apiVersion, kind } = read;
+    const isNamed = typeof apiVersion === 'string' && typeof kind === 'string';
+    const type = isNamed ? kubernetesType(apiVersion, kind) : null;
     if (type !== null) checkKubernetes(type, read, path(), report, { templates: true });
     else if (read['metadata'] !== undefined)
       checkKubernetes('ObjectMeta', read['metadata'], `${path()}.metadata`, report, { templates: true });
@@ -116,32 +118,38 @@ const manifest: Field = {
   },
 };
 
+/** Containers of a list that may be wrong, which is told elsewhere. */
+const containersIn = (list: unknown): Plain[] =>
+  Array.isArray(list) ? list.map((item: unknown) => (isPlainObject(item) ? item : {})) : [];
+
 /** A Pod without an image cannot start; with a template it may stand there. */
 function checkPod(task: Plain, path: string, report: Report): void {
   settledByCluster(task, task['cluster']);
-  const inTemplate = ((task['template'] as KubernetesOptions['template'])?.spec?.containers ?? []).some(
+  const template = isPlainObject(task['template']) ? task['template'] : {};
+  const spec = isPlainObject(template['spec']) ? template['spec'] : {};
+  const hasImage = containersIn(spec['containers']).some(
     ({ name, image }) => name === 'base' && typeof image === 'string',
   );
-  if (task['image'] === null && !inTemplate)
+  if (task['image'] === null && !hasImage)
     report(`${path}.image`, `A pod task needs an 'image', or a container 'base' with one in its 'template'.`);
-  checkContainers(task as unknown as KubernetesOptions, path, report);
+  checkContainers(task, path, report);
 }
 
-function checkContainers({ initContainers, sidecars }: KubernetesOptions, path: string, report: Report): void {
+function checkContainers(pod: Plain, path: string, report: Report): void {
   const seen = new Set(['base']);
-  for (const [field, containers] of Object.entries({ initContainers, sidecars }))
-    (containers as readonly { name?: unknown }[]).forEach(({ name }, index) => {
-      if (seen.has(String(name)))
+  for (const field of ['initContainers', 'sidecars'])
+    containersIn(pod[field]).forEach(({ name }, index) => {
+      if (typeof name === 'string' && seen.has(name))
         report(`${path}.${field}[${index}].name`, `${show(name)} is already a container of this Pod.`);
-      seen.add(String(name));
+      if (typeof name === 'string') seen.add(name);
     });
 }
 
 /** Settles where a task with code runs. */
 export function checkExecutor(task: Plain, path: string, report: Report): void {
-  const pod = task['pod'] as KubernetesOptions | null;
+  const pod = task['pod'] as Plain | null;
   if (task['executor'] !== 'kubernetes') settledByWorker(task);
-  else settledByCluster(task, pod?.cluster ?? DEFAULT_CLUSTER);
+  else settledByCluster(task, pod?.['cluster'] ?? DEFAULT_CLUSTER);
   if (task['executor'] === null && pod !== null)
     report(
       `${path}.pod`,

@@ -13,11 +13,11 @@ const KEYS: { [list: string]: (entry: Fields) => string } = {
   env: byName,
   imagePullSecrets: byName,
   resourceClaims: byName,
-  volumeMounts: (entry) => String(entry['mountPath']),
-  volumeDevices: (entry) => String(entry['devicePath']),
-  hostAliases: (entry) => String(entry['ip']),
-  ports: (entry) => `${String(entry['containerPort'])}/${String(entry['protocol'] ?? 'TCP')}`,
-  topologySpreadConstraints: (entry) => `${String(entry['topologyKey'])} ${String(entry['whenUnsatisfiable'])}`,
+  volumeMounts: (entry) => textOf(entry['mountPath']),
+  volumeDevices: (entry) => textOf(entry['devicePath']),
+  hostAliases: (entry) => textOf(entry['ip']),
+  ports: (entry) => `${textOf(entry['containerPort'])}/${textOf(entry['protocol'] ?? 'TCP')}`,
+  topologySpreadConstraints: (entry) => `${textOf(entry['topologyKey'])} ${textOf(entry['whenUnsatisfiable'])}`,
 };
 /** Lists of which every entry counts. */
 const APPENDED = new Set(['tolerations', 'envFrom']);
@@ -25,7 +25,12 @@ const APPENDED = new Set(['tolerations', 'envFrom']);
 const WHOLE = new Set(['env', 'volumes']);
 
 function byName(entry: Fields): string {
-  return String(entry['name']);
+  return textOf(entry['name']);
+}
+
+/** Of anything at all: it may be wrong, and is told to be elsewhere. */
+function textOf(value: Value): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 const isFields = (value: Value): value is Fields =>

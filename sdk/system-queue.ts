@@ -27,10 +27,11 @@ export function settledByService(task: Plain): void {
 }
 
 export function settledByCluster(task: Plain, cluster: unknown): void {
-  task['queue'] = clusterQueue(String(cluster));
+  // One that is none is told elsewhere
+  if (typeof cluster === 'string') task['queue'] = clusterQueue(cluster);
 }
 
 /** A queue of the service that came along is none of its own. */
 export function settledByWorker(task: Plain): void {
-  if (String(task['queue']).startsWith('@')) task['queue'] = 'default';
+  if (typeof task['queue'] === 'string' && task['queue'].startsWith('@')) task['queue'] = 'default';
 }

@@ -165,7 +165,7 @@ const target: Field<Plain> = {
 };
 
 function checkSensor(task: Plain, path: string, report: Report): void {
-  const [name = '', value] = Object.entries(task['for'] as Plain)[0] ?? [];
+  const [name = '', value] = Object.entries((task['for'] ?? {}) as Plain)[0] ?? [];
   const canDefer = DEFERRABLE.has(name);
   task['mode'] ??= canDefer ? 'deferred' : 'reschedule';
   if (task['mode'] === 'deferred' && !canDefer)

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dag, each } from '#sdk/index.ts';
+import { plainPodOptions } from '#sdk/kubernetes-fields.ts';
 import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import { clusterOfQueue, isSystemQueue } from '#sdk/system-tasks.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
@@ -216,4 +218,33 @@ describe('mistakes are told with their path', () => {
       /^tasks\[0\]\.pod: It has a 'pod' but no executor/,
     );
   });
+});
+
+test('anything at all in any place is either right or told', () => {
+  const names = Object.keys(plainPodOptions());
+  const odd = fc.oneof(
+    fc.jsonValue({ maxDepth: 4 }),
+    fc.constant({ toString: 1 }),
+    fc.record({ spec: fc.record({ containers: fc.array(fc.jsonValue({ maxDepth: 2 })) }) }),
+    fc.array(fc.record({ name: fc.jsonValue({ maxDepth: 1 }), path: fc.string(), in: fc.jsonValue() })),
+  );
+  const pod = fc.dictionary(fc.constantFrom(...names), odd, { maxKeys: 4 });
+  const kind = fc.constantFrom('pod', 'resource', 'bash', 'sensor');
+  const own = fc.dictionary(
+    fc.constantFrom(...names, 'manifest', 'success', 'failure', 'result', 'logs', 'args', 'pod'),
+    odd,
+    {
+      maxKeys: 4,
+    },
+  );
+  fc.assert(
+    fc.property(kind, own, pod, pod, (of, fields, presets, ofTask) => {
+      const task = { taskId: 'a', kind: of, group: 'g', pod: ofTask, ...fields };
+      const groups = [{ groupId: 'g', defaults: { pod: presets } }];
+      const checked = validateDagSpec({ dagId: 'd', defaults: { pod: presets }, groups, tasks: [task] });
+      if (checked.ok) expect(validateDagSpec(checked.spec)).toEqual(checked);
+      else expect(checked.issues.filter(({ path, message }) => path === '' && !/^… and/.test(message))).toEqual([]);
+    }),
+    { numRuns: 1000 },
+  );
 });
