@@ -514,6 +514,7 @@ create table launch (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   result_ready_at timestamp with time zone,
+  api text,
   constraint launch_phase_check CHECK ((phase = ANY (ARRAY['waiting'::text, 'creating'::text, 'created'::text, 'scheduled'::text, 'started'::text, 'ended'::text]))),
   constraint launch_pkey PRIMARY KEY (dispatch_id)
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);

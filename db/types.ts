@@ -362,6 +362,7 @@ export interface Installation {
 }
 
 export interface Launch {
+  api: string | null;
   asked_at: Timestamp | null;
   attempts: Generated<number>;
   claimed_at: Generated<Timestamp>;

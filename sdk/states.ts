@@ -89,6 +89,8 @@ export const TASK_CAUSES = [
   'init_failed',
   'rejected_by_cluster',
   'rejected_by_policy',
+  'resource_failed',
+  'resource_deleted',
   'start_timeout',
 ] as const;
 export type TaskCause = (typeof TASK_CAUSES)[number];
@@ -105,6 +107,7 @@ export const INFRA_CAUSES = [
   'preempted',
   'node_lost',
   'pod_deleted',
+  'resource_deleted',
 ] as const satisfies readonly TaskCause[];
 const INFRA: ReadonlySet<TaskCause> = new Set(INFRA_CAUSES);
 export const isInfraCause = (cause: TaskCause): boolean => INFRA.has(cause);

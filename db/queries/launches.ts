@@ -30,6 +30,8 @@ export interface LaunchState {
 /** The object that stands for it on the cluster; nulls until that is known. */
 export interface LaunchObject {
   kind: LaunchKind | null;
+  /** `<apiVersion> <kind>`. */
+  api: string | null;
   namespace: string | null;
   name: string | null;
 }
@@ -47,6 +49,7 @@ export interface LaunchRow {
   try_number: number;
   phase: LaunchPhase;
   kind: LaunchKind | null;
+  api: string | null;
   namespace: string | null;
   name: string | null;
   uid: string | null;
@@ -69,6 +72,7 @@ export const readLaunch = (row: LaunchRow): Launch => ({
   tryNumber: row.try_number,
   phase: row.phase,
   kind: row.kind,
+  api: row.api,
   namespace: row.namespace,
   name: row.name,
   uid: row.uid,
@@ -87,6 +91,8 @@ export const readLaunch = (row: LaunchRow): Launch => ({
 export interface Placement {
   uuid: string;
   kind: LaunchKind;
+  /** `<apiVersion> <kind>`. */
+  api: string;
   namespace: string;
   name: string;
   onFinish: string;
@@ -108,7 +114,7 @@ const LOCK_CLUSTER = {
 const LIVE = `('creating', 'created', 'scheduled', 'started')`;
 
 /**
- * $1 cluster $2 worker $3 most $4 most in a namespace $5 dispatch $6 kind $7 namespace $8 name $9 what is done in the end. Whoever has a
+ * $1 cluster $2 worker $3 most $4 most in a namespace $5 dispatch $6 kind $7 namespace $8 name $9 what is done in the end $10 API and kind. Whoever has a
  * former dispatch of the same instance on a cluster waits until nothing of that is left.
  */
 const PLACE = {
@@ -117,7 +123,8 @@ const PLACE = {
 with f as materialized (
   select f.*, exists (select from launch o where o.run_id = l.run_id and o.task_index = l.task_index and o.map_index = l.map_index
       and o.dispatch_id <> l.dispatch_id) as follows
-  from unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[]) with ordinality f(dispatch_id, kind, namespace, name, on_finish, n)
+  from unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+    with ordinality f(dispatch_id, kind, namespace, name, on_finish, api, n)
   join launch l on l.dispatch_id = f.dispatch_id and l.phase = 'waiting' and l.worker_id = $2),
 used as materialized (select namespace, count(*)::int as n from launch where cluster = $1 and phase in ${LIVE} group by namespace),
 ranked as (
@@ -126,7 +133,7 @@ a as (
   select r.* from ranked r left join used u using (namespace)
   where r.place <= $3::int - (select coalesce(sum(n), 0) from used) and ($4::int is null or r.place_there <= $4::int - coalesce(u.n, 0))),
 u as (
-  update launch l set phase = 'creating', kind = a.kind, namespace = a.namespace, name = a.name, on_finish = a.on_finish,
+  update launch l set phase = 'creating', kind = a.kind, api = a.api, namespace = a.namespace, name = a.name, on_finish = a.on_finish,
     asked_at = coalesce(l.asked_at, clock_timestamp()), reason = null, message = null, not_before = null
   from a where l.dispatch_id = a.dispatch_id returning l.dispatch_id)
 select f.dispatch_id, case when u.dispatch_id is not null then 'admitted' when f.follows then 'predecessor' else 'cluster_full' end as verdict
@@ -156,6 +163,7 @@ export async function placeLaunches(
         launches.map((launch) => launch.namespace),
         launches.map((launch) => launch.name),
         launches.map((launch) => launch.onFinish),
+        launches.map((launch) => launch.api),
       ],
     });
     await client.query('commit');

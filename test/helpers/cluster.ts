@@ -1,7 +1,7 @@
 /** Tests on a real Kubernetes: whichever `KUBECONFIG` points to, in namespaces of their own that go away afterwards. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CoreV1Api, CustomObjectsApi, KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { createClusterClient, type ClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 import type { ClusterCredentials } from '#server/executors/kubernetes/credentials.ts';
@@ -132,6 +132,7 @@ export async function openTestCluster() {
     /** Admin of the cluster. */
     client,
     core,
+    custom: config.makeApiClient(CustomObjectsApi),
     credentials,
     /** Of the admin, flat; its only context is the current one. */
     kubeconfig,

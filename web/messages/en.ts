@@ -55,6 +55,8 @@ export const en = {
     config_error: 'Container could not be made',
     init_failed: 'Init container failed',
     rejected_by_cluster: 'Refused by the cluster',
+    resource_failed: 'Its object has failed',
+    resource_deleted: 'Its object was deleted',
     rejected_by_policy: 'Not allowed by the cluster’s settings',
     start_timeout: 'Did not start in time',
   } as Record<string, string>,

@@ -28,6 +28,8 @@ export interface DeleteOptions {
   uid?: string | null;
   /** 0 does not wait for the node to confirm. */
   graceSeconds?: number;
+  /** True: it stays until what it owns is gone. */
+  withDependents?: boolean;
   signal?: AbortSignal;
 }
 /** `gone`: there was none. `other`: the name belongs to an object with another uid. */
@@ -63,7 +65,6 @@ export interface WatchOptions {
 export type ClusterClient = ReturnType<typeof createClusterClient>;
 
 const POD = { apiVersion: 'v1', kind: 'Pod' } as const;
-const BACKGROUND = 'Background';
 /** At the same time, beside creations, watches and logs: each has a connection. */
 const MOST_REQUESTS = 32;
 
@@ -120,12 +121,15 @@ export function createClusterClient(options: ClusterClientOptions) {
     }
   }
 
-  async function remove(ref: ObjectRef, { uid, graceSeconds, signal }: DeleteOptions = {}): Promise<DeleteAnswer> {
+  async function remove(
+    ref: ObjectRef,
+    { uid, graceSeconds, withDependents = false, signal }: DeleteOptions = {},
+  ): Promise<DeleteAnswer> {
     const { path, resource } = await pathOf(ref);
     const body = {
       ...(uid ? { preconditions: { uid } } : {}),
       ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
-      propagationPolicy: BACKGROUND,
+      propagationPolicy: withDependents ? 'Foreground' : 'Background',
     };
     const at = `${path}/${checkName(ref.name, 'name')}`;
     try {

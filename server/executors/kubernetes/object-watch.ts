@@ -113,6 +113,8 @@ export function startObjectWatch<T extends Watched>(options: ObjectWatchOptions<
 
   async function list(): Promise<string> {
     relistSoon = new AbortController();
+    // A list that fails is not due again at once
+    relistAt = Infinity;
     const { items, resourceVersion } = await client.list<T>(source, { signal: stopping.signal });
     counters.relists += 1;
     relistAt = performance.now() + relistMs * (0.9 + Math.random() * 0.2);

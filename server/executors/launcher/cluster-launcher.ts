@@ -13,6 +13,7 @@ import type { LauncherDeps } from './launcher-deps.ts';
 import { createLine } from './line.ts';
 import { lookAfter } from './look-after.ts';
 import { startWatches } from './watch-objects.ts';
+import { POD_API } from './pod-target.ts';
 import { createTargets } from './targets.ts';
 import { createLaunchShipper } from './launch-shipper.ts';
 
@@ -74,7 +75,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   });
   const logs = createLaunchShipper(pool, failed('store logs'));
   const objects = startWatches({ ...deps, entries, line });
-  const targets = createTargets(deps);
+  const targets = createTargets({ ...deps, objects });
   const context: LaunchContext = {
     cluster,
     workerId,
@@ -129,7 +130,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   /** What is there must be known first: a Pod that has not been seen yet is not gone. */
   const adoptedEntry = async (launch: Launch): Promise<Entry> => {
     const entry = entryOf(launch, null, true);
-    if (launch.namespace && launch.phase !== 'waiting') {
+    if (launch.namespace && launch.api === POD_API && launch.phase !== 'waiting') {
       const object = await objects.find(launch, stopping.signal);
       if (object) entry.object.set({ is: object });
     }
@@ -173,6 +174,7 @@ const entryOf = (launch: Launch, dispatch: Dispatch | null, adopted: boolean): E
 const NEW = {
   phase: 'waiting',
   kind: null,
+  api: null,
   namespace: null,
   name: null,
   uid: null,

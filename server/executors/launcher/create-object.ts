@@ -28,7 +28,12 @@ export async function createObject(
     if (entry.launch.phase === 'waiting') {
       await ctx.line.wait(entry, target, signal);
       Object.assign(entry.launch, { phase: 'creating', reason: null, message: null, notBefore: null });
-      Object.assign(entry.launch, { kind: target.kind, namespace: target.namespace, name: target.name });
+      Object.assign(entry.launch, {
+        kind: target.kind,
+        api: target.api,
+        namespace: target.namespace,
+        name: target.name,
+      });
     }
     await tryOnce(ctx, entry, target, signal);
   }

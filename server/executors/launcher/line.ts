@@ -153,6 +153,7 @@ export function createLine({ place, holds, now, onError }: LineDeps): Line {
 const placementOf = ({ entry, target }: Waiter): Placement => ({
   uuid: entry.key.uuid,
   kind: target.kind,
+  api: target.api,
   namespace: target.namespace,
   name: target.name,
   onFinish: target.onFinish,

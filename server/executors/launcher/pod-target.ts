@@ -11,6 +11,7 @@ import { observeGone, observePod } from '../kubernetes/pod-outcome.ts';
 import { readResult } from './pod-result.ts';
 import type { ObjectEnd, OnFinish, Seen, Target, TargetLimits } from './target.ts';
 
+export const POD_API = 'v1 Pod';
 const LAST_LINES = 20;
 
 export interface PodTargetOptions {
@@ -37,6 +38,7 @@ export function podTarget(options: PodTargetOptions): Target {
 
   return {
     kind: options.kind,
+    api: POD_API,
     namespace,
     name,
     onFinish: options.onFinish,

@@ -46,6 +46,8 @@ export type OnFinish = 'delete' | 'keep_failed' | 'keep';
 
 export interface Target {
   kind: LaunchKind;
+  /** `<apiVersion> <kind>`. */
+  api: string;
   namespace: string;
   name: string;
   onFinish: OnFinish;

@@ -1,7 +1,7 @@
 /** From a dispatch to what stands for it on its cluster. */
 import { findAdminVersions } from '#db/queries/author-role.ts';
 import type { Launch } from '#db/queries/launches.ts';
-import type { TaskSpec } from '#sdk/dag-spec.ts';
+import type { ResourceTaskSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { createRender } from '../../operators/prepare-launch.ts';
@@ -10,11 +10,14 @@ import type { Render } from '../../operators/launch.ts';
 import { ANNOTATIONS } from '../kubernetes/labels.ts';
 import type { RenderedPod } from '../kubernetes/pod-fields.ts';
 import { BASE_CONTAINER } from '../kubernetes/pod-fields.ts';
-import { buildPod } from '../kubernetes/pod-spec.ts';
-import { isRunnerTask, renderPod } from '../kubernetes/render-pod.ts';
+import { buildPod, type Refusal } from '../kubernetes/pod-spec.ts';
+import { isRunnerTask, renderPod, renderResource } from '../kubernetes/render-pod.ts';
+import { buildResource } from '../kubernetes/resource-spec.ts';
 import type { ClusterLauncherDeps } from './cluster-launcher.ts';
-import { podRemains, podTarget } from './pod-target.ts';
+import { POD_API, podRemains, podTarget } from './pod-target.ts';
+import { resourceRemains, resourceTarget } from './resource-target.ts';
 import { LaunchRefused, type Target, type TargetLimits } from './target.ts';
+import type { Objects } from './watch-objects.ts';
 
 export interface Targets {
   /** @throws LaunchRefused */
@@ -22,7 +25,11 @@ export interface Targets {
   remains(launch: Launch): Target;
 }
 
-export function createTargets(deps: ClusterLauncherDeps): Targets {
+export interface TargetsDeps extends ClusterLauncherDeps {
+  objects: Pick<Objects, 'follow'>;
+}
+
+export function createTargets(deps: TargetsDeps): Targets {
   const { client, db } = deps;
   /** Once it is so, it stays so. */
   const ofAdmins = new Set<number>();
@@ -40,23 +47,26 @@ export function createTargets(deps: ClusterLauncherDeps): Targets {
         if (isTemplate(template)) rendered[field] = text;
         return text;
       };
-      return targetOfPod(deps, dispatch, { render: heard, rendered, authorIsAdmin: await isOfAdmin(dispatch) });
+      const heardOf = { render: heard, rendered, authorIsAdmin: await isOfAdmin(dispatch) };
+      if (dispatch.task.kind === 'resource') return targetOfResource(deps, dispatch, dispatch.task, heardOf);
+      return targetOfPod(deps, dispatch, heardOf);
     },
-    remains: ({ namespace, name }) => podRemains(client, namespace ?? '', name ?? '', 'delete'),
+    remains({ api, namespace, name }) {
+      if (api === null || api === POD_API) return podRemains(client, namespace ?? '', name ?? '', 'delete');
+      return resourceRemains(client, api, namespace ?? '', name ?? '');
+    },
   };
 }
 
-function targetOfPod(
-  deps: ClusterLauncherDeps,
-  dispatch: Dispatch,
-  {
-    render,
-    rendered,
-    authorIsAdmin,
-  }: { render: Render; rendered: { [field: string]: string }; authorIsAdmin: boolean },
-): Target {
+interface Heard {
+  render: Render;
+  rendered: { [field: string]: string };
+  authorIsAdmin: boolean;
+}
+
+function targetOfPod(deps: TargetsDeps, dispatch: Dispatch, { render, rendered, authorIsAdmin }: Heard): Target {
   const { task } = dispatch;
-  const fields = renderedFields(dispatch, render);
+  const fields = rendering(() => renderPod(dispatch, render));
   const isRunner = isRunnerTask(task);
   const url = deps.record.service_url ?? deps.serviceUrl;
   if (isRunner && url === null)
@@ -73,11 +83,7 @@ function targetOfPod(
     authorIsAdmin,
     runner: isRunner ? { url: url ?? '' } : null,
   });
-  if ('refused' in built)
-    throw new LaunchRefused(
-      'rejected_by_policy',
-      `Its Pod is not allowed: ${built.refused.map(({ path, message }) => `${path}: ${message}`).join(' ')}`,
-    );
+  if ('refused' in built) throw refusal('Pod', built.refused);
   const { pod } = built;
   const { metadata } = pod;
   return podTarget({
@@ -97,9 +103,32 @@ function targetOfPod(
   });
 }
 
-function renderedFields(dispatch: Dispatch, render: Render): RenderedPod {
+function targetOfResource(
+  deps: TargetsDeps,
+  dispatch: Dispatch,
+  task: ResourceTaskSpec,
+  { render, rendered, authorIsAdmin }: Heard,
+): Target {
+  const fields = rendering(() => renderResource(task, render));
+  const { record: cluster, installation, client } = deps;
+  const { onFinish } = task;
+  const built = buildResource({ dispatch, task: { ...fields, onFinish }, cluster, installation, authorIsAdmin });
+  if ('refused' in built) throw refusal('object', built.refused);
+  const { object, logs } = built;
+  deps.objects.follow(object.apiVersion ?? '', object.kind ?? '', object.metadata?.namespace ?? '');
+  const uuid = parseDispatchId(dispatch.dispatchId)?.uuid ?? '';
+  return resourceTarget({ client, object, uuid, task, onFinish, logs, rendered });
+}
+
+const refusal = (what: string, refused: readonly Refusal[]): LaunchRefused =>
+  new LaunchRefused(
+    'rejected_by_policy',
+    `Its ${what} is not allowed: ${refused.map(({ path, message }) => `${path}: ${message}`).join(' ')}`,
+  );
+
+function rendering<T>(work: () => T): T {
   try {
-    return renderPod(dispatch, render);
+    return work();
   } catch (error) {
     if (error instanceof TemplateError) throw new LaunchRefused('template_error', error.message, { cause: error });
     if (error instanceof Error) throw new LaunchRefused('start_failed', error.message, { cause: error });

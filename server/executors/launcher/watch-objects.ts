@@ -2,8 +2,7 @@
 import type { Launch } from '#db/queries/launches.ts';
 import type { KubePod } from '../kubernetes/kube-types.ts';
 import { LABELS } from '../kubernetes/labels.ts';
-import type { ObjectWatch } from '../kubernetes/object-watch.ts';
-import { startPodWatch } from '../kubernetes/pod-watch.ts';
+import { startObjectWatch, type ObjectWatch } from '../kubernetes/object-watch.ts';
 import type { ClusterLauncherDeps } from './cluster-launcher.ts';
 import type { Entry } from './launch-context.ts';
 import type { Line } from './line.ts';
@@ -17,10 +16,14 @@ export interface ObjectsDeps extends ClusterLauncherDeps {
 export interface Objects {
   /** The Pod of a launch, once all that is there is known. Null: there is none. */
   find(launch: Launch, signal: AbortSignal): Promise<KubePod | null>;
+  /** Objects of another kind are to be known as Pods are. */
+  follow(apiVersion: string, kind: string, namespace: string): void;
   stop(): Promise<void>;
 }
 
 const dispatchOf = (pod: KubePod): string => pod.metadata?.labels?.[LABELS.dispatch] ?? '';
+/** Items of a list of Pods have no kind. */
+const isPod = ({ kind = 'Pod' }: KubePod): boolean => kind === 'Pod';
 const isOver = (pod: KubePod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 export function startWatches(deps: ObjectsDeps): Objects {
@@ -39,7 +42,7 @@ export function startWatches(deps: ObjectsDeps): Objects {
     if (entry) {
       strange.delete(uuid);
       entry.object.set({ is: pod });
-    } else if (!strange.has(uuid)) strange.set(uuid, Date.now());
+    } else if (isPod(pod) && !strange.has(uuid)) strange.set(uuid, Date.now());
     // Its quota is free when it has ended, not only when it is gone
     if (isOver(pod) && !(before && isOver(before))) line.freed(pod.metadata?.namespace ?? '');
   };
@@ -55,30 +58,32 @@ export function startWatches(deps: ObjectsDeps): Objects {
     line.freed(pod.metadata?.namespace ?? '');
   };
 
-  const watchOf = (namespace: string): ObjectWatch => {
-    const known = watches.get(namespace);
+  const watchOf = (apiVersion: string, kind: string, namespace: string): ObjectWatch => {
+    const key = `${apiVersion} ${kind} ${namespace}`;
+    const known = watches.get(key);
     if (known) return known;
-    const watch = startPodWatch({
+    const watch = startObjectWatch<KubePod>({
       client,
-      namespace,
-      labelSelector: `${LABELS.installation}=${installation}`,
-      onPod: saw,
+      source: { apiVersion, kind, namespace, labelSelector: `${LABELS.installation}=${installation}` },
+      onObject: saw,
       onGone: went,
-      onError: (error, context) => log.warn({ error, cluster, namespace, context }, 'a watch of Pods was interrupted'),
+      onError: (error, context) => log.warn({ error, cluster, namespace, kind, context }, 'a watch was interrupted'),
     });
-    watches.set(namespace, watch);
+    watches.set(key, watch);
     return watch;
   };
-  for (const namespace of record.namespaces) watchOf(namespace);
+  const watchPods = (namespace: string) => watchOf('v1', 'Pod', namespace);
+  for (const namespace of record.namespaces) watchPods(namespace);
 
   const sweep = startOrphanSweep({ ...deps, strange, pods });
 
   return {
     async find({ namespace, uuid }, signal) {
       if (namespace === null) return null;
-      await orAborted(watchOf(namespace).synced, signal);
+      await orAborted(watchPods(namespace).synced, signal);
       return pods.get(uuid) ?? null;
     },
+    follow: (apiVersion, kind, namespace) => void watchOf(apiVersion, kind, namespace),
     async stop() {
       await Promise.all([sweep.stop(), ...[...watches.values()].map((watch) => watch.stop())]);
     },

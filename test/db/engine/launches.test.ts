@@ -114,7 +114,14 @@ it('that is cleared while it starts runs again, after what is left of it is gone
   expect(second!.tryNumber).toBe(2);
   const place = (dispatch: Dispatch) =>
     placeLaunches(pool, { cluster: 'east', workerId: launcher, maxPods: 10, maxPodsPerNamespace: null }, [
-      { uuid: keyOf(dispatch).uuid, kind: 'pod', namespace: 'n', name: keyOf(dispatch).uuid, onFinish: 'delete' },
+      {
+        uuid: keyOf(dispatch).uuid,
+        kind: 'pod',
+        api: 'v1 Pod',
+        namespace: 'n',
+        name: keyOf(dispatch).uuid,
+        onFinish: 'delete',
+      },
     ]);
   expect([...(await place(second!)).values()]).toEqual(['predecessor']);
   await dropLaunches(pool, launcher, [keyOf(first!).uuid]);
@@ -180,6 +187,7 @@ it('is placed as far as the cluster and the namespace have room, the first ones 
   const launches = dispatches.map((dispatch, i) => ({
     uuid: keyOf(dispatch).uuid,
     kind: 'pod' as const,
+    api: 'v1 Pod',
     namespace: i === 1 ? 'two' : 'one',
     name: `p${i}`,
     onFinish: 'delete',
