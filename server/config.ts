@@ -55,6 +55,12 @@ export const VARIABLES = {
       'Address under which browsers reach the page, where a proxy stands in front. Origins are checked against it.',
   },
   MILLRACE_GRAPHIQL: { schema: boolean, about: 'GraphiQL at /graphql.', fallback: '`true` for `start`, else `false`' },
+  MILLRACE_METRICS_PORT: {
+    schema: wholeNumber(0, 65_535),
+    about:
+      'Port of [metrics](metrics.md) for Prometheus, of `start`, `server` and `scheduler`, on MILLRACE_HOST. Whoever reaches it may read them, without signing in. 0: none.',
+    fallback: '`0`',
+  },
   DATABASE_URL: {
     schema: postgresUrl,
     about: 'PostgreSQL 15 or newer. `start` brings its own when this is not set.',
@@ -244,6 +250,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
     home: values.MILLRACE_HOME ?? defaultHome(role, environment),
     host: values.MILLRACE_HOST ?? '127.0.0.1',
     port: values.MILLRACE_PORT ?? 4400,
+    metricsPort: values.MILLRACE_METRICS_PORT ?? 0,
     publicUrl: values.MILLRACE_PUBLIC_URL ?? null,
     graphiql: values.MILLRACE_GRAPHIQL ?? role === 'start',
     databaseUrl: values.DATABASE_URL ?? null,

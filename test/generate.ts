@@ -9,6 +9,7 @@ import { migrate } from '#db/migrate.ts';
 import { cliPage } from './helpers/cli-page.ts';
 import { configurationPage } from './helpers/configuration-page.ts';
 import { dumpSchema } from './helpers/dump-schema.ts';
+import { metricsPage } from './helpers/metrics-page.ts';
 
 const root = join(import.meta.dirname, '..');
 const run = (file: string, args: string[]) =>
@@ -40,6 +41,7 @@ async function generateDatabaseFiles(): Promise<void> {
 await generateDatabaseFiles();
 await writeFile(join(root, 'docs/configuration.md'), configurationPage(MARK));
 await writeFile(join(root, 'docs/cli.md'), cliPage(MARK));
+await writeFile(join(root, 'docs/metrics.md'), metricsPage(MARK));
 // Every part adds its own generator here, if the file is there.
 for (const script of [
   'schema/print-schema.ts',

@@ -16,7 +16,7 @@ import { createRunnerTokens } from '../auth/runner-token.ts';
 import { SESSION_LIMITS } from '../auth/sessions.ts';
 import { createEventStreams } from '../events/event-streams.ts';
 import type { EventLimits } from '../events/run-events.ts';
-import { createClusterClients } from '../executors/kubernetes/cluster-clients.ts';
+import { createClusterClients, type ClusterClientsDeps } from '../executors/kubernetes/cluster-clients.ts';
 import { createClusterStatus } from '../executors/kubernetes/cluster-status.ts';
 import type { Logger } from '../log.ts';
 import { createSessionCookie } from './cookie.ts';
@@ -50,6 +50,7 @@ export interface AppDeps {
   publicUrl?: string | null;
   graphiql?: boolean;
   eventLimits?: EventLimits;
+  onClusterRequest?: ClusterClientsDeps['onRequest'];
 }
 
 export interface App {
@@ -113,6 +114,7 @@ function createParts(deps: AppDeps) {
   const clients = createClusterClients({
     ...{ db, vault: deps.vault, listener, timeoutMs: CLUSTER_TIMEOUT_MS },
     userAgent: `millrace/${version} (api)`,
+    ...(deps.onClusterRequest && { onRequest: deps.onClusterRequest }),
     onError: (error) => log.warn({ error }, 'a cluster could not be read'),
   });
   const clusters = createClusterStatus({ db, clients });

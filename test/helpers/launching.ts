@@ -6,6 +6,7 @@ import { CLUSTER_DEFAULTS, type ClusterCredentials, type ClusterSettings } from 
 import type { DagSpecInput } from '#sdk/dag-spec.ts';
 import { createLogger } from '#server/log.ts';
 import { startLauncher, type Launcher } from '#server/executors/launcher/launcher.ts';
+import { createMetrics } from '#server/metrics.ts';
 import { startLoop } from '#server/scheduler/loop.ts';
 import { wakeRetries } from '#server/scheduler/wake-retries.ts';
 import { checkRuns } from './check-runs.ts';
@@ -31,6 +32,7 @@ export async function createLaunching(database: TestDatabase) {
   await listener.start();
   const errors: string[] = [];
   const launchers = new Set<Launcher>();
+  const metrics = createMetrics({ ofProcess: false });
   const log = createLogger({ level: (process.env['TEST_LOG'] as 'info') ?? 'silent', format: 'text' });
   const retries = startLoop({
     name: 'retries',
@@ -43,6 +45,7 @@ export async function createLaunching(database: TestDatabase) {
   return {
     engine,
     errors,
+    metrics,
     async addCluster(
       name: string,
       credentials: ClusterCredentials,
@@ -53,7 +56,16 @@ export async function createLaunching(database: TestDatabase) {
     },
     async launch(name = `launcher ${++names}`): Promise<Launcher> {
       const onError = (error: unknown, what: string) => errors.push(`${what}: ${String(error)}`);
-      const deps = { ...database, engine, listener, vault: TEST_VAULT, log, version: 'test', onError };
+      const deps = {
+        ...database,
+        engine,
+        listener,
+        vault: TEST_VAULT,
+        log,
+        version: 'test',
+        metricsOf: metrics.of,
+        onError,
+      };
       const launcher = await startLauncher({ ...deps, name, serviceUrl: null });
       launchers.add(launcher);
       return {

@@ -8,6 +8,7 @@ import { startHealthWatch, type HealthWatch } from '../../executors/kubernetes/w
 import { readKubeconfigFile } from '../kubeconfig-file.ts';
 import { version } from '../version.ts';
 import type { Core } from './engine.ts';
+import type { OnClusterRequest } from './metrics.ts';
 import type { RoleContext } from './role.ts';
 
 /** Makes the cluster known that the configuration names. */
@@ -51,9 +52,13 @@ function configuredCluster({ kubernetes }: Config): ManagedCluster | null {
 }
 
 /** The part of the scheduler that looks after clusters. */
-export function openHealthWatch({ db, vault, listener }: Core, { log, shutdown }: RoleContext): HealthWatch {
+export function openHealthWatch(
+  { db, vault, listener }: Core,
+  { log, shutdown }: RoleContext,
+  onRequest: OnClusterRequest,
+): HealthWatch {
   const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a look at a cluster failed');
-  const watch = startHealthWatch({ db, vault, listener, log, version: version(), onError });
+  const watch = startHealthWatch({ db, vault, listener, log, version: version(), onRequest, onError });
   shutdown.add('cluster health', () => watch.stop());
   return watch;
 }

@@ -2,11 +2,18 @@ import { createApp } from '../../http/app.ts';
 import { packageFile } from '../../entry-points.ts';
 import { CommandError } from '../command-error.ts';
 import { version } from '../version.ts';
+import { cannotListen } from './cannot-listen.ts';
 import { openProcessBeat, type Core } from './engine.ts';
+import type { OnClusterRequest } from './metrics.ts';
 import type { RoleContext } from './role.ts';
 
 /** The API and the page. Resolves to the address. */
-export async function openHttp(core: Core, secretKey: Buffer, context: RoleContext): Promise<string> {
+export async function openHttp(
+  core: Core,
+  secretKey: Buffer,
+  context: RoleContext,
+  onClusterRequest: OnClusterRequest,
+): Promise<string> {
   const { config, log, shutdown } = context;
   await openProcessBeat(core.db, 'server', context);
   const app = createApp({
@@ -23,21 +30,14 @@ export async function openHttp(core: Core, secretKey: Buffer, context: RoleConte
     host: config.host,
     publicUrl: config.publicUrl,
     graphiql: config.graphiql,
+    onClusterRequest,
   });
   shutdown.add('http', () => app.stop());
   try {
     return await app.start(config.port);
   } catch (cause) {
-    throw new CommandError(cannotListen(cause as NodeJS.ErrnoException, config), { cause });
+    throw new CommandError(cannotListen(cause as NodeJS.ErrnoException, { ...config, variable: 'MILLRACE_PORT' }), {
+      cause,
+    });
   }
-}
-
-function cannotListen(
-  { code, message }: NodeJS.ErrnoException,
-  { host, port }: { host: string; port: number },
-): string {
-  if (code === 'EADDRINUSE')
-    return `Port ${port} of ${host} is in use. Stop what listens there, or set MILLRACE_PORT (0 takes a free one).`;
-  if (code === 'EACCES') return `Port ${port} may not be opened by this user. Set MILLRACE_PORT to one above 1023.`;
-  return `Cannot listen on ${host}:${port}: ${message}. Check MILLRACE_HOST and MILLRACE_PORT.`;
 }

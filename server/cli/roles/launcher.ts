@@ -9,9 +9,9 @@ export async function openLauncher(
   core: Core,
   name: string,
   { log, shutdown }: RoleContext,
-  { serviceUrl, suspect }: Pick<LauncherDeps, 'serviceUrl' | 'suspect'>,
+  more: Pick<LauncherDeps, 'serviceUrl' | 'suspect' | 'metricsOf'>,
 ): Promise<void> {
   const onError = (error: unknown, what: string) => log.error({ error, what }, 'the launcher failed at something');
-  const launcher = await startLauncher({ ...core, log, name, version: version(), serviceUrl, suspect, onError });
+  const launcher = await startLauncher({ ...core, log, name, version: version(), ...more, onError });
   shutdown.add('launcher', () => launcher.stop());
 }

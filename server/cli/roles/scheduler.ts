@@ -4,6 +4,7 @@ import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openNotifications, openScheduler, openVault } from './engine.ts';
 import { runRole } from './role.ts';
 import { openLauncher } from './launcher.ts';
+import { openMetrics } from './metrics.ts';
 import { openTriggerer } from './triggerer.ts';
 
 export const runScheduler = (): Promise<void> =>
@@ -14,13 +15,15 @@ export const runScheduler = (): Promise<void> =>
     const listener = openListener(url, context);
     const vault = openVault(context.config.secretKey!, context);
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
+    const { metricsOf, onClusterRequest } = await openMetrics(context);
     await openScheduler(core, context);
-    const { suspect } = openHealthWatch(core, context);
+    const { suspect } = openHealthWatch(core, context, onClusterRequest);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);
     await openLauncher(core, `launcher ${hostname()}-${process.pid}`, context, {
       serviceUrl: context.config.publicUrl,
       suspect,
+      metricsOf,
     });
     openNotifications(core, context, context.config.publicUrl);
     await listener.start();

@@ -2,6 +2,7 @@ import { keepConfiguredCluster } from './clusters.ts';
 import { checkDatabase, openDatabase, openListener } from './database.ts';
 import { openEngine, openVault } from './engine.ts';
 import { openHttp } from './http.ts';
+import { openMetrics } from './metrics.ts';
 import { runRole } from './role.ts';
 
 export const runServer = (): Promise<void> =>
@@ -14,6 +15,7 @@ export const runServer = (): Promise<void> =>
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await keepConfiguredCluster(core, context);
     await listener.start();
-    const address = await openHttp(core, config.secretKey!, context);
+    const { onClusterRequest } = await openMetrics(context);
+    const address = await openHttp(core, config.secretKey!, context, onClusterRequest);
     log.info({ address }, 'the API listens');
   });

@@ -18,6 +18,7 @@ import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
 import { openLauncher } from './launcher.ts';
+import { openMetrics } from './metrics.ts';
 import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
 
@@ -42,13 +43,15 @@ export const runStart = (): Promise<void> =>
     const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
     await keepConfiguredCluster(core, context);
     await listener.start();
-    const address = await (await http).openHttp(core, secretKey, context);
+    const { metricsOf, onClusterRequest } = await openMetrics(context);
+    const address = await (await http).openHttp(core, secretKey, context, onClusterRequest);
     await openScheduler(core, context);
-    const { suspect } = openHealthWatch(core, context);
+    const { suspect } = openHealthWatch(core, context, onClusterRequest);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
     await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, {
       serviceUrl: config.publicUrl,
       suspect,
+      metricsOf,
     });
     openNotifications(core, context, config.publicUrl ?? reachable(address));
     await openLocalWorker(core, context);

@@ -19,7 +19,7 @@ const TIMEOUT_MS = 10_000;
 const WRITE_MS = 5 * 60_000;
 const MOST_MS = 30_000;
 
-export interface HealthWatchDeps extends Pick<ClusterClientsDeps, 'db' | 'vault'> {
+export interface HealthWatchDeps extends Pick<ClusterClientsDeps, 'db' | 'vault' | 'onRequest'> {
   listener: Pick<Listener, 'on' | 'onResync'>;
   log: Logger;
   version: string;
@@ -41,6 +41,7 @@ export function startHealthWatch(deps: HealthWatchDeps): HealthWatch {
     ...{ db, vault, listener },
     userAgent: `millrace/${version} (health)`,
     timeoutMs: TIMEOUT_MS,
+    ...(deps.onRequest && { onRequest: deps.onRequest }),
     // The look that follows says it
     onError: () => undefined,
   });

@@ -9,6 +9,7 @@ import { startLoop } from '../../scheduler/loop.ts';
 import { changing } from './changing.ts';
 import { FENCED, STOPPED, type Entry, type LaunchContext } from './launch-context.ts';
 import { createSaver } from './launch-writer.ts';
+import type { LaunchMetrics } from './launch-metrics.ts';
 import type { LauncherDeps } from './launcher-deps.ts';
 import { createLine } from './line.ts';
 import { lookAfter } from './look-after.ts';
@@ -32,13 +33,14 @@ export interface ClusterLauncher {
 export interface ClusterLauncherDeps extends LauncherDeps {
   record: ClusterRecord;
   client: ClusterClient;
+  metrics: LaunchMetrics;
   workerId: number;
   installation: string;
   silentSeconds: number;
 }
 
 export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher {
-  const { record, client, workerId, db, pool, engine, log, silentSeconds, onError } = deps;
+  const { record, client, metrics, workerId, db, pool, engine, log, silentSeconds, onError } = deps;
   const cluster = record.name;
   const entries = new Map<string, Entry>();
   const lives = new Set<Promise<void>>();
@@ -83,6 +85,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     pool,
     engine,
     log,
+    metrics,
     line,
     shipper: logs.shipper,
     isLogHeld: logs.isHeld,
@@ -93,6 +96,12 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     drop: (entry) => dropper.save(entry.key.uuid),
     now: () => new Date(),
   };
+
+  const unobserve = metrics.observe({
+    phases: () => [...entries.values()].map(({ launch }) => launch.phase),
+    lineLength: line.length,
+    watches: objects.watches,
+  });
 
   const begin = (entry: Entry) => {
     entries.set(entry.key.uuid, entry);
@@ -124,6 +133,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     const strange = launches.filter((launch) => !entries.has(launch.uuid));
     if (strange.length === 0) return LOOK_MS;
     log.info({ cluster, launches: strange.length }, 'launches are taken over');
+    metrics.adopted(strange.length);
     for (const launch of strange) begin(await adoptedEntry(launch));
     return launches.length === MOST_ADOPTED ? 0 : LOOK_MS;
   };
@@ -152,6 +162,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       stopping.abort(STOPPED);
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
+      unobserve();
       await Promise.all([line.stop(), objects.stop(), logs.shipper.stop(), saver.stop(), dropper.stop()]);
       client.close();
     },
@@ -166,6 +177,7 @@ const entryOf = (launch: Launch, dispatch: Dispatch | null, adopted: boolean): E
     dispatch,
     object: changing<{ is: unknown } | null>(null),
     gone: false,
+    quotaSince: null,
     fenced: new AbortController(),
     adopted,
   };

@@ -44,6 +44,8 @@ async function tryOnce(ctx: LaunchContext, entry: Entry, target: Target, signal:
   ctx.line.tried(target.namespace, outcomeOf(answer));
   switch (answer.kind) {
     case 'created':
+      ctx.metrics.took('create', entry.launch.claimedAt, ctx.now());
+      ctx.metrics.took('quota', entry.quotaSince, ctx.now());
       if (!entry.object.value) entry.object.set({ is: answer.object });
       return;
     case 'exists':
@@ -86,6 +88,7 @@ async function goBack(
 ): Promise<void> {
   const { launch } = entry;
   const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(launch.attempts, 10));
+  if (reason === 'quota') entry.quotaSince ??= ctx.now();
   launch.phase = 'waiting';
   launch.reason = reason;
   launch.message = message;

@@ -8,6 +8,7 @@ import type { Dispatch } from '#sdk/protocol.ts';
 import type { Logger } from '../../log.ts';
 import type { LogShipper } from '../../worker/log-shipper.ts';
 import type { Changing } from './changing.ts';
+import type { LaunchMetrics } from './launch-metrics.ts';
 import type { Line } from './line.ts';
 import type { Target } from './target.ts';
 
@@ -20,6 +21,8 @@ export interface Entry {
   /** The object as it was seen last; `gone`: it was there and is no more. Null: never seen. */
   object: Changing<{ is: unknown } | null>;
   gone: boolean;
+  /** Since when a quota keeps it from being created; null: none does. */
+  quotaSince: Date | null;
   /** Aborts when nobody wants it any more. */
   fenced: AbortController;
   /** For its log: who took it over must look up where it ends. */
@@ -33,6 +36,7 @@ export interface LaunchContext {
   pool: pg.Pool;
   engine: Engine;
   log: Logger;
+  metrics: LaunchMetrics;
   line: Line;
   shipper: LogShipper;
   isLogHeld(): boolean;

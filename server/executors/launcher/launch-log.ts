@@ -27,12 +27,15 @@ export interface LaunchLogDeps {
   shipper: LogShipper;
   /** The store is slower than what comes. */
   isHeld(): boolean;
+  /** A container has begun to write. */
+  onFirstLine(): void;
   /** What is stored of it. */
   stored: { bytes: number; tail: string };
 }
 
-export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, stored }: LaunchLogDeps): LaunchLog {
+export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, onFirstLine, stored }: LaunchLogDeps): LaunchLog {
   let full = false;
+  let begun = stored.bytes > 0;
   const log = createTaskLog({
     dispatchId,
     mask: createMask(secrets),
@@ -44,6 +47,8 @@ export function openLaunchLog({ dispatchId, secrets, shipper, isHeld, stored }: 
   return {
     storedTimes: (prefix) => storedTimes(stored.tail, prefix),
     async line(time, text) {
+      if (!begun) onFirstLine();
+      begun = true;
       log.line('o', text, time);
       while (isHeld()) await sleep(FULL_PAUSE_MS);
     },

@@ -4,6 +4,7 @@ import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import type { Vault } from '#db/vault.ts';
 import type { Logger } from '../../log.ts';
+import type { LaunchMetrics } from './launch-metrics.ts';
 
 export interface LauncherDeps {
   db: Db;
@@ -19,6 +20,8 @@ export interface LauncherDeps {
   serviceUrl: string | null;
   /** A launcher that has not been heard of for so long is gone: others take over what it had. */
   silentSeconds?: number;
+  /** Of a cluster. */
+  metricsOf?(cluster: string): LaunchMetrics;
   /** A request to this cluster went wrong: whoever looks after its health may look. */
   suspect?(cluster: string): void;
   onError(error: unknown, what: string): void;

@@ -10,6 +10,7 @@ import { clusterOfQueue } from '#sdk/system-tasks.ts';
 import { createClusterClient } from '../kubernetes/cluster-client.ts';
 import { startLoop } from '../../scheduler/loop.ts';
 import { startClusterLauncher, type ClusterLauncher } from './cluster-launcher.ts';
+import { NO_METRICS } from './launch-metrics.ts';
 import type { LauncherDeps } from './launcher-deps.ts';
 
 /** Beats in the time after which it is taken for gone. */
@@ -38,13 +39,15 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
     const { record, credentials } = opened;
     const { qps, burst, parallel_creates: parallelCreates } = record;
     const limits = { qps, burst, parallelCreates };
+    const metrics = deps.metricsOf?.(cluster) ?? NO_METRICS;
     const client = createClusterClient({
       ...{ name: cluster, credentials, limits, userAgent: `millrace/${version}` },
-      onRequest: (_verb, _resource, status) => {
+      onRequest(verb, resource, status, seconds) {
+        metrics.requested(verb, resource, status, seconds);
         if (status === 0 || status === 401 || status >= 500) deps.suspect?.(cluster);
       },
     });
-    const launcher = startClusterLauncher({ ...deps, silentSeconds, record, client, workerId, installation });
+    const launcher = startClusterLauncher({ ...deps, silentSeconds, record, client, metrics, workerId, installation });
     running.set(cluster, { revision: record.revision, launcher });
   };
   const close = async (cluster: string): Promise<void> => {

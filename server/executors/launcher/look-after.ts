@@ -29,6 +29,7 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
     follower = followLog(ctx, target, log);
     await createObject(ctx, entry, target, signal);
     ended = await watchToEnd(ctx, entry, target, follower.begin, signal);
+    ctx.metrics.took('run', ended.seen?.startedAt, ended.seen?.finishedAt);
     await follower.complete(ended.stopped);
     await report(ctx, await endReport(ctx, entry, target, ended, log));
   } catch (error) {
@@ -63,6 +64,7 @@ async function openLog(ctx: LaunchContext, entry: Entry, target: Target): Promis
     secrets: entry.dispatch?.secrets ?? [],
     shipper: ctx.shipper,
     isHeld: ctx.isLogHeld,
+    onFirstLine: () => ctx.metrics.took('first_log', entry.launch.createdAt, ctx.now()),
     stored,
   });
 }
@@ -94,6 +96,7 @@ async function endReport(
 
 /** Whatever the answer: once it is answered, the end is on record, or another end is. */
 async function report(ctx: LaunchContext, what: TaskReport): Promise<ReportAnswer> {
+  ctx.metrics.reported(what);
   const { answers } = await again(ctx, () => ctx.engine.report({ workerId: ctx.workerId, reports: [what] }));
   return answers[0] ?? 'UNKNOWN';
 }

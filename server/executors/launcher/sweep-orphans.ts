@@ -15,12 +15,13 @@ export interface OrphanDeps extends ClusterLauncherDeps {
 }
 
 /** Of dispatches that were given up while nobody could reach the cluster, or of a database that was put back. */
-export function startOrphanSweep({ record, client, db, log, onError, pods, strange }: OrphanDeps): Loop {
+export function startOrphanSweep({ record, client, metrics, db, log, onError, pods, strange }: OrphanDeps): Loop {
   const cluster = record.name;
   const pass = async (): Promise<number> => {
     const before = Date.now() - SWEEP_MS;
     const old = [...strange].flatMap(([uuid, since]) => (since < before ? [uuid] : []));
     const launched = await findLaunched(db, old);
+    let deleted = 0;
     for (const uuid of old) {
       const pod = pods.get(uuid);
       if (launched.has(uuid)) continue;
@@ -29,7 +30,9 @@ export function startOrphanSweep({ record, client, db, log, onError, pods, stran
       const { namespace = '', name = '', uid } = pod.metadata ?? {};
       log.warn({ cluster, namespace, name }, 'a Pod that belongs to nothing is deleted');
       await client.deletePod(namespace, name, { uid: uid ?? null });
+      deleted += 1;
     }
+    metrics.reconciled(deleted);
     return SWEEP_MS;
   };
   return startLoop({ name: `sweep cluster ${cluster}`, mostMs: SWEEP_MS, onError, pass });

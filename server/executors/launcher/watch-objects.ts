@@ -2,7 +2,7 @@
 import type { Launch } from '#db/queries/launches.ts';
 import type { KubePod } from '../kubernetes/kube-types.ts';
 import { LABELS } from '../kubernetes/labels.ts';
-import { startObjectWatch, type ObjectWatch } from '../kubernetes/object-watch.ts';
+import { startObjectWatch, type ObjectWatch, type WatchCounters } from '../kubernetes/object-watch.ts';
 import type { ClusterLauncherDeps } from './cluster-launcher.ts';
 import type { Entry } from './launch-context.ts';
 import type { Line } from './line.ts';
@@ -18,6 +18,8 @@ export interface Objects {
   find(launch: Launch, signal: AbortSignal): Promise<KubePod | null>;
   /** Objects of another kind are to be known as Pods are. */
   follow(apiVersion: string, kind: string, namespace: string): void;
+  /** What became of each watch so far. */
+  watches(): Readonly<WatchCounters>[];
   stop(): Promise<void>;
 }
 
@@ -84,6 +86,7 @@ export function startWatches(deps: ObjectsDeps): Objects {
       return pods.get(uuid) ?? null;
     },
     follow: (apiVersion, kind, namespace) => void watchOf(apiVersion, kind, namespace),
+    watches: () => [...watches.values()].map(({ counters }) => counters),
     async stop() {
       await Promise.all([sweep.stop(), ...[...watches.values()].map((watch) => watch.stop())]);
     },

@@ -1,6 +1,7 @@
 /** From an object on the cluster to its end, however it comes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry, LaunchContext } from './launch-context.ts';
+import { noteSteps } from './launch-metrics.ts';
 import type { ObjectEnd, Seen, Target } from './target.ts';
 import { timeLimit, type TimeLimit } from './time-limits.ts';
 
@@ -60,6 +61,7 @@ function note(ctx: LaunchContext, entry: Entry, seen: Seen): void {
   const next = { ...state, ...why };
   const isSame = Object.entries(next).every(([key, value]) => sameValue(launch[key as keyof typeof next], value));
   if (isSame) return;
+  noteSteps(ctx.metrics, launch, seen);
   Object.assign(launch, next);
   void ctx.save(entry);
   // A pure hint to the flush: the end of a task that was never seen to run is taken as well

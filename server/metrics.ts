@@ -1,0 +1,178 @@
+/** Figures for Prometheus: the one list of them, and what counts them. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { WatchCounters } from './executors/kubernetes/object-watch.ts';
+import type { LaunchMetrics, LaunchSource, LaunchStep } from './executors/launcher/launch-metrics.ts';
+
+interface Definition {
+  type: 'counter' | 'gauge' | 'histogram';
+  help: string;
+  labels: readonly string[];
+  buckets?: readonly number[];
+}
+
+/** Seconds. */
+const ANSWERS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const WAITS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+const RUNS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
+
+const OF_CLUSTER = ['cluster'] as const;
+const wait = (help: string): Definition => ({ type: 'histogram', help, labels: OF_CLUSTER, buckets: WAITS });
+const count = (help: string, labels: readonly string[] = OF_CLUSTER): Definition => ({ type: 'counter', help, labels });
+
+/** Every metric of our own, in the manual's order. Kubernetes tells the times of Pods in whole seconds. */
+export const METRICS = {
+  millrace_launch_create_seconds: wait('From the claim of a task until the cluster has its object: its time in line.'),
+  millrace_launch_quota_wait_seconds: wait('Of those that a quota refused: from the first refusal until created.'),
+  millrace_launch_schedule_seconds: wait('From the creation of a Pod until a node has it.'),
+  millrace_launch_start_seconds: wait('From there until its container runs.'),
+  millrace_launch_first_log_seconds: wait('From the creation of a Pod until the first line of its output is here.'),
+  millrace_launch_run_seconds: {
+    type: 'histogram',
+    help: 'From the start of its container to the end.',
+    labels: OF_CLUSTER,
+    buckets: RUNS,
+  },
+  millrace_launches: {
+    type: 'gauge',
+    help: 'Launches that this process looks after.',
+    labels: ['cluster', 'phase'],
+  },
+  millrace_launch_line_length: {
+    type: 'gauge',
+    help: 'Those of them that wait for their turn to be created.',
+    labels: OF_CLUSTER,
+  },
+  millrace_launch_ends_total: count(
+    'Ends that the launcher has reported. Code tasks report their own ends; of them only those that could not.',
+    ['cluster', 'outcome', 'cause'],
+  ),
+  millrace_launch_adoptions_total: count('Launches taken over from a launcher that is gone, or from before a restart.'),
+  millrace_launch_reconciliations_total: count('Times that Pods without a launch were looked for.'),
+  millrace_launch_orphans_deleted_total: count('Pods that belonged to no launch and were deleted.'),
+  millrace_watch_opens_total: count('Watches that were opened.'),
+  millrace_watch_restarts_total: count('Watches that ended otherwise than they should, and lists that failed.'),
+  millrace_watch_silences_total: count('Restarts because nothing at all was heard.'),
+  millrace_watch_relists_total: count('Full lists, the first one of each watch too.'),
+  millrace_watch_synthetic_deletes_total: count('Objects that a list no longer had, of whose end no event came.'),
+  millrace_watch_failed_objects_total: count('Events that could not be read or dealt with.'),
+  millrace_kubernetes_requests_total: count('Requests to clusters. Status 0: no answer.', [
+    ...['cluster', 'verb', 'resource', 'status'],
+  ]),
+  millrace_kubernetes_request_seconds: {
+    type: 'histogram',
+    help: 'Until they were answered; watches and followed logs: until they began.',
+    labels: ['cluster', 'verb', 'resource'],
+    buckets: ANSWERS,
+  },
+} as const satisfies { [name: string]: Definition };
+
+type Name = keyof typeof METRICS;
+
+const STEPS: { [step in LaunchStep]: Name } = {
+  create: 'millrace_launch_create_seconds',
+  quota: 'millrace_launch_quota_wait_seconds',
+  schedule: 'millrace_launch_schedule_seconds',
+  start: 'millrace_launch_start_seconds',
+  first_log: 'millrace_launch_first_log_seconds',
+  run: 'millrace_launch_run_seconds',
+};
+const OF_WATCHES = {
+  watches: 'millrace_watch_opens_total',
+  restarts: 'millrace_watch_restarts_total',
+  silences: 'millrace_watch_silences_total',
+  relists: 'millrace_watch_relists_total',
+  syntheticDeletes: 'millrace_watch_synthetic_deletes_total',
+  failedObjects: 'millrace_watch_failed_objects_total',
+} as const satisfies { [counter in keyof WatchCounters]?: Name };
+type WatchCounter = keyof typeof OF_WATCHES;
+
+export interface Metrics {
+  /** In the text format of Prometheus. */
+  render(): Promise<string>;
+  contentType: string;
+  /** Of the launches on a cluster. */
+  of(cluster: string): LaunchMetrics;
+}
+
+/** With a registry of its own. `ofProcess`: also what Node tells of itself. */
+export function createMetrics({ ofProcess = true } = {}): Metrics {
+  const registry = new Registry();
+  if (ofProcess) collectDefaultMetrics({ register: registry });
+  const { add, observe, set, clear } = createInstruments(registry);
+  /** By cluster. */
+  const sources = new Set<{ cluster: string; source: LaunchSource }>();
+  const told = new WeakMap<Readonly<WatchCounters>, Record<WatchCounter, number>>();
+
+  /** What came since the last time: a watch that is gone takes nothing away. */
+  const collectWatches = (cluster: string, source: LaunchSource) => {
+    for (const counters of source.watches()) {
+      const before = told.get(counters);
+      for (const [counter, name] of Object.entries(OF_WATCHES) as [WatchCounter, Name][])
+        add(name, { cluster }, counters[counter] - (before?.[counter] ?? 0));
+      told.set(counters, { ...counters });
+    }
+  };
+  const collect = () => {
+    clear('millrace_launches');
+    clear('millrace_launch_line_length');
+    for (const { cluster, source } of sources) {
+      collectWatches(cluster, source);
+      for (const phase of source.phases()) add('millrace_launches', { cluster, phase }, 1);
+      set('millrace_launch_line_length', { cluster }, source.lineLength());
+    }
+  };
+
+  return {
+    contentType: registry.contentType,
+    render() {
+      collect();
+      return registry.metrics();
+    },
+    of: (cluster) => ({
+      took(step, from, to) {
+        if (from && to) observe(STEPS[step], { cluster }, Math.max(0, to.getTime() - from.getTime()) / 1000);
+      },
+      reported: ({ outcome, cause }) => add('millrace_launch_ends_total', { cluster, outcome, cause }, 1),
+      adopted: (launches) => add('millrace_launch_adoptions_total', { cluster }, launches),
+      reconciled(orphans) {
+        add('millrace_launch_reconciliations_total', { cluster }, 1);
+        add('millrace_launch_orphans_deleted_total', { cluster }, orphans);
+      },
+      requested(verb, resource, status, seconds) {
+        add('millrace_kubernetes_requests_total', { cluster, verb, resource, status }, 1);
+        observe('millrace_kubernetes_request_seconds', { cluster, verb, resource }, seconds);
+      },
+      observe(source) {
+        const entry = { cluster, source };
+        sources.add(entry);
+        return () => {
+          collectWatches(cluster, source);
+          sources.delete(entry);
+        };
+      },
+    }),
+  };
+}
+
+type Labels = { [label: string]: string | number };
+
+function createInstruments(registry: Registry) {
+  const registers = [registry];
+  const instruments = new Map<Name, Counter | Gauge | Histogram>();
+  for (const [name, { type, help, labels, buckets }] of Object.entries<Definition>(METRICS)) {
+    const common = { name, help, labelNames: [...labels], registers };
+    const instrument =
+      type === 'counter'
+        ? new Counter(common)
+        : type === 'gauge'
+          ? new Gauge(common)
+          : new Histogram({ ...common, ...(buckets && { buckets: [...buckets] }) });
+    instruments.set(name as Name, instrument);
+  }
+  return {
+    add: (name: Name, labels: Labels, by: number) => (instruments.get(name) as Counter | Gauge).inc(labels, by),
+    observe: (name: Name, labels: Labels, value: number) => (instruments.get(name) as Histogram).observe(labels, value),
+    set: (name: Name, labels: Labels, value: number) => (instruments.get(name) as Gauge).set(labels, value),
+    clear: (name: Name) => instruments.get(name)?.reset(),
+  };
+}

@@ -1,0 +1,92 @@
+/** Figures for Prometheus. */
+import { expect, it } from 'vitest';
+import { startMetricsServer } from '#server/http/metrics-server.ts';
+import { createMetrics, METRICS } from '#server/metrics.ts';
+import { startFakeKube } from '../helpers/fake-kube.ts';
+import { createTestDatabase } from '../helpers/database.ts';
+import { createLaunching } from '../helpers/launching.ts';
+
+const database = await createTestDatabase();
+const COUNTERS = {
+  ...{ watches: 1, relists: 1, syntheticDeletes: 0, restarts: 0, silences: 0, failedObjects: 0 },
+  ...{ lastEventAt: null, lastSyncedAt: null },
+};
+
+it('tells every metric of the list, and those of the process', async () => {
+  const text = await createMetrics().render();
+  for (const [name, { type }] of Object.entries(METRICS)) expect(text).toContain(`# TYPE ${name} ${type}`);
+  expect(text).toContain('process_cpu_seconds_total');
+});
+
+it('counts for each cluster by itself, and leaves out what is not known', async () => {
+  const metrics = createMetrics({ ofProcess: false });
+  const east = metrics.of('east');
+  east.took('create', new Date(1000), new Date(3500));
+  east.took('run', null, new Date(3500));
+  // Clocks of others may be ahead
+  east.took('schedule', new Date(2000), new Date(1000));
+  metrics.of('west').requested('create', 'pods', 201, 0.02);
+  const text = await metrics.render();
+  expect(text).toContain('millrace_launch_create_seconds_sum{cluster="east"} 2.5\n');
+  expect(text).toContain('millrace_launch_schedule_seconds_sum{cluster="east"} 0\n');
+  expect(text).not.toContain('millrace_launch_run_seconds_count');
+  expect(text).toContain(
+    'millrace_kubernetes_requests_total{cluster="west",verb="create",resource="pods",status="201"} 1\n',
+  );
+});
+
+it('tells how things stand when it is asked, and keeps what a watch counted when it is gone', async () => {
+  const metrics = createMetrics({ ofProcess: false });
+  const counters = { ...COUNTERS };
+  const phases = ['waiting', 'waiting', 'started'] as const;
+  const end = metrics.of('east').observe({ phases: () => phases, lineLength: () => 2, watches: () => [counters] });
+  const text = await metrics.render();
+  expect(text).toContain('millrace_launches{cluster="east",phase="waiting"} 2\n');
+  expect(text).toContain('millrace_launch_line_length{cluster="east"} 2\n');
+  expect(text).toContain('millrace_watch_relists_total{cluster="east"} 1\n');
+  counters.relists = 3;
+  end();
+  counters.relists = 4;
+  const after = await metrics.render();
+  expect(after).toContain('millrace_watch_relists_total{cluster="east"} 3\n');
+  expect(after).not.toContain('millrace_launches{');
+});
+
+it('are read over HTTP, and nothing else is', async () => {
+  const onError = (error: unknown) => expect.unreachable(String(error));
+  const server = await startMetricsServer(createMetrics(), { host: '127.0.0.1', port: 0, onError });
+  const url = `http://127.0.0.1:${server.port}`;
+  const answer = await fetch(`${url}/metrics`);
+  expect(answer.headers.get('content-type')).toMatch(/^text\/plain/);
+  expect(await answer.text()).toContain('nodejs_eventloop_lag');
+  expect((await fetch(`${url}/graphql`)).status).toBe(404);
+  expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
+  await server.stop();
+});
+
+it('move with the launches of a run', async () => {
+  const kube = await startFakeKube({ script: () => ({ log: ['hello'], runMs: 100 }), quotaPods: 1 });
+  const launching = await createLaunching(database);
+  await launching.addCluster('default', kube.credentials, { namespaces: ['tasks'] });
+  await launching.launch();
+  const pod = { kind: 'pod', image: 'any', command: ['true'] };
+  const runId = await launching.start({
+    dagId: 'measured',
+    tasks: [
+      { taskId: 'a', ...pod },
+      { taskId: 'b', ...pod },
+    ] as never,
+  });
+  await launching.ended(runId);
+  await launching.tidy();
+  const text = await launching.metrics.render();
+  for (const step of ['create', 'schedule', 'start', 'run', 'first_log'])
+    expect(text).toContain(`millrace_launch_${step}_seconds_count{cluster="default"} 2\n`);
+  expect(text).toContain('millrace_launch_quota_wait_seconds_count{cluster="default"} 1\n');
+  expect(text).toContain('millrace_launch_ends_total{cluster="default",outcome="success",cause="ok"} 2\n');
+  expect(text).toContain('resource="pods",status="201"} 2\n');
+  expect(text).toContain('millrace_watch_relists_total{cluster="default"} 1\n');
+  expect(launching.errors).toEqual([]);
+  await launching.stop();
+  await kube.close();
+});
