@@ -93,7 +93,11 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     targetOf: targets.of,
     remains: targets.remains,
     save: (entry) => saver.save(entry),
-    drop: (entry) => dropper.save(entry.key.uuid),
+    async drop(entry) {
+      await dropper.save(entry.key.uuid);
+      // A further try of its task may have waited for that
+      line.wake();
+    },
     now: () => new Date(),
   };
 

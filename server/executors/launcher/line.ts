@@ -17,6 +17,8 @@ export interface Line {
   tried(namespace: string, outcome: 'created' | 'quota' | 'other'): void;
   /** Something in the namespace has ended, or went. */
   freed(namespace: string): void;
+  /** Something else may let one pass. */
+  wake(): void;
   length(): number;
   stop(): Promise<void>;
 }
@@ -141,6 +143,7 @@ export function createLine({ place, holds, now, onError }: LineDeps): Line {
         if (target.namespace === namespace && entry.launch.reason === 'quota') entry.launch.notBefore = null;
       wake();
     },
+    wake,
     length: () => waiting.size,
     async stop() {
       stopped = true;

@@ -1,6 +1,7 @@
 /**
  * How many creations a namespace is asked for while its quota is used up. A refusal closes it for a while, longer each time; then one
- * attempt is let through, and after each that succeeds twice as many. A Pod that ends opens it at once.
+ * attempt at a time is let through; when several in a row have succeeded, twice as many with each further one. A Pod that ends opens it at
+ * once, for one.
  */
 export interface NamespaceGate {
   /** Of so many that wait, as many may be tried now. */
@@ -17,10 +18,12 @@ export interface NamespaceGate {
 
 export const FIRST_PAUSE_MS = 5_000;
 export const LONGEST_PAUSE_MS = 120_000;
+const IN_A_ROW = 3;
 
 export function createNamespaceGate(): NamespaceGate {
   let closedUntil = 0;
   let refusals = 0;
+  let successes = 0;
   /** Attempts that may be under way at once; Infinity: nothing has been refused. */
   let window = Infinity;
   let underWay = 0;
@@ -40,11 +43,14 @@ export function createNamespaceGate(): NamespaceGate {
         refusals += 1;
       }
       window = 1;
+      successes = 0;
     },
     succeeded() {
       underWay = Math.max(0, underWay - 1);
       refusals = 0;
-      window = window > 512 ? Infinity : window * 2;
+      successes += 1;
+      // What a Pod that ended has left is taken by one; more is there only when it goes on
+      if (successes >= IN_A_ROW) window = window > 512 ? Infinity : window * 2;
     },
     skipped() {
       underWay = Math.max(0, underWay - 1);

@@ -57,7 +57,7 @@ export function startWatches(deps: ObjectsDeps): Objects {
       entry.gone = true;
       entry.object.set({ is: pod });
     }
-    line.freed(pod.metadata?.namespace ?? '');
+    if (!isOver(pod)) line.freed(pod.metadata?.namespace ?? '');
   };
 
   const watchOf = (apiVersion: string, kind: string, namespace: string): ObjectWatch => {

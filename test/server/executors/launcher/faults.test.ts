@@ -1,0 +1,152 @@
+/** What a real cluster does not show on demand: lost answers, throttling, watches that break, nodes that go. */
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
+import { createTestDatabase } from '../../../helpers/database.ts';
+import { startFakeKube, type FakeKube, type FakeKubeOptions } from '../../../helpers/fake-kube.ts';
+import { createLaunching, type Launching } from '../../../helpers/launching.ts';
+import { waitFor } from '../../../helpers/wait-for.ts';
+
+const database = await createTestDatabase();
+const launching: Launching = await createLaunching(database);
+let kube: FakeKube;
+let clusters = 0;
+let cluster = '';
+
+async function begin(options: FakeKubeOptions = {}) {
+  kube = await startFakeKube({ script: () => ({ runMs: 50, log: ['hello'] }), ...options });
+  cluster = `fake-${++clusters}`;
+  const limits = { qps: 1000, burst: 1000, parallelCreates: 50 };
+  await launching.addCluster(cluster, kube.credentials, { namespaces: ['tasks'], ...limits });
+}
+beforeEach(async () => {
+  await database.pool.query('delete from cluster');
+});
+afterEach(async () => {
+  await launching.tidy();
+  await kube.close();
+});
+afterAll(() => launching.stop());
+
+let dags = 0;
+const start = (count = 1, task: object = {}) =>
+  launching.start({
+    dagId: `faults_${++dags}`,
+    tasks: Array.from({ length: count }, (_, i) => ({
+      taskId: `t${i}`,
+      kind: 'pod',
+      cluster,
+      image: 'any:1',
+      ...task,
+    })) as never,
+  });
+const created = () => kube.count('create', 'pods');
+const total = () => [...kube.counts.values()].reduce((sum, count) => sum + count, 0);
+const onlyTries = async (runId: number) => (await launching.tries(runId)).map((one) => one.try_number);
+
+it('a create whose answer was lost makes one Pod', async () => {
+  await begin();
+  kube.fail({ verb: 'create', drop: true, carriedOut: true });
+  const launcher = await launching.launch();
+  const runId = await start();
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await launching.output(runId)).toEqual(['hello']);
+  expect(kube.pods('tasks').length).toBe(0);
+  expect(await onlyTries(runId)).toEqual([1]);
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('a create that never arrived is made again', async () => {
+  await begin();
+  kube.fail({ verb: 'create', drop: true });
+  const launcher = await launching.launch();
+  const runId = await start();
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(created()).toBe(2);
+  expect(await onlyTries(runId)).toEqual([1]);
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('throttling and errors of the server cost no try', async () => {
+  await begin();
+  kube.fail({ verb: 'create', status: 429, retryAfter: 1, times: 2 });
+  kube.fail({ verb: 'create', status: 500, message: 'etcdserver: request timed out', times: 2 });
+  const launcher = await launching.launch();
+  const runId = await start(3);
+  expect(await launching.ended(runId)).toEqual({ t0: 'success', t1: 'success', t2: 'success' });
+  expect(await onlyTries(runId)).toEqual([1, 1, 1]);
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('a watch that is too old, broken or gone loses no end', async () => {
+  await begin({ script: () => ({ runMs: 300 }) });
+  const launcher = await launching.launch();
+  const runId = await start(10);
+  for (let round = 0; round < 5; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    kube.compact();
+    kube.endWatches(round % 2 ? 'end' : 'reset');
+  }
+  expect(new Set(Object.values(await launching.ended(runId)))).toEqual(new Set(['success']));
+  expect(await onlyTries(runId)).toEqual(Array.from({ length: 10 }, () => 1));
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('a Pod that is evicted before its code began is made anew, and no try is lost', async () => {
+  let first = true;
+  await begin({
+    script: () => {
+      if (!first) return { runMs: 20 };
+      first = false;
+      return { startMs: null };
+    },
+  });
+  const launcher = await launching.launch();
+  const runId = await start();
+  const pod = await waitFor(() => Promise.resolve(kube.pods('tasks')[0] ?? null), {
+    what: 'the Pod',
+    timeoutMs: 10_000,
+  });
+  kube.change('tasks', pod.metadata!.name!, (old: KubePod) => {
+    old.status = {
+      ...old.status,
+      phase: 'Failed',
+      reason: 'Evicted',
+      message: 'The node was low on resource: memory.',
+    };
+  });
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await onlyTries(runId)).toEqual([1]);
+  expect(created()).toBe(2);
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('a quota that is used up is asked little, and everything runs in the end', async () => {
+  await begin({ quotaPods: 2, script: () => ({ runMs: 100 }) });
+  const launcher = await launching.launch();
+  const runId = await start(30);
+  expect(new Set(Object.values(await launching.ended(runId)))).toEqual(new Set(['success']));
+  expect(await onlyTries(runId)).toEqual(Array.from({ length: 30 }, () => 1));
+  // Once for each, and some that were refused: never all of them again and again
+  expect(created()).toBeLessThan(90);
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('costs four requests a task, and lists once', async () => {
+  await begin();
+  const launcher = await launching.launch();
+  await launching.ended(await start());
+  await launching.tidy();
+  const lists = kube.count('list', 'pods');
+  const before = total();
+  await launching.ended(await start(20));
+  await launching.tidy();
+  expect(kube.count('list', 'pods')).toBe(lists);
+  expect((total() - before) / 20).toBeLessThanOrEqual(4);
+  await launcher.stop();
+});
