@@ -53,14 +53,14 @@ async function create(ctx: Context, input: typeof CreateClusterInput.$inferInput
   throw new ConflictError('CLUSTER_EXISTS', `There is a cluster "${input.name}" already: update it.`);
 }
 
-/** What is kept by configuration is not for people. */
+/** How it is reached and where tasks may run there is not for people when the configuration says it. */
 async function refuseManaged(ctx: Context, name: string): Promise<void> {
   const known = await findCluster(ctx.db, name);
   if (!known) throw missing(name);
   if (known.managed)
     throw new ConflictError(
       'CLUSTER_MANAGED',
-      `The cluster "${name}" is kept as the configuration of the service says (MILLRACE_KUBECONFIG or MILLRACE_IN_CLUSTER): change it there. Only pausing it is possible here.`,
+      `How the cluster "${name}" is reached, and its namespaces, are kept as the configuration of the service says (MILLRACE_KUBECONFIG or MILLRACE_IN_CLUSTER): change that there.`,
     );
 }
 
@@ -71,8 +71,9 @@ async function change(ctx: Context, name: string, changes: ClusterChange): Promi
 }
 
 async function update(ctx: Context, input: typeof UpdateClusterInput.$inferInput): Promise<ClusterRecord> {
-  await refuseManaged(ctx, input.name);
-  return change(ctx, input.name, readClusterChange(input));
+  const changes = readClusterChange(input);
+  if (changes.access || changes.namespaces) await refuseManaged(ctx, input.name);
+  return change(ctx, input.name, changes);
 }
 
 async function check(ctx: Context, name: string): Promise<ClusterRecord> {

@@ -107,7 +107,7 @@ export const ClusterNode = builder.loadableNode('Cluster', {
     }),
     paused: t.exposeBoolean('paused', { description: 'No Pod is started there; those that run go on.' }),
     managed: t.exposeBoolean('managed', {
-      description: 'It is kept as the configuration of the service says: people may only pause it.',
+      description: 'How it is reached and its namespaces are kept as the configuration of the service says: people may change the rest.',
     }),
     health: t.field({ type: ClusterHealthType, description: 'How it is.', resolve: (cluster) => cluster }),
     podCounts: t.loadable({

@@ -1,6 +1,7 @@
 import type { ApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 import { readResuming } from './resume.ts';
+import { createTaskNotes } from './task-notes.ts';
 import { followTaskLog, type LogLine } from './task-log.ts';
 
 export interface Transition {
@@ -16,6 +17,8 @@ export interface RunWatcher {
   onTransition(transition: Transition): void;
   /** Absent: logs are not read. */
   onLogLine?: (transition: Transition, line: LogLine) => void;
+  /** Why a try failed or a task waits. Absent: nobody asks. */
+  onNote?: (transition: Transition, text: string) => void;
 }
 
 interface Snapshot {
@@ -51,6 +54,8 @@ const EVENTS = /* GraphQL */ `
     }
   }
 `;
+/** A Pod may be over before anybody has seen it run. */
+const HAS_LOG = new Set(['RUNNING', 'SUCCESS', 'FAILED', 'UP_FOR_RETRY']);
 const FINISHED = new Set(['SUCCESS', 'FAILED', 'CANCELLED']);
 /** How long the last lines of a log may take after the run has ended. */
 const LOG_PATIENCE_MS = 10_000;
@@ -60,13 +65,15 @@ export async function followRun(client: ApiClient, runId: string, watcher: RunWa
   let cursor = '0';
   let state = '';
   const logs = new Map<string, Promise<void>>();
+  const notes = watcher.onNote && createTaskNotes(client, watcher.onNote);
 
   function onTransition(transition: Transition): void {
     watcher.onTransition(transition);
+    notes?.onTransition(transition);
     const { onLogLine } = watcher;
-    const key = `${transition.taskInstanceId} ${transition.tryNumber}`;
-    if (!onLogLine || transition.state !== 'RUNNING' || logs.has(key)) return;
-    const { taskInstanceId, tryNumber } = transition;
+    const { taskInstanceId, tryNumber, state: now, cause } = transition;
+    const key = `${taskInstanceId} ${tryNumber}`;
+    if (!onLogLine || !HAS_LOG.has(now) || (now !== 'RUNNING' && cause === null) || logs.has(key)) return;
     // A log that cannot be read must not hide how the run ends.
     const reading = followTaskLog(client, taskInstanceId, tryNumber, (line) => onLogLine(transition, line));
     logs.set(
@@ -93,7 +100,7 @@ export async function followRun(client: ApiClient, runId: string, watcher: RunWa
       return FINISHED.has(state);
     },
   );
-  await atMost(LOG_PATIENCE_MS, Promise.all(logs.values()));
+  await atMost(LOG_PATIENCE_MS, Promise.all([...logs.values(), notes?.stop()]));
   return state;
 }
 

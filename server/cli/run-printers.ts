@@ -24,6 +24,7 @@ export const jsonPrinter = {
   onTransition: (change: PrintedChange) => printJsonLine({ type: 'task', ...change }),
   onLogLine: ({ taskId, mapIndex }: PrintedTask, line: LogLine) =>
     printJsonLine({ type: 'log', taskId, mapIndex, ...line }),
+  onNote: ({ taskId, mapIndex }: PrintedTask, text: string) => printJsonLine({ type: 'note', taskId, mapIndex, text }),
 };
 
 export const textPrinter = {
@@ -38,4 +39,6 @@ export const textPrinter = {
     printLine(`${formatClock(at)} ${nameOf(change)} ${state.toLowerCase()}${more ? ` (${more})` : ''}`);
   },
   onLogLine: (task: PrintedTask, line: LogLine) => printLine(formatLogLine(task, line)),
+  onNote: (task: PrintedTask, text: string) =>
+    printLine(`${formatClock(new Date().toISOString())} ${nameOf(task)}: ${text}`),
 };

@@ -187,7 +187,7 @@ describe('a cluster', () => {
     await pool.query('delete from launch');
   });
 
-  it('that the configuration keeps is not for people, but for pausing', async () => {
+  it('that the configuration keeps stays where it is, with limits and a policy that people may set', async () => {
     await createCluster(
       db,
       TEST_VAULT,
@@ -200,7 +200,11 @@ describe('a cluster', () => {
       { actor: 'configuration', managed: true },
     );
     const refused = { code: 'CLUSTER_MANAGED', message: expect.stringContaining('MILLRACE_KUBECONFIG') as string };
-    expect(await run('updateCluster', { name: 'kept', settings: { maxPods: 1 } })).toMatchObject(refused);
+    expect(await run('updateCluster', { name: 'kept', namespaces: ['kube-system'] })).toMatchObject(refused);
+    expect(await run('updateCluster', { name: 'kept', access: BY_TOKEN })).toMatchObject(refused);
+    expect(await run('updateCluster', { name: 'kept', settings: { maxPods: 1 } })).toMatchObject({
+      data: { managed: true },
+    });
     expect(await run('deleteCluster', { name: 'kept' })).toMatchObject(refused);
     expect(await run('pauseCluster', { name: 'kept', paused: true })).toMatchObject({
       data: { paused: true, managed: true },

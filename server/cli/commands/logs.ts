@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { findTaskInstance } from '../find-task-instance.ts';
-import { printJsonLine, printLine } from '../output.ts';
+import { printJsonLine, printLine, printNote } from '../output.ts';
 import { followTaskLog, readTaskLog, type LogLine } from '../task-log.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -34,5 +34,38 @@ async function printLog(client: ApiClient, runId: string, taskId: string, option
   const { id } = await findTaskInstance(client, runId, taskId, options.mapIndex);
   const print = options.json ? printJsonLine : (line: LogLine) => printLine(`${line.at} ${line.text}`);
   const read = options.follow ? followTaskLog : readTaskLog;
-  await read(client, id, options.try ?? null, print);
+  let lines = 0;
+  await read(client, id, options.try ?? null, (line) => {
+    lines += 1;
+    print(line);
+  });
+  if (lines === 0) await tellWhy(client, id);
+}
+
+const WHY = /* GraphQL */ `
+  query WhyNoLog($id: ID!) {
+    taskInstance(id: $id) {
+      state
+      cause
+      message
+      waitingReason {
+        message
+      }
+    }
+  }
+`;
+interface Why {
+  taskInstance: {
+    state: string;
+    cause: string | null;
+    message: string | null;
+    waitingReason: { message: string } | null;
+  };
+}
+
+/** Of a task that never came to say anything. */
+async function tellWhy(client: ApiClient, id: string): Promise<void> {
+  const { state, cause, message, waitingReason } = (await client.request<Why>(WHY, { id })).taskInstance;
+  const why = message ?? waitingReason?.message ?? cause;
+  printNote(`There is no output. The task is ${state.toLowerCase()}${why === null ? '.' : `: ${why}`}`);
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Db } from '#db/client.ts';
+import type { DagSpec } from '#sdk/dag-spec.ts';
+import { listClusters } from '#db/queries/clusters.ts';
 import { deactivateDag, deployDag } from '#db/queries/dag.ts';
 import { listActiveOf } from '#db/queries/dags.ts';
 import { clearImportError, clearOtherImportErrors, saveImportError } from '#db/queries/import-errors.ts';
@@ -8,6 +10,7 @@ import { findDagFiles } from '../../bundles/find-dag-files.ts';
 import { loadFileOrFail } from '../load-file.ts';
 import { createDagsFolder } from './dags-folder.ts';
 import type { RoleContext } from './role.ts';
+import { withoutCluster } from './without-cluster.ts';
 
 /** Who deployed and deactivated, for people. */
 const ACTOR = 'dags folder';
@@ -19,6 +22,7 @@ export function openDagsFolder(db: Db, { config, log, shutdown }: RoleContext): 
     return log.info('no DAG folder: set MILLRACE_DAGS to have one loaded and watched');
   const source = `folder:${folder}`;
   const placeOf = (file: string) => ({ source, path: relative(folder, file) });
+  const loaded = new Map<string, DagSpec>();
   const dags = createDagsFolder({
     folder,
     log,
@@ -27,6 +31,7 @@ export function openDagsFolder(db: Db, { config, log, shutdown }: RoleContext): 
       // Whoever writes into the service's own folder has its machine
       const by = { actor: ACTOR, authorRole: 'admin', origin: placeOf(file) };
       for (const { spec, bundle } of dags) await deployDag(db, { spec, bundle, ...by });
+      for (const { spec } of dags) loaded.set(spec.dagId, spec);
       return { dagIds: dags.map(({ spec }) => spec.dagId), inputs };
     },
     recordError: (file, message) => saveImportError(db, { ...placeOf(file), message }),
@@ -41,6 +46,10 @@ export function openDagsFolder(db: Db, { config, log, shutdown }: RoleContext): 
       await clearOtherImportErrors(db, source, present);
     }
     await dags.start();
+    const clusters = (await listClusters(db)).map(({ name }) => name);
+    const note = withoutCluster([...loaded.values()], clusters);
+    if (note !== null) log.info(note);
+    loaded.clear();
   };
   void loading().catch((error: Error) => log.error(error.message));
 }

@@ -58,7 +58,7 @@ export function buildPod(input: PodInput): BuiltPod {
   // What the cluster's own settings come to is not the author's doing
   const trusted = complete({ ...input, task: unsaid(task) }, defaults as KubePod);
   refused.push(
-    ...missing(pod),
+    ...missing(pod, input),
     ...clusterRefusals(pod, cluster),
     ...podSecurityRefusals(pod, cluster.pod_security),
     ...(input.authorIsAdmin ? [] : authorRefusals(pod, trusted)),
@@ -144,11 +144,16 @@ function shapeRefusals(pod: object, at: string, partial: boolean): Refusal[] {
 }
 
 /** What must be there, and is nowhere. */
-function missing(pod: KubePod): Refusal[] {
+function missing(pod: KubePod, { cluster, runner }: PodInput): Refusal[] {
   const refused = shapeRefusals(pod, '', false);
   for (const list of ['containers', 'initContainers'] as const)
     (pod.spec?.[list] ?? []).forEach(({ image }, index) => {
-      if (!image) refused.push({ path: `spec.${list}[${index}].image`, message: 'Nobody says which image it runs.' });
+      if (image) return;
+      const isRunner = runner !== null && list === 'containers' && index === 0;
+      const message = isRunner
+        ? `It is to be an image of Millrace: "millrace cluster set ${cluster.name} --runner-image <image>" says which for all tasks, 'image' in the pod of a task for one.`
+        : 'Nobody says which image it runs.';
+      refused.push({ path: `spec.${list}[${index}].image`, message });
     });
   return refused;
 }
