@@ -107,7 +107,8 @@ export const ClusterNode = builder.loadableNode('Cluster', {
     }),
     paused: t.exposeBoolean('paused', { description: 'No Pod is started there; those that run go on.' }),
     managed: t.exposeBoolean('managed', {
-      description: 'How it is reached and its namespaces are kept as the configuration of the service says: people may change the rest.',
+      description:
+        'How it is reached and its namespaces are kept as the configuration of the service says: people may change the rest.',
     }),
     health: t.field({ type: ClusterHealthType, description: 'How it is.', resolve: (cluster) => cluster }),
     podCounts: t.loadable({
