@@ -12,6 +12,8 @@ const PROGRAMS = [
   'peers/graphile',
   'sides/client',
   'sides/engine',
+  'sides/kube',
+  'sides/launcher',
   'sides/server',
   'sides/worker',
 ] as const;

@@ -86,4 +86,8 @@ export const GOALS: Goal[] = [
   most({ id: 'B5', text: 'deploy 10,000 tasks', key: 'B5.deploy', limit: 400, unit: 'ms', value: middle }),
   most({ id: 'B5', text: 'run 10,000 tasks', key: 'B5.run', limit: 1500, unit: 'ms', value: middle }),
   most({ id: 'B5', text: 'longest stall of the event loop', key: 'B5.stall', limit: 30, unit: 'ms', value: middle }),
+  least({ id: 'B7', text: '1,000 Pods on a stand-in', key: 'B7.pods', limit: 150, unit: 'pods/s', value: middle }),
+  most({ id: 'B7', text: 'requests a task', key: 'B7.requests', limit: 4, unit: '', value: middle }),
+  most({ id: 'B7', text: 'lists while it ran', key: 'B7.lists', limit: 0, unit: '', value: middle }),
+  least({ id: 'B7', text: 'on a cluster, against a bare loop', key: 'B7.share', limit: 0.7, unit: '×', value: middle }),
 ];

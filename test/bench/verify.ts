@@ -10,6 +10,8 @@ interface Finding {
   wanted: number;
 }
 
+const RUNNING = 'tasks told of once as running';
+
 const ROUND = (expectedRuns: string) => `
 with run as (select id, version_id, event_seq, state from dag_run where id >= $1),
 ti as (select * from task_instance where run_id >= $1),
@@ -34,7 +36,7 @@ select * from (
     (select count(*)::int from ti where state = 'success' and try_number = 1 and deadline_at is null), tasks from wanted
   union all select 'tries recorded, one for each task',
     (select count(*)::int from (select 1 from tried where outcome = 'success' group by run_id, task_index, map_index having count(*) = 1) x), tasks from wanted
-  union all select 'tasks told of once as running',
+  union all select '${RUNNING}',
     (select count(*)::int from (select 1 from told where state = 'running' group by run_id, task_index having count(*) = 1) x), tasks from wanted
   union all select 'tasks told of once as succeeded',
     (select count(*)::int from (select 1 from told where state = 'success' group by run_id, task_index having count(*) = 1) x), tasks from wanted
@@ -51,8 +53,13 @@ select * from (
   union all select 'rows left in waiting_task', (select count(*)::int from waiting_task where run_id >= $1), 0
 ) finding where found <> wanted`;
 
-/** Throws with what differs. */
-export async function verifyRuns(client: pg.Client, firstRun: number, runs: number): Promise<void> {
+/** Throws with what differs. `brief`: a task may have ended before it was seen to run. */
+export async function verifyRuns(
+  client: pg.Client,
+  firstRun: number,
+  runs: number,
+  { brief = false } = {},
+): Promise<void> {
   await client.query('begin');
   await client.query(`set local enable_nestloop = off`);
   // On the run alone, which all rows share, a merge would be a cross product
@@ -60,7 +67,8 @@ export async function verifyRuns(client: pg.Client, firstRun: number, runs: numb
   await client.query(`set local work_mem = '256MB'`);
   const { rows } = await client.query<Finding>(ROUND('$2::int'), [firstRun, runs]);
   await client.query('commit');
-  if (rows.length === 0) return;
-  const findings = rows.map(({ what, found, wanted }) => `${what}: ${found}, not ${wanted}`);
+  const wrong = rows.filter(({ what, found, wanted }) => !(brief && what === RUNNING && found < wanted));
+  if (wrong.length === 0) return;
+  const findings = wrong.map(({ what, found, wanted }) => `${what}: ${found}, not ${wanted}`);
   throw new Error(`The round's check failed: ${findings.join('; ')}.`);
 }
