@@ -1,4 +1,5 @@
 /** Launches as people see them: what a cluster has of a task, and what it had of each try. */
+import type pg from 'pg';
 import { sql } from 'kysely';
 import type { Json } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
@@ -22,15 +23,33 @@ export interface LaunchFacts {
   events: { [field: string]: Json }[];
 }
 
-export async function saveLaunchRecord(
-  db: Db,
-  { runId, taskIndex, mapIndex, tryNumber }: Pick<Launch, 'runId' | 'taskIndex' | 'mapIndex' | 'tryNumber'>,
-  facts: LaunchFacts,
-): Promise<void> {
-  const text = JSON.stringify(facts).replaceAll('\\u0000', '\\ufffd');
-  await sql`insert into launch_record (run_id, task_index, map_index, try_number, facts)
-    values (${runId}, ${taskIndex}, ${mapIndex}, ${tryNumber}, ${text}::jsonb)
-    on conflict (run_id, task_index, map_index, try_number) do update set facts = excluded.facts`.execute(db);
+export interface LaunchRecord {
+  launch: Pick<Launch, 'runId' | 'taskIndex' | 'mapIndex' | 'tryNumber'>;
+  facts: LaunchFacts;
+}
+
+const SAVE_RECORDS = {
+  name: 'save_launch_records',
+  text: `
+insert into launch_record (run_id, task_index, map_index, try_number, facts)
+select r.* from jsonb_to_recordset($1::jsonb)
+  as r("runId" bigint, "taskIndex" int, "mapIndex" int, "tryNumber" smallint, facts jsonb)
+on conflict (run_id, task_index, map_index, try_number) do update set facts = excluded.facts`,
+};
+
+/** JSON may have them, jsonb not: a NUL, and halves of characters. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
+
+/** Of one try the last one stays. */
+export async function saveLaunchRecords(pool: pg.Pool, records: readonly LaunchRecord[]): Promise<void> {
+  const rows = new Map(
+    records.map(({ launch: { runId, taskIndex, mapIndex, tryNumber }, facts }) => [
+      [runId, taskIndex, mapIndex, tryNumber].join(),
+      { runId, taskIndex, mapIndex, tryNumber, facts },
+    ]),
+  );
+  const text = JSON.stringify([...rows.values()]).replaceAll(UNSTORABLE, '\\ufffd');
+  await pool.query({ ...SAVE_RECORDS, values: [text] });
 }
 
 /** What a cluster has of a task instance, or had of one of its tries. */

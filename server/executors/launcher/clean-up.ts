@@ -1,6 +1,6 @@
 /** After its end, or when nobody wants it any more: nothing of a launch stays on the cluster, unless it is to be kept. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { saveLaunchRecord, type LaunchFacts } from '#db/queries/launch-views.ts';
+import type { LaunchFacts } from '#db/queries/launch-views.ts';
 import type { Entry, LaunchContext } from './launch-context.ts';
 import type { ObjectEnd, Target } from './target.ts';
 import type { Ended } from './watch-to-end.ts';
@@ -61,23 +61,19 @@ async function remove(ctx: LaunchContext, entry: Entry, target: Target): Promise
 async function record(ctx: LaunchContext, entry: Entry, target: Target, ended: Ended | null): Promise<void> {
   const { launch } = entry;
   const isPlain = ended !== null && ended.end.outcome !== 'failed';
-  try {
-    const events = isPlain || launch.uid === null ? [] : await target.events(launch.uid).catch(() => []);
-    const facts: LaunchFacts = {
-      cluster: ctx.cluster,
-      kind: target.kind,
-      namespace: target.namespace,
-      name: target.name,
-      uid: launch.uid,
-      node: launch.node,
-      createdAt: launch.createdAt?.toISOString() ?? null,
-      scheduledAt: launch.scheduledAt?.toISOString() ?? null,
-      startedAt: launch.startedAt?.toISOString() ?? null,
-      finishedAt: ended?.seen?.finishedAt?.toISOString() ?? null,
-      events: events.map((event) => ({ ...event })),
-    };
-    await saveLaunchRecord(ctx.db, launch, facts);
-  } catch (error) {
-    ctx.log.warn({ error, cluster: ctx.cluster, name: target.name }, 'where a try ran was not recorded');
-  }
+  const events = isPlain || launch.uid === null ? [] : await target.events(launch.uid).catch(() => []);
+  const facts: LaunchFacts = {
+    cluster: ctx.cluster,
+    kind: target.kind,
+    namespace: target.namespace,
+    name: target.name,
+    uid: launch.uid,
+    node: launch.node,
+    createdAt: launch.createdAt?.toISOString() ?? null,
+    scheduledAt: launch.scheduledAt?.toISOString() ?? null,
+    startedAt: launch.startedAt?.toISOString() ?? null,
+    finishedAt: ended?.seen?.finishedAt?.toISOString() ?? null,
+    events: events.map((event) => ({ ...event })),
+  };
+  await ctx.record({ launch, facts });
 }

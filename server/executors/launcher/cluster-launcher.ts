@@ -7,6 +7,7 @@ import type { Dispatch } from '#sdk/protocol.ts';
 import type { ClusterClient } from '../kubernetes/cluster-client.ts';
 import { startLoop } from '../../scheduler/loop.ts';
 import { changing } from './changing.ts';
+import { createLaunchRecorder } from './launch-recorder.ts';
 import { FENCED, STOPPED, type Entry, type LaunchContext } from './launch-context.ts';
 import { createSaver } from './launch-writer.ts';
 import type { LaunchMetrics } from './launch-metrics.ts';
@@ -60,6 +61,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     write: (uuids) => dropLaunches(pool, workerId, uuids),
     onError: failed('drop launches'),
   });
+  const recorder = createLaunchRecorder(pool, failed('record launches'));
   const line = createLine({
     place: (launches) =>
       placeLaunches(
@@ -93,6 +95,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     targetOf: targets.of,
     remains: targets.remains,
     save: (entry) => saver.save(entry),
+    record: (what) => recorder.save(what),
     async drop(entry) {
       await dropper.save(entry.key.uuid);
       // A further try of its task may have waited for that
@@ -167,7 +170,14 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
       unobserve();
-      await Promise.all([line.stop(), objects.stop(), logs.shipper.stop(), saver.stop(), dropper.stop()]);
+      await Promise.all([
+        line.stop(),
+        objects.stop(),
+        logs.shipper.stop(),
+        saver.stop(),
+        recorder.stop(),
+        dropper.stop(),
+      ]);
       client.close();
     },
   };

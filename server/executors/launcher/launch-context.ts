@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { DispatchKey } from '#db/engine/dispatch-id.ts';
 import type { Engine } from '#db/engine/engine.ts';
+import type { LaunchRecord } from '#db/queries/launch-views.ts';
 import type { Launch } from '#db/queries/launches.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import type { Logger } from '../../log.ts';
@@ -47,6 +48,8 @@ export interface LaunchContext {
   /** Of a launch whose task is not known any more: enough to remove it. */
   remains(launch: Launch): Target;
   save(entry: Entry): Promise<void>;
+  /** Where it ran; resolves in any case. */
+  record(what: LaunchRecord): Promise<void>;
   drop(entry: Entry): Promise<void>;
   now(): Date;
 }

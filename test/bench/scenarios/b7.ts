@@ -135,7 +135,8 @@ async function onCluster(bench: Bench, launcher: Side): Promise<Row[]> {
     unit: 'ratio',
     ...VARIANT,
   });
-  const { image, client, namespace, credentials } = cluster;
+  const { image, client, namespace, kubeconfig } = cluster;
+  const credentials = { kind: 'kubeconfig', kubeconfig, context: 'loaded-context' } as const;
   const perMinute = (ms: number) => pods / (ms / 60_000);
   const pod = (name: string) => {
     const made = cluster.pod('true', { name });
