@@ -1,13 +1,11 @@
 /** A CronJob of Kubernetes as a DAG. Pure: what could not be carried over is told. */
-import type { DagSpecInput } from '#sdk/dag-spec.ts';
-import { containerTask, type ContainerTask, type PodRetries } from './container-task.ts';
+import type { DagSpecInput, TaskSpecInput } from '#sdk/dag-spec.ts';
+import { podTasks } from './pod-task.ts';
 import { createFields, isPlain, type Fields, type Finding, type Plain } from './manifest-fields.ts';
 
 export interface ImportedDag {
   spec: DagSpecInput;
   findings: Finding[];
-  /** Notes of tasks, in their order. */
-  notes: string[][];
 }
 
 /** Kubernetes tries a Pod so often again when nothing is said. */
@@ -28,24 +26,30 @@ export function cronJobDag(manifest: Plain): ImportedDag {
   const findings: Finding[] = [];
   const root = createFields(manifest, '', findings);
   root.ignore('apiVersion', 'kind', 'status');
-  const metadata = readMetadata(root.object('metadata'));
+  const { namespace, ...metadata } = readMetadata(root.object('metadata'));
   const cron = root.object('spec');
   const timing = readTiming(cron);
   const template = cron.object('jobTemplate');
   template.ignore('metadata');
-  const job = readJob(template.object('spec'));
-  const notes = [...job.containers.map((container) => container.notes)];
+  const job = readJob(template.object('spec'), namespace);
   root.finish();
   const spec: DagSpecInput = {
     ...metadata,
     ...timing,
     ...(job.deadline !== null && { dagrunTimeout: job.deadline }),
-    tasks: job.containers.map(({ task }) => task),
+    tasks: job.tasks,
   };
-  return { spec, findings, notes };
+  return { spec, findings };
 }
 
-function readMetadata(metadata: Fields): { dagId: string; description: string; tags?: string[] } {
+interface Metadata {
+  dagId: string;
+  description: string;
+  tags?: string[];
+  namespace: string | null;
+}
+
+function readMetadata(metadata: Fields): Metadata {
   const name = metadata.text('name') ?? 'cronjob';
   const namespace = metadata.text('namespace');
   const labels = metadata.take('labels');
@@ -56,6 +60,7 @@ function readMetadata(metadata: Fields): { dagId: string; description: string; t
   const annotations = metadata.object('annotations');
   annotations.ignore('kubectl.kubernetes.io/last-applied-configuration');
   return {
+    namespace,
     dagId: name.replace(/[^A-Za-z0-9_.-]/g, '_'),
     description: `CronJob ${namespace === null ? '' : `${namespace}/`}${name}`,
     ...(tags.length > 0 && { tags: tags.slice(0, 64) }),
@@ -89,10 +94,10 @@ function readTiming(cron: Fields): Plain {
 
 interface Job {
   deadline: number | null;
-  containers: ContainerTask[];
+  tasks: TaskSpecInput[];
 }
 
-function readJob(job: Fields): Job {
+function readJob(job: Fields, namespace: string | null): Job {
   const retries = job.number('backoffLimit') ?? DEFAULT_BACKOFF_LIMIT;
   const deadline = job.number('activeDeadlineSeconds');
   job.ignoreDefaults({
@@ -101,62 +106,23 @@ function readJob(job: Fields): Job {
     completionMode: 'NonIndexed',
     suspend: false,
     manualSelector: false,
+    podReplacementPolicy: 'TerminatingOrFailed',
   });
   for (const name of ['completions', 'parallelism'])
     if (job.take(name) !== undefined)
-      job.warn('Left out: the task runs once. Map it over a list to run it so often.', name);
+      job.warn('Left out: the task is one Pod. Map it over a list, or make it a resource task with this Job.', name);
   if (job.take('ttlSecondsAfterFinished') !== undefined)
-    job.warn('Left out: runs are kept as long as the service keeps them.', 'ttlSecondsAfterFinished');
+    job.warn('Left out: a Pod goes when its task has ended, the run is kept.', 'ttlSecondsAfterFinished');
   const template = job.object('template');
-  const metadata = template.object('metadata');
-  metadata.ignore('creationTimestamp', 'labels');
-  const pod = template.object('spec');
-  const podDeadline = pod.number('activeDeadlineSeconds');
+  const podDeadline = deadlineOfPod(template);
   const shortest = [deadline, podDeadline].filter((seconds) => seconds !== null);
   const timeout = shortest.length > 0 ? Math.min(...shortest) : null;
-  return { deadline, containers: readContainers(pod, { retries, timeout }) };
+  return { deadline, tasks: podTasks(template, namespace, { retries, timeout }) };
 }
 
-function readContainers(pod: Fields, retries: PodRetries): ContainerTask[] {
-  pod.ignore('restartPolicy', 'enableServiceLinks', 'preemptionPolicy');
-  pod.ignoreDefaults({
-    dnsPolicy: 'ClusterFirst',
-    schedulerName: 'default-scheduler',
-    securityContext: {},
-    terminationGracePeriodSeconds: 30,
-  });
-  const tasks: ContainerTask[] = [];
-  for (const container of pod.list('initContainers')) {
-    if (container.peek('restartPolicy') === 'Always') {
-      container.warn('A sidecar: it is left out with all that it says.');
-      leaveOut(container);
-    } else
-      tasks.push(
-        containerTask(
-          container,
-          tasks.slice(-1).map(({ task }) => task.taskId),
-          retries,
-        ),
-      );
-  }
-  if (tasks.length > 0)
-    pod.warn('They become tasks of their own, which share no files with the main one.', 'initContainers');
-  const [main, ...others] = pod.list('containers');
-  if (!main) pod.warn('There is no container.', 'containers');
-  else
-    tasks.push(
-      containerTask(
-        main,
-        tasks.slice(-1).map(({ task }) => task.taskId),
-        retries,
-      ),
-    );
-  for (const container of others) {
-    container.warn('A second container beside the first: it is left out with all that it says.');
-    leaveOut(container);
-  }
-  return tasks;
+/** It is the time limit of a try; the Pod gets its own by that. */
+function deadlineOfPod(template: Fields): number | null {
+  const spec = template.peek('spec');
+  const seconds = isPlain(spec) ? spec['activeDeadlineSeconds'] : undefined;
+  return typeof seconds === 'number' ? seconds : null;
 }
-
-/** One finding says it all. */
-const leaveOut = (container: Fields): void => container.ignore(...container.names());

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { cronJobDag } from '#server/cli/cronjob/cronjob-dag.ts';
 import { readManifests } from '#server/cli/cronjob/read-manifests.ts';
-import { escapeTemplate, scriptOf, shellWord, withReferences } from '#server/cli/cronjob/shell.ts';
+import { escapeTemplate } from '#server/cli/cronjob/pod-task.ts';
 import { renderTemplate } from '#server/operators/render-template.ts';
 import { runCli } from '../../../helpers/cli.ts';
 
@@ -21,7 +20,9 @@ const cronJob = (spec: object, pod: object = {}, job: object = {}) => ({
   spec: {
     schedule: '@daily',
     ...spec,
-    jobTemplate: { spec: { ...job, template: { spec: { containers: [{ name: 'c', command: ['true'] }], ...pod } } } },
+    jobTemplate: {
+      spec: { ...job, template: { spec: { containers: [{ name: 'c', image: 'i', command: ['true'] }], ...pod } } },
+    },
   },
 });
 const pathsOf = (manifest: object) => cronJobDag(manifest as never).findings.map((finding) => finding.path);
@@ -50,12 +51,37 @@ describe('cronJobDag', () => {
     expect(
       pathsOf(cronJob({ timeZone: 'UTC', suspend: false }, { restartPolicy: 'Never', dnsPolicy: 'ClusterFirst' })),
     ).toEqual([]);
-    expect(pathsOf(cronJob({ novel: 1 }, { dnsPolicy: 'None', volumes: [] }, { completions: 3 })).sort()).toEqual([
+    const two = { containers: [{ name: 'c' }, { name: 'proxy' }] };
+    expect(pathsOf(cronJob({ novel: 1 }, two, { completions: 3 })).sort()).toEqual([
       'spec.jobTemplate.spec.completions',
-      'spec.jobTemplate.spec.template.spec.dnsPolicy',
-      'spec.jobTemplate.spec.template.spec.volumes',
+      'spec.jobTemplate.spec.template.spec.containers[1]',
       'spec.novel',
     ]);
+  });
+
+  it('what tasks have no field for stays in a template, and variables that refer to others keep their order', () => {
+    const container = { name: 'c', image: 'i', workingDir: '/app', resources: { limits: { cpu: '1' } } };
+    const taskOf = (env: object[], pod: object = {}) =>
+      cronJobDag(cronJob({}, { containers: [{ ...container, env }], ...pod })).spec.tasks[0];
+    const reference = [
+      { name: 'A', value: 'x' },
+      { name: 'B', value: '$(A)/y' },
+    ];
+    expect(taskOf(reference, { hostNetwork: true, serviceAccountName: 'me' })).toMatchObject({
+      kind: 'pod',
+      image: 'i',
+      serviceAccount: 'me',
+      resources: { limits: { cpu: '1' } },
+      template: { spec: { hostNetwork: true, containers: [{ name: 'base', workingDir: '/app', env: reference }] } },
+    });
+    const from = (kind: string, reference: object) => ({ name: 'X', valueFrom: { [kind]: reference } });
+    expect(taskOf([from('secretKeyRef', { name: 's', key: 'k' })])).toMatchObject({
+      env: { X: { secret: 's', key: 'k' } },
+    });
+    expect(taskOf([from('fieldRef', { fieldPath: 'status.podIP' })])).toMatchObject({
+      env: { X: { field: 'status.podIP' } },
+    });
+    expect(taskOf([from('resourceFieldRef', { resource: 'limits.cpu', divisor: '1' })])).not.toHaveProperty('env');
   });
 
   it('any manifest, however odd, makes a DAG or tells why not, and never throws', () => {
@@ -73,30 +99,7 @@ describe('cronJobDag', () => {
   });
 });
 
-describe('the shell that stands for a container', () => {
-  it('gets the very words that the container would have got', () => {
-    const word = fc.string({
-      unit: fc.constantFrom(...`ab $'"\\\`(){}*?~!#&;|<>\n$(KNOWN)`, '$(KNOWN)', '$$(KNOWN)', '$(other)'),
-    });
-    const inKubernetes = (text: string) => withReferences(text, new Set(['KNOWN'])).replaceAll('${KNOWN}', 'the value');
-    // What is written `${KNOWN}` is text to Kubernetes, and would look like our own.
-    const words = fc.array(
-      word.filter((text) => !text.includes('${')),
-      { minLength: 1, maxLength: 60, size: 'max' },
-    );
-    fc.assert(
-      fc.property(words, (list) => {
-        const script = `printf '%s\\0' ${list.map((text) => shellWord(text, new Set(['KNOWN']))).join(' ')}`;
-        const output = execFileSync('bash', ['--norc', '-c', script], {
-          encoding: 'utf8',
-          env: { KNOWN: 'the value' },
-        });
-        expect(output.split('\0').slice(0, -1)).toEqual(list.map(inKubernetes));
-      }),
-      { numRuns: 40 },
-    );
-  });
-
+describe('a text of a manifest', () => {
   it('comes out of the template as it went in', () => {
     const text = fc.string({
       unit: fc.constantFrom('{', '}', '%', '#', 'a', "'", '"', '{{', '{%', '{#'),
@@ -108,13 +111,6 @@ describe('the shell that stands for a container', () => {
       }),
     );
   });
-
-  it('is the script itself where the container runs one', () => {
-    expect(scriptOf(['/bin/sh', '-c', 'echo a'])).toBe('echo a');
-    expect(scriptOf(['bash', '-euxc', 'echo a'])).toBe('echo a');
-    expect(scriptOf(['sh', '-c', 'echo $1', 'x', 'y'])).toBeNull();
-    expect(scriptOf(['python', '-c', 'print(1)'])).toBeNull();
-  });
 });
 
 describe('millrace import cronjob', { timeout: 60_000 }, () => {
@@ -123,11 +119,11 @@ describe('millrace import cronjob', { timeout: 60_000 }, () => {
     const ended = await runCli(['import', 'cronjob', manifests, '--out', out]);
     expect(ended).toMatchObject({ code: 0, stdout: '' });
     expect(ended.stderr).toMatch(/Service web is no CronJob/);
-    expect(ended.stderr).toMatch(/nightly-report: spec\.jobTemplate\.spec\.template\.spec\.volumes: /);
+    expect(ended.stderr).toMatch(/nightly-report: spec\.jobTemplate\.spec\.template\.spec\.containers\[1\]: /);
     expect(readFileSync(out, 'utf8')).toBe(readFileSync(join(import.meta.dirname, 'dags.generated.yaml'), 'utf8'));
     expect(await runCli(['validate', out])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('nightly-report (2 tasks), ping (1 task)'),
+      stdout: expect.stringContaining('nightly-report (1 task), ping (1 task)'),
     });
     expect(await runCli(['import', 'cronjob', manifests, '--out', out])).toMatchObject({
       code: 1,
