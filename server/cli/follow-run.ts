@@ -67,8 +67,15 @@ export async function followRun(client: ApiClient, runId: string, watcher: RunWa
   const logs = new Map<string, Promise<void>>();
   const notes = watcher.onNote && createTaskNotes(client, watcher.onNote);
 
+  /** That a launcher has taken a task of the queue changes nothing that is shown. */
+  const shown = new Map<string, string>();
+  function isNews({ taskInstanceId, state: now, tryNumber }: Transition): boolean {
+    const was = shown.get(taskInstanceId);
+    shown.set(taskInstanceId, `${now} ${tryNumber}`);
+    return was !== `${now} ${tryNumber}`;
+  }
   function onTransition(transition: Transition): void {
-    watcher.onTransition(transition);
+    if (isNews(transition)) watcher.onTransition(transition);
     notes?.onTransition(transition);
     const { onLogLine } = watcher;
     const { taskInstanceId, tryNumber, state: now, cause } = transition;

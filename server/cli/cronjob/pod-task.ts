@@ -76,7 +76,7 @@ function ofContainer(container: Fields): { fields: Plain; rest: Plain } {
     volumeMounts: container.take('volumeMounts'),
     securityContext: container.take('securityContext'),
   };
-  return { fields, rest: { ...(env.rest && { env: env.rest }), ...restOf(container) } };
+  return { fields, rest: { ...(env.rest !== null && { env: env.rest }), ...restOf(container) } };
 }
 
 function ofPod(spec: Fields): Plain {
