@@ -34,6 +34,8 @@ export interface LaunchObject {
   api: string | null;
   namespace: string | null;
   name: string | null;
+  /** What becomes of it when it has ended. */
+  onFinish: string | null;
 }
 
 export interface Launch extends DispatchKey, LaunchState, LaunchObject {
@@ -52,6 +54,7 @@ export interface LaunchRow {
   api: string | null;
   namespace: string | null;
   name: string | null;
+  on_finish: string | null;
   uid: string | null;
   node: string | null;
   reason: string | null;
@@ -75,6 +78,7 @@ export const readLaunch = (row: LaunchRow): Launch => ({
   api: row.api,
   namespace: row.namespace,
   name: row.name,
+  onFinish: row.on_finish,
   uid: row.uid,
   node: row.node,
   reason: row.reason,

@@ -8,6 +8,7 @@ import type { Ended } from './watch-to-end.ts';
 const RETRY_MS = 2_000;
 /** A node that is away never confirms: then it is taken off the cluster's books. */
 const FORCE_AFTER_SECONDS = 300;
+const FORCE_AGAIN_MS = 30_000;
 
 /** `ended`: how it did; null: it was still to run, or running. */
 export async function cleanUp(
@@ -16,45 +17,48 @@ export async function cleanUp(
   target: Target | null,
   ended: Ended | null,
 ): Promise<void> {
+  // Also one that was asked for just now, and whose answer nobody waited for
+  const mayBeThere = entry.launch.phase !== 'waiting';
   entry.launch.phase = 'ended';
   await ctx.save(entry);
-  if (target && (entry.object.value || entry.launch.uid)) {
+  if (target && mayBeThere) {
+    const end = ended?.end ?? endSeen(ctx, entry, target);
     await record(ctx, entry, target, ended);
-    if (!isKept(target, ended?.end ?? null)) await remove(ctx, entry, target);
+    if (!isKept(entry.launch.onFinish ?? target.onFinish, end)) await remove(ctx, entry, target);
   }
   await ctx.drop(entry);
 }
 
-const isKept = ({ onFinish }: Target, end: ObjectEnd | null): boolean =>
+/** Its end is on record, from a launcher that had no time to clean up; or somebody gave it another one. */
+const endSeen = (ctx: LaunchContext, entry: Entry, target: Target): ObjectEnd | null =>
+  entry.object.value && !entry.gone ? target.see(entry.object.value.is, ctx.now()).end : null;
+
+const isKept = (onFinish: string, end: ObjectEnd | null): boolean =>
   end !== null && (onFinish === 'keep' || (onFinish === 'keep_failed' && end.outcome === 'failed'));
 
 /** Until it is gone for certain: a successor may wait for that. */
 async function remove(ctx: LaunchContext, entry: Entry, target: Target): Promise<void> {
+  const { cluster, log, stopped: signal } = ctx;
   const forceAt = ctx.now().getTime() + (target.limits.grace + FORCE_AFTER_SECONDS) * 1000;
-  let told = false;
   while (!entry.gone) {
-    const force = ctx.now().getTime() >= forceAt;
+    const isLate = ctx.now().getTime() >= forceAt;
+    if (isLate) log.error({ cluster, name: target.name }, 'an object does not go: it is taken off the books');
     try {
-      if (!told || force) {
-        if (force)
-          ctx.log.error(
-            { cluster: ctx.cluster, name: target.name },
-            'an object does not go: it is taken off the books',
-          );
-        const answer = await target.remove({ uid: entry.launch.uid, ...(force && { graceSeconds: 0 }) });
-        if (answer !== 'deleted') return;
-        told = true;
-      }
-      const timeoutMs = Math.max(1, Math.min(forceAt - ctx.now().getTime(), 30_000));
-      if (!entry.gone) await entry.object.changed({ signal: ctx.stopped, timeoutMs });
-      // The watch would have said so; ask all the same
-      if (!entry.gone && ctx.now().getTime() >= forceAt) told = false;
+      const answer = await target.remove({ uid: entry.launch.uid, ...(isLate && { graceSeconds: 0 }) });
+      if (answer !== 'deleted') return;
+      await goneOrLate(ctx, entry, isLate ? FORCE_AGAIN_MS : forceAt - ctx.now().getTime());
     } catch (error) {
-      if (ctx.stopped.aborted) throw error;
-      ctx.log.warn({ error, cluster: ctx.cluster, name: target.name }, 'an object could not be deleted yet');
-      await sleep(RETRY_MS, undefined, { signal: ctx.stopped });
+      if (signal.aborted) throw error;
+      log.warn({ error, cluster, name: target.name }, 'an object could not be deleted yet');
+      await sleep(RETRY_MS, undefined, { signal });
     }
   }
+}
+
+async function goneOrLate(ctx: LaunchContext, entry: Entry, ms: number): Promise<void> {
+  const until = ctx.now().getTime() + ms;
+  while (!entry.gone && ctx.now().getTime() < until)
+    await entry.object.changed({ signal: ctx.stopped, timeoutMs: Math.max(1, until - ctx.now().getTime()) });
 }
 
 /** For people; nothing depends on it. */

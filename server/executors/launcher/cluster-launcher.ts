@@ -1,4 +1,5 @@
 /** Has the tasks of one cluster run there: claims them, takes over what other launchers have left, and looks after each to its end. */
+import { setMaxListeners } from 'node:events';
 import { clusterQueue } from '#sdk/system-tasks.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { adoptLaunches, dropLaunches, placeLaunches, saveLaunches, type Launch } from '#db/queries/launches.ts';
@@ -46,6 +47,8 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   const entries = new Map<string, Entry>();
   const lives = new Set<Promise<void>>();
   const stopping = new AbortController();
+  // Every launch listens
+  setMaxListeners(0, stopping.signal);
   const failed = (what: string) => (error: unknown) => onError(error, `${what} of cluster ${cluster}`);
 
   const saver = createSaver<Entry>({
@@ -163,10 +166,11 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   return {
     wake: claims.wake,
     fence(uuids) {
-      for (const uuid of uuids) entries.get(uuid)?.fenced.abort(FENCED);
+      for (const uuid of uuids) entries.get(uuid)?.leave.abort(FENCED);
     },
     async stop() {
       stopping.abort(STOPPED);
+      for (const { leave } of entries.values()) leave.abort(STOPPED);
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
       unobserve();
@@ -192,7 +196,8 @@ const entryOf = (launch: Launch, dispatch: Dispatch | null, adopted: boolean): E
     object: changing<{ is: unknown } | null>(null),
     gone: false,
     quotaSince: null,
-    fenced: new AbortController(),
+    leave: new AbortController(),
+    isStartTold: false,
     adopted,
   };
 };
@@ -201,6 +206,7 @@ const NEW = {
   phase: 'waiting',
   kind: null,
   api: null,
+  onFinish: null,
   namespace: null,
   name: null,
   uid: null,

@@ -33,6 +33,7 @@ export async function createObject(
         api: target.api,
         namespace: target.namespace,
         name: target.name,
+        onFinish: target.onFinish,
       });
     }
     await tryOnce(ctx, entry, target, signal);

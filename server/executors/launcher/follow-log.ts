@@ -15,7 +15,9 @@ export interface LogFollower {
 export function followLog(ctx: LaunchContext, target: Target, log: LaunchLog): LogFollower {
   const left = new AbortController();
   const ended = new AbortController();
-  const signal = AbortSignal.any([left.signal, ctx.stopped]);
+  const { signal } = left;
+  const leave = () => left.abort();
+  ctx.stopped.addEventListener('abort', leave);
   let following: Promise<string | null> | undefined;
   const explain = (error: unknown): string | null => {
     if (signal.aborted) return null;
@@ -31,6 +33,9 @@ export function followLog(ctx: LaunchContext, target: Target, log: LaunchLog): L
       const problem = await following;
       if (problem && !byUs && !signal.aborted) log.system(problem);
     },
-    leave: () => left.abort(),
+    leave() {
+      ctx.stopped.removeEventListener('abort', leave);
+      leave();
+    },
   };
 }

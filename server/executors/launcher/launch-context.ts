@@ -24,8 +24,10 @@ export interface Entry {
   gone: boolean;
   /** Since when a quota keeps it from being created; null: none does. */
   quotaSince: Date | null;
-  /** Aborts when nobody wants it any more. */
-  fenced: AbortController;
+  /** Aborts with FENCED when nobody wants it any more, with STOPPED when this process goes. */
+  leave: AbortController;
+  /** The engine knows that its code runs. */
+  isStartTold: boolean;
   /** For its log: who took it over must look up where it ends. */
   adopted: boolean;
 }

@@ -11,6 +11,7 @@ import { createClusterClient } from '../kubernetes/cluster-client.ts';
 import { startLoop } from '../../scheduler/loop.ts';
 import { startClusterLauncher, type ClusterLauncher } from './cluster-launcher.ts';
 import { NO_METRICS } from './launch-metrics.ts';
+import { endRemoved } from './end-removed.ts';
 import type { LauncherDeps } from './launcher-deps.ts';
 
 /** Beats in the time after which it is taken for gone. */
@@ -62,6 +63,8 @@ export async function startLauncher(deps: LauncherDeps): Promise<Launcher> {
     for (const cluster of records.keys())
       if (!running.has(cluster))
         await open(cluster).catch((error: unknown) => onError(error, `open cluster ${cluster}`));
+    const removed = await endRemoved(pool, engine);
+    if (removed > 0) log.warn({ launches: removed }, 'tasks ended whose cluster was removed');
     return REVIEW_MS;
   };
   const clusters = startLoop({ name: 'open clusters', mostMs: REVIEW_MS, onError, pass: review });

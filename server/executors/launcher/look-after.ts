@@ -18,7 +18,7 @@ const LAST_WORDS_MS = 5_000;
 
 /** Rejects only when this process stops: another one then goes on. */
 export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void> {
-  const signal = AbortSignal.any([ctx.stopped, entry.fenced.signal]);
+  const { signal } = entry.leave;
   let target: Target | null = null;
   let ended: Ended | null = null;
   let log: LaunchLog | null = null;
@@ -33,9 +33,12 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
     await follower.complete(ended.stopped);
     await report(ctx, await endReport(ctx, entry, target, ended, log));
   } catch (error) {
-    if (ctx.stopped.aborted) throw error;
+    if (ctx.stopped.aborted) {
+      follower?.leave();
+      throw error;
+    }
     if (error instanceof LaunchRefused) await report(ctx, refusedReport(entry, error, 0, maskOf(entry)));
-    else if (error !== FENCED) await giveUp(ctx, entry, error);
+    else if (error !== FENCED && signal.reason !== FENCED) await giveUp(ctx, entry, error);
   }
   target ??= await leftBehind(ctx, entry);
   await cleanUp(ctx, entry, target, ended);

@@ -53,8 +53,8 @@ function limitOf(target: Target, seen: Seen | null, now: Date): TimeLimit | null
 function note(ctx: LaunchContext, entry: Entry, seen: Seen): void {
   const { launch } = entry;
   const phase = seen.phase === 'pending' ? 'created' : seen.phase === 'ended' ? launch.phase : seen.phase;
-  const isStart = phase === 'started' && launch.phase !== 'started';
   const { uid, node, createdAt, scheduledAt, startedAt } = seen;
+  if (phase === 'started') tellStart(ctx, entry, startedAt);
   const isWaiting = phase !== 'started';
   const state = { phase, uid, node, createdAt, scheduledAt, startedAt };
   const why = { reason: isWaiting ? seen.reason : null, message: isWaiting ? seen.message : null };
@@ -64,11 +64,15 @@ function note(ctx: LaunchContext, entry: Entry, seen: Seen): void {
   noteSteps(ctx.metrics, launch, seen);
   Object.assign(launch, next);
   void ctx.save(entry);
-  // A pure hint to the flush: the end of a task that was never seen to run is taken as well
-  if (isStart)
-    ctx.engine
-      .start([{ ...entry.key, startedAt }])
-      .catch((error: unknown) => ctx.log.warn({ error }, 'a start was not recorded'));
+}
+
+/** Whoever takes a launch over tells it once more: it does no harm. Where it fails, the end is taken without it. */
+function tellStart(ctx: LaunchContext, entry: Entry, startedAt: Date | null): void {
+  if (entry.isStartTold) return;
+  entry.isStartTold = true;
+  ctx.engine
+    .start([{ ...entry.key, startedAt }])
+    .catch((error: unknown) => ctx.log.warn({ error }, 'a start was not recorded'));
 }
 
 const sameValue = (a: unknown, b: unknown): boolean =>

@@ -1,7 +1,9 @@
 /** What a real cluster does not show on demand: lost answers, throttling, watches that break, nodes that go. */
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { deleteCluster } from '#db/queries/clusters.ts';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
 import { createTestDatabase } from '../../../helpers/database.ts';
+import { statesOf } from '../../../helpers/engine.ts';
 import { startFakeKube, type FakeKube, type FakeKubeOptions } from '../../../helpers/fake-kube.ts';
 import { createLaunching, type Launching } from '../../../helpers/launching.ts';
 import { waitFor } from '../../../helpers/wait-for.ts';
@@ -134,6 +136,46 @@ it('a quota that is used up is asked little, and everything runs in the end', as
   // Once for each, and some that were refused: never all of them again and again
   expect(created()).toBeLessThan(90);
   await launching.tidy();
+  await launcher.stop();
+});
+
+it('a task that is cancelled while its Pod is being made leaves none', async () => {
+  await begin({ createLatencyMs: 300, script: () => ({ runMs: 60_000 }) });
+  const launcher = await launching.launch();
+  const runId = await start();
+  await waitFor(() => Promise.resolve(created() > 0 ? true : null), { what: 'the create', timeoutMs: 10_000 });
+  await launching.engine.cancelRun(runId, 'ann');
+  await launching.tidy();
+  await waitFor(() => Promise.resolve(kube.pods('tasks').length === 0 ? true : null), {
+    what: 'no Pod',
+    timeoutMs: 60_000,
+  });
+  expect(created()).toBe(1);
+  await launcher.stop();
+});
+
+it('tasks whose cluster is removed end, and those that had not begun wait for another of its name', async () => {
+  await begin({ script: () => ({ runMs: 60_000 }), quotaPods: 1 });
+  const launcher = await launching.launch();
+  const runId = await start(2, { infraRetries: 0 });
+  const reasonOf = async () =>
+    (await launching.launches()).map((row) => `${String(row['phase'])} ${String(row['reason'])}`).sort();
+  await waitFor(async () => ((await reasonOf()).join() === 'started null,waiting quota' ? true : null), {
+    what: 'one to run and one to wait',
+    timeoutMs: 20_000,
+  });
+  await deleteCluster(database.db, cluster, { actor: 'ann', force: true });
+  await launching.tidy();
+  const states = async () =>
+    Object.values(await statesOf(database, runId))
+      .sort()
+      .join();
+  await waitFor(async () => ((await states()) === 'failed,queued' ? true : null), {
+    what: 'their ends',
+    timeoutMs: 10_000,
+  });
+  expect(await launching.tries(runId)).toMatchObject([{ cause: 'node_lost' }]);
+  await launching.engine.cancelRun(runId, 'ann');
   await launcher.stop();
 });
 
