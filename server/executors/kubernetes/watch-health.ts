@@ -47,6 +47,7 @@ export function startHealthWatch(deps: HealthWatchDeps): HealthWatch {
   });
   const looked = new Map<string, Looked>();
   const suspects = new Set<string>();
+  let stopped = false;
 
   async function look(record: ClusterRecord): Promise<void> {
     const before = looked.get(record.name);
@@ -54,6 +55,8 @@ export function startHealthWatch(deps: HealthWatchDeps): HealthWatch {
     const health = await (before && before.revision === record.revision && before.health.state === 'ok'
       ? stillThere(clients, record, before.health)
       : checkStored(clients, record));
+    // What was cut off by our own stop says nothing of the cluster
+    if (stopped) return;
     looked.set(record.name, { revision: record.revision, at: now(), health });
     if (!isNews(record, health) || !(await setClusterHealth(db, record, health))) return;
     if (health.state === record.health) return;
@@ -83,6 +86,7 @@ export function startHealthWatch(deps: HealthWatchDeps): HealthWatch {
       loop.wake();
     },
     async stop() {
+      stopped = true;
       for (const off of offs) off();
       clients.stop();
       await loop.stop();

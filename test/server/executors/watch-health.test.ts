@@ -22,6 +22,8 @@ async function startStandIn() {
     req.resume().on('end', () => {
       answers.asked.push(req.url!);
       const status = req.url === '/version' ? answers.version : 201;
+      // It keeps one waiting
+      if (status === 0) return;
       res.writeHead(status, { 'content-type': 'application/json' });
       const body = req.url === '/version' ? { gitVersion: 'v1.31.2' } : { status: { allowed: answers.allowed } };
       res.end(JSON.stringify(status < 300 ? body : { kind: 'Status', message: 'no: geheim-token', reason: 'No' }));
@@ -132,6 +134,16 @@ describe('the watch over clusters', () => {
     await add('odd');
     watch = start();
     expect(await until('odd', 'unreachable')).toMatchObject({ health_message: message });
+  });
+
+  it('says nothing of a cluster whose answer its own stop has cut off', async () => {
+    api.answers.version = 0;
+    await add('slow');
+    watch = start();
+    await waitFor(() => (api.answers.asked.length > 0 ? true : null), { what: 'a look' });
+    await watch.stop();
+    expect(await findCluster(db, 'slow')).toMatchObject({ health: 'unknown', checked_at: null });
+    expect(logged).toEqual([]);
   });
 
   it('follows a change at once: another address, credentials that are no good, and back', async () => {
