@@ -4,10 +4,10 @@ import { checkKubernetes, hasTemplate, kubernetesType } from './kubernetes-check
 import { EXECUTOR_FIELDS, list, mergeOption, orNull, POD_OPTIONS } from './kubernetes-fields.ts';
 import { DEFAULT_CLUSTER } from './clusters.ts';
 import type { ResourceCondition } from './kubernetes-spec.ts';
+import { podResult } from './pod-result.ts';
 import { parseResourcePath } from './resource-path.ts';
 import {
   boolean,
-  fieldsSchema,
   integer,
   isPlainObject,
   json,
@@ -40,20 +40,6 @@ const logs: Field = {
   fallback: () => true,
   read: (value, path, report) =>
     typeof value === 'boolean' ? boolean.read(value, path, report) : textList(text(63), 100).read(value, path, report),
-};
-
-/** `/dev/termination-log` of the container, or another file. */
-const podResult: Field = {
-  schema: { anyOf: [{ const: 'termination' }, fieldsSchema({ file: text(4_000) }), { type: 'null' }] },
-  fallback: () => null,
-  read(value, path, report) {
-    if (value === null || value === 'termination') return value;
-    const file = isPlainObject(value) && Object.keys(value).join() === 'file' ? value['file'] : undefined;
-    if (typeof file !== 'string')
-      report(path(), `${show(value)} is not a result. Write 'termination' or { file: '/path' }.`);
-    else if (!/^\/[^\0]{1,3999}$/.test(file)) report(`${path()}.file`, `${show(file)} is not an absolute path.`);
-    return { file: typeof file === 'string' ? file : '' };
-  },
 };
 
 const resourcePath: Field<string> = {

@@ -109,8 +109,11 @@ export interface PodTaskOptions extends TaskOptions, PodOptions {
   inputs?: Inputs | EachOf;
   /** Whose output is the log: the task's container (true, the default), nobody's, or the containers named. */
   logs?: boolean | readonly string[];
-  /** Where the container writes its result, of at most 4096 bytes: its termination message, or a file. */
-  result?: 'termination' | { file: string } | null;
+  /**
+   * Where the container writes its result, of at most 4095 bytes: its termination message, or a file. With `collect` it is as large
+   * as any other: a container beside it brings the file, whose folder is then an empty volume of the Pod.
+   */
+  result?: 'termination' | { file: string; collect?: boolean } | null;
   /** The task is skipped when the container exits with one of them. */
   skipOnExitCode?: number | readonly number[];
 }

@@ -120,6 +120,12 @@ export interface ExecutorFields {
   pod: KubernetesOptions | null;
 }
 
+/**
+ * A task's result, as JSON or text: what the container wrote to its termination message or to this file, at most 4095 bytes. With
+ * `collect` as large as any other result: a second container brings it, and shares the folder of the file.
+ */
+export type PodResult = 'termination' | { file: string; collect: boolean };
+
 /** Any image as a task. Its truth is how its container `base` ends. */
 export interface PodFields extends KubernetesOptions {
   kind: 'pod';
@@ -129,8 +135,7 @@ export interface PodFields extends KubernetesOptions {
   args: string[] | null;
   /** Whose output is the task's log: `base` alone (true), nobody's, or of these containers. */
   logs: boolean | string[];
-  /** The task's result: what the container wrote to its termination message or to this file, at most 4096 bytes, as JSON or text. */
-  result: 'termination' | { file: string } | null;
+  result: PodResult | null;
   /** The try is skipped when the container exits with one of them. */
   skipOnExitCode: number[];
 }

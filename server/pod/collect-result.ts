@@ -1,5 +1,6 @@
 /** The result of a Pod of any image: when its container has ended, what it left in a file is brought to the service. */
 import { readFile, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Json } from '#sdk/protocol.ts';
 import { spillResults, type ResultFile } from '../runner/large-results.ts';
@@ -22,7 +23,7 @@ export interface CollectDeps {
   /** For messages. */
   url: string;
   dispatchId: string;
-  /** What the task wrote. */
+  /** What the task wrote; only its name is the same where the task sees it. */
   file: string;
   /** Where files may be written. */
   dir: string;
@@ -45,12 +46,17 @@ export async function collectResult(deps: CollectDeps): Promise<Collected | null
 
 async function bring({ service, url, dispatchId, file, dir, signal, log }: CollectDeps): Promise<Collected> {
   const found = await stat(file).catch(() => null);
-  if (!found?.isFile()) return { problem: `The task has ended without writing its result to ${file}.` };
+  if (!found?.isFile())
+    return { problem: `The task has ended without writing its result: there is no file ${basename(file)}.` };
   if (found.size > MOST_BYTES)
     return {
-      problem: `${file} has ${(found.size / MIB).toFixed(1)} MiB, more than the limit of ${MOST_BYTES / MIB} MiB.`,
+      problem: `The file ${basename(file)} has ${(found.size / MIB).toFixed(1)} MiB, more than the limit of ${MOST_BYTES / MIB} MiB.`,
     };
-  const value = valueOf(await readFile(file, 'utf8'));
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => ({
+    problem: `The file ${basename(file)} could not be read: ${error.code ?? error.message}.`,
+  }));
+  if (typeof text !== 'string') return text;
+  const value = valueOf(text);
   const { xcoms, files, problem } = spillResults(
     { return_value: value },
     { dir, limit: MOST_BYTES, inline: INLINE_BYTES },

@@ -59,7 +59,7 @@ describeCluster('built Pods', (cluster) => {
           hostAliases: [{ ip: '10.0.0.1', hostnames: ['db'] }],
           dnsPolicy: 'None',
           dnsConfig: { nameservers: ['1.1.1.1'] },
-          result: { file: '/v/result.json' },
+          result: { file: '/v/result.json', collect: false },
         },
       },
     ],

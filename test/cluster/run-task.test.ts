@@ -66,6 +66,7 @@ describeCluster('tasks in Pods of their own', (cluster) => {
       installation: 'test',
       authorIsAdmin: false,
       runner: { url: `http://${HOST}:${port()}` },
+      collector: null,
     });
     if ('refused' in built) throw new Error(JSON.stringify(built.refused));
     return built.pod as KubePod;

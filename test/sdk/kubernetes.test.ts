@@ -152,6 +152,15 @@ test('what a task says of its Pod is merged with its groups and its DAG', () => 
   expect(taskOf(spec, 'p')).toMatchObject({ cluster: 'c', namespace: 'n', env: { A: '1', B: '2', C: '3' } });
 });
 
+test('a result in a file says whether it is collected', () => {
+  const resultOf = (result: unknown) =>
+    taskOf(specOf({ dagId: 'd', tasks: [{ taskId: 'a', kind: 'pod', image: 'x', result }] }), 'a')['result'];
+  expect(resultOf({ file: '/x' })).toEqual({ file: '/x', collect: false });
+  const collected = { file: '/usr/results/out.json', collect: true };
+  expect(resultOf(collected)).toEqual(collected);
+  expect(resultOf('termination')).toBe('termination');
+});
+
 describe('mistakes are told with their path', () => {
   const pod = (fields: object) => issuesOf({ taskId: 'a', kind: 'pod', image: 'x', ...fields });
   test.each([
@@ -183,6 +192,12 @@ describe('mistakes are told with their path', () => {
     [{ namespace: 'Prod' }, /^tasks\[0\]\.namespace: 'Prod' is not the name of a namespace/],
     [{ cluster: 'a b' }, /^tasks\[0\]\.cluster: 'a b' is not the name of a cluster/],
     [{ result: { file: 'x' } }, `tasks[0].result.file: 'x' is not an absolute path.`],
+    [{ result: { file: '/x', keep: true } }, /^tasks\[0\]\.result: .* is not a result/],
+    [{ result: { file: '/r/x', collect: 1 } }, /^tasks\[0\]\.result\.collect: 1 is not true or false/],
+    ...['/x.json', '/r/', '/r/../x', '/r//x', '/r:ro/x', '/usr/x', '/dev/r/x'].map((file): [object, RegExp] => [
+      { result: { file, collect: true } },
+      /^tasks\[0\]\.result\.file: .* folder of its own/,
+    ]),
     [{ onFinish: 'remove' }, /^tasks\[0\]\.onFinish: 'remove' is not one of delete/],
     [{ skipOnExitCode: 0 }, /^tasks\[0\]\.skipOnExitCode\[0\]: 0 is not/],
     [{ imagePullPolicy: 'Sometimes' }, /^tasks\[0\]\.imagePullPolicy/],

@@ -9,6 +9,7 @@ import { mergePods, withoutNulls } from '#sdk/kubernetes-merge.ts';
 import type { PodTemplate } from '#sdk/kubernetes-spec.ts';
 import { authorRefusals } from './author-policy.ts';
 import { clusterRefusals } from './cluster-policy.ts';
+import { COLLECT_SECONDS, collectorRefusals, withCollector, type CollectedFile } from './collector-container.ts';
 import type { KubePod } from './kube-types.ts';
 import { BASE_CONTAINER, podOfFields, type RenderedPod } from './pod-fields.ts';
 import { annotationsOf, labelsOf, podName, uuidOf, withoutOurs, type Named } from './pod-name.ts';
@@ -41,6 +42,8 @@ export interface PodInput {
   authorIsAdmin: boolean;
   /** The Pod runs the code of a task: where it finds the API. Null: it is the task. */
   runner: { url: string } | null;
+  /** A second container brings the result that its task leaves in a file. Null: none does. */
+  collector: (CollectedFile & { url: string }) | null;
 }
 
 type Spec = NonNullable<KubePod['spec']>;
@@ -55,6 +58,8 @@ export function buildPod(input: PodInput): BuiltPod {
   const refused = [...shapeRefusals(defaults, 'podDefaults', true), ...shapeRefusals(merged, '', true)];
   if (refused.length > 0) return { refused };
   const pod = complete(input, merged as KubePod);
+  const { collector } = input;
+  if (collector) refused.push(...collectorRefusals(specOf(merged as KubePod), collector.file));
   // What the cluster's own settings come to is not the author's doing
   const trusted = complete({ ...input, task: unsaid(task) }, defaults as KubePod);
   refused.push(
@@ -71,9 +76,13 @@ const unsaid = (task: RenderedPod): RenderedPod => ({ ...task, template: null, r
 
 /** With all that must be so. */
 function complete(input: PodInput, merged: KubePod): KubePod {
-  const { dispatch, task, cluster, runner } = input;
-  const spec = baseFirst({ ...merged.spec, containers: merged.spec?.containers ?? [] });
-  const settled = settle(input, runner ? withRunner(spec, dispatch, cluster, runner.url) : spec);
+  const { dispatch, task, cluster, runner, collector } = input;
+  const spec = specOf(merged);
+  const running = runner ? withRunner(spec, dispatch, cluster, runner.url) : spec;
+  const settled = settle(
+    input,
+    collector ? withCollector(running, dispatch, cluster, collector.url, collector) : running,
+  );
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -89,16 +98,17 @@ function complete(input: PodInput, merged: KubePod): KubePod {
 }
 
 /** `base` is the first container, for kubectl and for people. */
-function baseFirst(spec: Spec): Spec {
+function specOf({ spec }: KubePod): Spec {
+  const containers = spec?.containers ?? [];
   const isBase = ({ name }: Container) => name === BASE_CONTAINER;
-  const base = spec.containers.find(isBase) ?? { name: BASE_CONTAINER };
-  return { ...spec, containers: [base, ...spec.containers.filter((container) => !isBase(container))] };
+  const base = containers.find(isBase) ?? { name: BASE_CONTAINER };
+  return { ...spec, containers: [base, ...containers.filter((container) => !isBase(container))] };
 }
 
-function settle({ task, limits }: PodInput, spec: Spec): Spec {
+function settle({ task, limits, collector }: PodInput, spec: Spec): Spec {
   const { serviceAccount, ...rest } = spec;
   const account = spec.serviceAccountName ?? serviceAccount;
-  const deadline = deadlineOf(task, limits.executionTimeout, spec.activeDeadlineSeconds);
+  const deadline = deadlineOf(task, { ...limits, after: collector ? COLLECT_SECONDS : 0 }, spec.activeDeadlineSeconds);
   const [base, ...others] = spec.containers;
   return {
     ...rest,
@@ -116,8 +126,12 @@ function settle({ task, limits }: PodInput, spec: Spec): Spec {
  * Seconds after which the cluster ends the Pod by itself, should nobody of us be there to do it. The launcher is earlier: it counts
  * from the start of the container. Null: no limit.
  */
-function deadlineOf(task: RenderedPod, executionTimeout: number | null, given: number | undefined): number | null {
-  const slack = task.startupTimeout + task.terminationGrace + 60;
+function deadlineOf(
+  task: RenderedPod,
+  { executionTimeout, after }: { executionTimeout: number | null; after: number },
+  given: number | undefined,
+): number | null {
+  const slack = task.startupTimeout + task.terminationGrace + 60 + after;
   const ours = executionTimeout === null ? null : Math.ceil(executionTimeout + slack);
   if (given === undefined) return ours;
   return ours === null ? given : Math.min(given, ours);
@@ -125,13 +139,14 @@ function deadlineOf(task: RenderedPod, executionTimeout: number | null, given: n
 
 function settleBase(base: Container, { result }: RenderedPod, memoryLimit: number | null): Container {
   const limits = base.resources?.limits;
+  const isMessage = result !== null && (result === 'termination' || !result.collect);
   const isOurs = memoryLimit !== null && limits?.['memory'] === undefined;
   return {
     ...base,
     ...(isOurs && { resources: { ...base.resources, limits: { ...limits, memory: String(memoryLimit) } } }),
     // A result must be what was written; without one the last lines of output say why it failed
-    terminationMessagePolicy: result === null ? (base.terminationMessagePolicy ?? 'FallbackToLogsOnError') : 'File',
-    ...(result !== null && result !== 'termination' && { terminationMessagePath: result.file }),
+    terminationMessagePolicy: isMessage ? 'File' : (base.terminationMessagePolicy ?? 'FallbackToLogsOnError'),
+    ...(isMessage && result !== 'termination' && { terminationMessagePath: result.file }),
   };
 }
 

@@ -61,7 +61,8 @@ function waitingSince(pod: KubePod): number | null {
   return times.length === 0 ? null : Math.max(...times.map((time) => Date.parse(time)));
 }
 
-function explainContainer(
+/** Of a container that waits. */
+export function explainContainer(
   pod: KubePod,
   status: KubeContainerStatus,
   events: readonly ObjectEvent[],

@@ -4,6 +4,8 @@ import { formatDispatchId } from '#db/engine/dispatch-id.ts';
 import { findLogEnd } from '#db/queries/launches.ts';
 import type { ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import { createMask } from '../../runner/mask.ts';
+import { again } from './again.ts';
+import { bringResult } from './bring-result.ts';
 import { cleanUp } from './clean-up.ts';
 import { createObject } from './create-object.ts';
 import { FENCED, type Entry, type LaunchContext } from './launch-context.ts';
@@ -13,7 +15,6 @@ import { refusedReport, reportOf } from './report-end.ts';
 import { LaunchRefused, type Target } from './target.ts';
 import { watchToEnd, type Ended } from './watch-to-end.ts';
 
-const RETRY_MS = 1_000;
 const LAST_WORDS_MS = 5_000;
 
 /** Rejects only when this process stops: another one then goes on. */
@@ -31,6 +32,7 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
     ended = await watchToEnd(ctx, entry, target, follower.begin, signal);
     ctx.metrics.took('run', ended.seen?.startedAt, ended.seen?.finishedAt);
     await follower.complete(ended.stopped);
+    ended = await bringResult(ctx, entry, target, ended, signal);
     await report(ctx, await endReport(ctx, entry, target, ended, log));
   } catch (error) {
     if (ctx.stopped.aborted) {
@@ -102,19 +104,6 @@ async function report(ctx: LaunchContext, what: TaskReport): Promise<ReportAnswe
   ctx.metrics.reported(what);
   const { answers } = await again(ctx, () => ctx.engine.report({ workerId: ctx.workerId, reports: [what] }));
   return answers[0] ?? 'UNKNOWN';
-}
-
-/** A database that is away is waited for. */
-async function again<T>(ctx: LaunchContext, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (ctx.stopped.aborted) throw error;
-      ctx.log.warn({ error, cluster: ctx.cluster }, 'a launch waits for the database');
-      await sleep(RETRY_MS, undefined, { signal: ctx.stopped });
-    }
-  }
 }
 
 /** A fault of ours must not keep a task for ever. */

@@ -6,10 +6,13 @@ import type { ClusterClient } from '../kubernetes/cluster-client.ts';
 import type { KubePod } from '../kubernetes/kube-types.ts';
 import { LABELS } from '../kubernetes/labels.ts';
 import { BASE_CONTAINER } from '../kubernetes/pod-fields.ts';
+import { podEvidence } from '../kubernetes/pod-evidence.ts';
+import { observeCollector } from '../kubernetes/collector-outcome.ts';
+import { readCollected } from '../../pod/collected-result.ts';
 import { followPodLog } from './follow-pod-log.ts';
 import { observeGone, observePod } from '../kubernetes/pod-outcome.ts';
 import { readResult } from './pod-result.ts';
-import type { ObjectEnd, OnFinish, Seen, Target, TargetLimits } from './target.ts';
+import type { Collecting, ObjectEnd, OnFinish, Seen, Target, TargetLimits } from './target.ts';
 
 export const POD_API = 'v1 Pod';
 const LAST_LINES = 20;
@@ -25,7 +28,8 @@ export interface PodTargetOptions {
   containers: string[] | null;
   /** Of the container's end. */
   skipOnExitCode: readonly number[];
-  wantsResult: boolean;
+  /** Where its result is: in the termination message of its container, or in that of its collector. */
+  result: 'none' | 'message' | 'collected';
   rendered: { [field: string]: string };
 }
 
@@ -71,7 +75,8 @@ export function podTarget(options: PodTargetOptions): Target {
         .filter((line) => line.trim() !== '');
     },
     events: (uid) => (uid === '' ? Promise.resolve([]) : client.listEvents(namespace, uid)),
-    results: (end) => (options.wantsResult ? readResult(end.terminationMessage) : {}),
+    collect: options.result === 'collected' ? collectedEnd : null,
+    results: ({ terminationMessage }) => resultOf(options.result, terminationMessage),
   };
 }
 
@@ -93,6 +98,23 @@ function seePod(
   };
 }
 
+/** With what the collector left in place of what the task's container did. */
+function collectedEnd(object: unknown, end: ObjectEnd, { now, ...how }: Collecting): ObjectEnd | null {
+  const pod = (object ?? {}) as KubePod;
+  const seen = observeCollector(pod, { ...how, now: now.getTime() });
+  if (seen.state === 'busy') return null;
+  if (seen.state === 'ended') return { ...end, terminationMessage: seen.message };
+  const { cause, message } = seen;
+  return { ...end, outcome: 'failed', cause, message, evidence: podEvidence(pod, BASE_CONTAINER, null) };
+}
+
+function resultOf(where: PodTargetOptions['result'], message: string | null): ReturnType<Target['results']> {
+  if (where === 'none') return {};
+  if (where === 'message') return readResult(message);
+  const collected = readCollected(message);
+  return 'problem' in collected ? { invalid: collected.problem } : collected;
+}
+
 function withSkip(end: ObjectEnd, codes: readonly number[]): ObjectEnd {
   if (end.cause !== 'exit_code' || end.exitCode === null || !codes.includes(end.exitCode)) return end;
   return {
@@ -109,6 +131,6 @@ export function podRemains(client: ClusterClient, namespace: string, name: strin
   const limits = { schedule: null, start: null, run: null, grace: 30 };
   return podTarget({
     ...{ client, kind: 'pod', pod, uuid: '', onFinish, limits, containers: null },
-    ...{ skipOnExitCode: [], wantsResult: false, rendered: {} },
+    ...{ skipOnExitCode: [], result: 'none', rendered: {} },
   });
 }

@@ -68,6 +68,7 @@ export function resourceTarget({
       logs === null ? null : (log, signals) => followSelectedPods({ client, namespace, selector: logs }, log, signals),
     lastLines: () => Promise.resolve([]),
     events: (uid) => (uid === '' ? Promise.resolve([]) : client.listEvents(namespace, uid)),
+    collect: null,
     results: ({ terminationMessage }) =>
       task.result === null || terminationMessage === null
         ? {}

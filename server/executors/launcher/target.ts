@@ -44,6 +44,14 @@ export interface TargetLimits {
 
 export type OnFinish = 'delete' | 'keep_failed' | 'keep';
 
+export interface Collecting {
+  /** It is as it was seen last. */
+  gone: boolean;
+  /** Nobody waits any longer. */
+  overdue: boolean;
+  now: Date;
+}
+
 export interface Target {
   kind: LaunchKind;
   /** `<apiVersion> <kind>`. */
@@ -65,8 +73,13 @@ export interface Target {
   /** Last lines that it wrote, where it brings its output itself and has failed to. */
   lastLines(): Promise<string[]>;
   events(uid: string): Promise<ObjectEvent[]>;
+  /**
+   * After its success its result is brought out of it: how it ended with that, for `results`; null: it is not brought yet. Null
+   * instead of a function: nothing is to be brought.
+   */
+  collect: ((object: unknown, end: ObjectEnd, how: Collecting) => ObjectEnd | null) | null;
   /** The rest of the report, by how it ended. */
-  results(end: ObjectEnd): Pick<TaskReport, 'xcoms'> | { invalid: string };
+  results(end: ObjectEnd): Pick<TaskReport, 'xcoms' | 'artifacts'> | { invalid: string };
   /** What its templates came to. */
   rendered: { [field: string]: string };
 }

@@ -2,6 +2,7 @@
 import { findAdminVersions } from '#db/queries/author-role.ts';
 import type { Launch } from '#db/queries/launches.ts';
 import type { ResourceTaskSpec, TaskSpec } from '#sdk/dag-spec.ts';
+import type { PodResult } from '#sdk/kubernetes-spec.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { createRender } from '../../operators/prepare-launch.ts';
@@ -10,7 +11,7 @@ import type { Render } from '../../operators/launch.ts';
 import { ANNOTATIONS } from '../kubernetes/labels.ts';
 import type { RenderedPod } from '../kubernetes/pod-fields.ts';
 import { BASE_CONTAINER } from '../kubernetes/pod-fields.ts';
-import { buildPod, type Refusal } from '../kubernetes/pod-spec.ts';
+import { buildPod, type PodInput, type Refusal } from '../kubernetes/pod-spec.ts';
 import { isRunnerTask, renderPod, renderResource } from '../kubernetes/render-pod.ts';
 import { buildResource } from '../kubernetes/resource-spec.ts';
 import type { ClusterLauncherDeps } from './cluster-launcher.ts';
@@ -68,12 +69,7 @@ function targetOfPod(deps: TargetsDeps, dispatch: Dispatch, { render, rendered, 
   const { task } = dispatch;
   const fields = rendering(() => renderPod(dispatch, render));
   const isRunner = isRunnerTask(task);
-  const url = deps.record.service_url ?? deps.serviceUrl;
-  if (isRunner && url === null)
-    throw new LaunchRefused(
-      'start_failed',
-      `Nobody says how Pods of cluster "${deps.record.name}" reach the API: set its serviceUrl, or MILLRACE_PUBLIC_URL.`,
-    );
+  const collector = collectorOf(deps, fields.result);
   const built = buildPod({
     dispatch,
     task: fields,
@@ -81,7 +77,8 @@ function targetOfPod(deps: TargetsDeps, dispatch: Dispatch, { render, rendered, 
     cluster: deps.record,
     installation: deps.installation,
     authorIsAdmin,
-    runner: isRunner ? { url: url ?? '' } : null,
+    runner: isRunner ? { url: serviceUrlOf(deps) } : null,
+    collector,
   });
   if ('refused' in built) throw refusal('Pod', built.refused);
   const { pod } = built;
@@ -98,9 +95,31 @@ function targetOfPod(deps: TargetsDeps, dispatch: Dispatch, { render, rendered, 
     limits: limitsOf(task, fields),
     containers: isRunner ? null : logContainers(task),
     skipOnExitCode: task.kind === 'pod' ? task.skipOnExitCode : [],
-    wantsResult: task.kind === 'pod' && task.result !== null,
+    result: collector ? 'collected' : fields.result === null ? 'none' : 'message',
     rendered,
   });
+}
+
+/** What brings the result of a Pod, where its task wants that. */
+function collectorOf(deps: TargetsDeps, result: PodResult | null): PodInput['collector'] {
+  if (result === null || result === 'termination' || !result.collect) return null;
+  const { name, runner_image: image } = deps.record;
+  if (image === null)
+    throw new LaunchRefused(
+      'start_failed',
+      `Cluster "${name}" has no image that brings the result of a Pod: set its runnerImage.`,
+    );
+  return { file: result.file, image, url: serviceUrlOf(deps) };
+}
+
+/** Where Pods find the API. */
+function serviceUrlOf({ record, serviceUrl }: TargetsDeps): string {
+  const url = record.service_url ?? serviceUrl;
+  if (url !== null) return url;
+  throw new LaunchRefused(
+    'start_failed',
+    `Nobody says how Pods of cluster "${record.name}" reach the API: set its serviceUrl, or MILLRACE_PUBLIC_URL.`,
+  );
 }
 
 function targetOfResource(

@@ -67,7 +67,7 @@ function note(ctx: LaunchContext, entry: Entry, seen: Seen): void {
 }
 
 /** Whoever takes a launch over tells it once more: it does no harm. Where it fails, the end is taken without it. */
-function tellStart(ctx: LaunchContext, entry: Entry, startedAt: Date | null): void {
+export function tellStart(ctx: LaunchContext, entry: Entry, startedAt: Date | null): void {
   if (entry.isStartTold) return;
   entry.isStartTold = true;
   ctx.engine

@@ -21,6 +21,7 @@ export const podInput = ({ task, cluster, ...given }: Given = {}): PodInput => (
   installation: 'f00',
   authorIsAdmin: false,
   runner: null,
+  collector: null,
   ...given,
   task: { ...plainPodOptions(), image: 'python:3.8', command: null, args: null, result: null, ...task },
   cluster: {

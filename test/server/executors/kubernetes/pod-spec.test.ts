@@ -99,7 +99,7 @@ test('every field of a task has its place in the Pod', () => {
         dnsConfig: { nameservers: ['1.1.1.1'] },
         runtimeClass: 'gvisor',
         terminationGrace: 5.5,
-        result: { file: '/tmp/result.json' },
+        result: { file: '/tmp/result.json', collect: false },
       },
       limits: { executionTimeout: 100, memoryLimit: 1000 },
     }),
