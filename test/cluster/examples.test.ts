@@ -13,7 +13,8 @@ describeCluster('examples', (cluster) => {
   let launching: Launching;
   beforeAll(async () => {
     launching = await createLaunching(database);
-    const credentials = { kind: 'kubeconfig' as const, kubeconfig: cluster().kubeconfig, context: null };
+    const { kubeconfig } = cluster();
+    const credentials = { kind: 'kubeconfig' as const, kubeconfig, context: 'loaded-context' };
     await launching.addCluster('default', credentials, { namespaces: [cluster().namespace] });
     await launching.launch();
   });
