@@ -53,6 +53,8 @@ export interface Engine {
   report(request: ReportRequest): Promise<ReportResponse>;
   /** The code of these dispatches runs on their cluster. */
   start(started: StartedDispatch[]): Promise<void>;
+  /** What holds these dispatches back on their cluster is another thing now: whoever follows their runs looks again. */
+  tell(told: DispatchKey[]): Promise<void>;
   /** What the runners of these dispatches are told, once more; those that are not current any more are left out. */
   redispatch(keys: DispatchKey[]): Promise<Dispatch[]>;
   /** Renews the leases; those in `fenced` are no longer current: kill them. */
@@ -155,6 +157,12 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
       if (started.length === 0) return;
       return new Promise((resolve, reject) =>
         commit.submit({ kind: 'running', rows: started.length, started, resolve, reject }),
+      );
+    },
+    async tell(told) {
+      if (told.length === 0) return;
+      return new Promise((resolve, reject) =>
+        commit.submit({ kind: 'tell', rows: told.length, told, resolve, reject }),
       );
     },
     redispatch: async (keys) => dispatches.build(await findCurrent(pool, keys)),

@@ -15,7 +15,7 @@ import { findUnexpanded } from './expand-tasks.ts';
 import { sendFinishes, type FinishResult } from './finish-rounds.ts';
 import type { FinishRow, Slots } from './flush-plan.ts';
 import { sendAside, sendResume } from './set-aside.ts';
-import { sendStarted, sendStartToEnd } from './starting.ts';
+import { sendStarted, sendStartToEnd, sendTold } from './starting.ts';
 import { splitFinishes, type Finishes } from './split-finishes.ts';
 import { createAndStart, type Started } from './start-runs.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
@@ -33,6 +33,10 @@ export interface Flushed {
   contested: number[];
 }
 
+/** They are answered with nothing but that they are done. */
+type PlainItem = Extract<WorkItem, { kind: 'running' | 'tell' | 'wake' | 'review' | 'admit' }>;
+const PLAIN: ReadonlySet<WorkItem['kind']> = new Set<PlainItem['kind']>(['running', 'tell', 'wake', 'review', 'admit']);
+
 /** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
 export async function runFlush(client: pg.Client, batch: Batch, versions: Versions): Promise<Flushed> {
   const tx = beginTransaction(client);
@@ -47,9 +51,7 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
   const results = answers.flat();
   await answerReports(client, finishes, answers[0] ?? [], await changes.aside);
   started.answer();
-  for (const item of batch.items)
-    if (item.kind === 'running' || item.kind === 'wake' || item.kind === 'review' || item.kind === 'admit')
-      item.resolve();
+  for (const item of batch.items) if (PLAIN.has(item.kind)) (item as PlainItem).resolve();
   await deliver(claims, handedOver(results, finishes), finishes.ready);
   const ended = results.flatMap((row) => (row.kind === FINISH_ROW.runEnded ? [row.extra] : []));
   return {
@@ -94,6 +96,7 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
   const wakes = batch.items.flatMap((item) => (item.kind === 'wake' ? item.keys : []));
   const reviews = batch.items.flatMap((item) => (item.kind === 'review' ? item.runIds : []));
   const running = batch.items.flatMap((item) => (item.kind === 'running' ? item.started : []));
+  const told = batch.items.flatMap((item) => (item.kind === 'tell' ? item.told : []));
   const rows = [...finishes.rows, ...started.settled];
   const admits = batch.items.filter((item) => item.kind === 'admit');
   const admit = new Set([
@@ -102,11 +105,12 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
     ...reviews,
     ...admits.flatMap((item) => item.runIds),
   ]);
-  const locks = new Set([...admit, ...[...rows, ...finishes.aside, ...running].map((row) => row.runId)]);
+  const locks = new Set([...admit, ...[...rows, ...finishes.aside, ...running, ...told].map((row) => row.runId)]);
   if (locks.size === 0) return { finished: [], aside: Promise.resolve([]), admittable: null };
 
   void tx.send(LOCK_RUNS, [arrayLiteral([...locks])]);
   sendStarted(tx, running);
+  sendTold(tx, told);
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
   for (const review of reviews.length > 0 ? REVIEWS : []) void tx.send(review, [arrayLiteral(reviews)]);
   const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);

@@ -1,7 +1,8 @@
 /** Dispatches that a cluster runs: queued until their code begins, which somebody saw there. */
 import { clusterOfQueue } from '#sdk/system-tasks.ts';
-import { START_TASKS, START_TO_END } from '#db/queries/task-transitions/start-tasks.ts';
+import { START_TASKS, START_TO_END, TELL_LAUNCHES } from '#db/queries/task-transitions/start-tasks.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import type { DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
 import type { Transaction } from './transaction.ts';
 import type { StartedDispatch } from './work-items.ts';
@@ -9,6 +10,11 @@ import type { StartedDispatch } from './work-items.ts';
 /** The runs are locked. */
 export function sendStarted(tx: Transaction, started: readonly StartedDispatch[]): void {
   if (started.length > 0) void tx.send(START_TASKS, startColumns(started));
+}
+
+/** Those that are not starting any more are left out. The runs are locked. */
+export function sendTold(tx: Transaction, told: readonly DispatchKey[]): void {
+  if (told.length > 0) void tx.send(TELL_LAUNCHES, keyColumns(told));
 }
 
 /** A Pod that was too short to be seen running, or never ran, ends all the same. The runs are locked. */
@@ -20,11 +26,14 @@ export function sendStartToEnd(tx: Transaction, rows: readonly FinishRow[]): voi
   void tx.send(START_TO_END, startColumns(launched.map((row) => ({ ...row, startedAt: row.startedAt ?? null }))));
 }
 
-type Row = Pick<StartedDispatch, 'runId' | 'taskIndex' | 'mapIndex' | 'startedAt'> & { uuid: string | null };
-const startColumns = (rows: readonly Row[]): unknown[] => [
+type Key = Omit<DispatchKey, 'uuid'> & { uuid: string | null };
+const keyColumns = (rows: readonly Key[]): string[] => [
   arrayLiteral(rows.map((row) => row.runId)),
   arrayLiteral(rows.map((row) => row.taskIndex)),
   arrayLiteral(rows.map((row) => row.mapIndex)),
   arrayLiteral(rows.map((row) => row.uuid)),
+];
+const startColumns = (rows: readonly (Key & Pick<StartedDispatch, 'startedAt'>)[]): unknown[] => [
+  ...keyColumns(rows),
   rows.map((row) => row.startedAt),
 ];

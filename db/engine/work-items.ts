@@ -103,6 +103,13 @@ export interface RunningItem extends Item {
   resolve(): void;
 }
 
+/** Something else is to be shown of these dispatches, which are starting. */
+export interface TellItem extends Item {
+  kind: 'tell';
+  told: DispatchKey[];
+  resolve(): void;
+}
+
 export interface WakeItem extends Item {
   kind: 'wake';
   keys: Omit<DispatchKey, 'uuid'>[];
@@ -134,7 +141,7 @@ export interface ClaimItem extends Item {
 }
 
 export type WorkItem =
-  CreateItem | StartItem | FinishItem | RunningItem | WakeItem | ReviewItem | AdmitItem | ClaimItem;
+  CreateItem | StartItem | FinishItem | RunningItem | TellItem | WakeItem | ReviewItem | AdmitItem | ClaimItem;
 
 /** A worker in this process: its free slots take part in every flush that makes tasks ready. */
 export interface LocalClaimer {

@@ -64,7 +64,8 @@ export interface LaunchView {
   phase: LaunchPhase | null;
   reason: string | null;
   message: string | null;
-  /** ISO 8601, all of them. */
+  /** ISO 8601, all of them. Null: that try is over. */
+  claimedAt: string | null;
   createdAt: string | null;
   scheduledAt: string | null;
   startedAt: string | null;
@@ -84,9 +85,9 @@ export async function findLaunches(db: Db, keys: readonly InstanceKey[]): Promis
   );
   const found: (LaunchView | null)[] = keys.map(() => null);
   for (const { n, cluster, ...row } of rows) {
-    const { kind, namespace, name, uid, node, phase, reason, message, createdAt, scheduledAt, startedAt } =
-      readLaunch(row);
-    const times = { createdAt, scheduledAt, startedAt, finishedAt: null };
+    const { kind, namespace, name, uid, node, phase, reason, message, ...at } = readLaunch(row);
+    const { claimedAt, createdAt, scheduledAt, startedAt } = at;
+    const times = { claimedAt, createdAt, scheduledAt, startedAt, finishedAt: null };
     const iso = Object.fromEntries(Object.entries(times).map(([key, at]) => [key, at?.toISOString() ?? null]));
     found[n - 1] = {
       ...{ cluster, kind, namespace, name, uid, node, phase, reason, message },
@@ -108,6 +109,7 @@ export async function findLaunchRecords(
       with ordinality k(run_id, task_index, map_index, try_number, n)
     join launch_record r using (run_id, task_index, map_index, try_number)`.execute(db);
   const found: (LaunchView | null)[] = keys.map(() => null);
-  for (const { n, facts } of rows) found[n - 1] = { ...facts, phase: null, reason: null, message: null };
+  for (const { n, facts } of rows)
+    found[n - 1] = { ...facts, claimedAt: null, phase: null, reason: null, message: null };
   return found;
 }

@@ -50,6 +50,12 @@ const LaunchType = builder.objectRef<LaunchView>('Launch').implement({
     phase: t.expose('phase', { type: LaunchPhaseEnum, nullable: true, description: 'Null: that try is over.' }),
     reason: t.exposeString('reason', { nullable: true, description: 'A word for why it does not go on.' }),
     message: t.exposeString('message', { nullable: true, description: 'The same for people.' }),
+    claimedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'A launcher has it since; null when that try is over.',
+      resolve: (view) => date(view.claimedAt),
+    }),
     createdAt: t.field({
       type: 'DateTime',
       nullable: true,

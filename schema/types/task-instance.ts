@@ -61,6 +61,10 @@ export const TaskInstanceNode = builder.loadableNode('TaskInstance', {
     taskIndex: t.exposeInt('task_index', { description: 'The task’s place in the version, from 0.' }),
     mapIndex: t.exposeInt('map_index', { description: 'Which of its copies, from 0; -1 when the task is not mapped.' }),
     state: t.expose('state', { type: TaskStateEnum, description: 'Where it stands.' }),
+    starting: t.boolean({
+      description: 'It is queued, and a cluster has it: its code has not begun.',
+      resolve: (row) => row.state === 'queued' && row.dispatch_id !== null,
+    }),
     tryNumber: t.exposeInt('try_number', { description: 'The current or last try; 0 before the first.' }),
     maxTries: t.exposeInt('max_tries', { description: 'The last try it may have.' }),
     queuedAt: t.expose('queued_at', { type: 'DateTime', nullable: true, description: 'When it could start.' }),
@@ -163,6 +167,31 @@ builder.objectField(DagRunNode, 'taskInstances', (t) =>
 
 const placeOf = (key: string | undefined): TaskKey | undefined =>
   key === undefined ? undefined : (parseTaskKey(`0.${key}`) ?? undefined);
+
+const MOST_INSTANCES = 100;
+
+builder.queryField('taskInstances', (t) =>
+  t.field({
+    type: [TaskInstanceNode],
+    nullable: { list: false, items: true },
+    authScopes: { read: true },
+    complexity: ({ ids }) => ({ field: 1, multiplier: Math.max(1, ids.length) }),
+    description: 'These task instances, in this order; null where there is none.',
+    args: {
+      ids: t.arg.idList({ required: true, description: `Their ids, as of taskInstance; at most ${MOST_INSTANCES}.` }),
+    },
+    resolve: async (_root, { ids }, ctx) => {
+      if (ids.length > MOST_INSTANCES) throw badInput(`taskInstances: at most ${MOST_INSTANCES} ids.`);
+      const keys = ids.map(parseTaskInstanceId);
+      const rows = await findTaskInstances(
+        ctx.db,
+        keys.filter((key) => key !== null),
+      );
+      const found = new Map(rows.map((row) => [keyOf(row), row]));
+      return keys.map((key) => (key && found.get(formatTaskKey(key))) ?? null);
+    },
+  }),
+);
 
 builder.queryField('taskInstance', (t) =>
   t.field({

@@ -36,6 +36,28 @@ select count(*)::int as started, (select count(*) from notify) from u`,
 };
 
 /**
+ * Of these dispatches something else is to be shown, while they are starting: an event says that they are queued, as before, so that whoever
+ * follows the run looks again. Runs locked. $1 run $2 task $3 map $4 dispatch
+ */
+export const TELL_LAUNCHES: Statement = {
+  name: 'tell_launches',
+  text: `
+with f as materialized (
+  select * from (select distinct * from unnest($1::bigint[], $2::int[], $3::int[], $4::uuid[]) f(run_id, task_index, map_index, dispatch_id) ${AS_FEW}) f),
+clk as materialized (select clock_timestamp() ts),
+u as (
+  select t.run_id, t.task_index, t.map_index, t.try_number from f join task_instance t using (run_id, task_index, map_index)
+  where t.dispatch_id = f.dispatch_id and t.state = 'queued'),
+s as (
+  update dag_run r set event_seq = r.event_seq + 1
+  from (select run_id, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
+  where r.id = g.run_id returning r.id, r.event_seq, g.t),
+e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
+select count(*)::int as told, (select count(*) from notify) from u`,
+};
+
+/**
  * Ahead of the end of such dispatches whose code was never seen to run: they run for the rest of the transaction, so that finishTasks needs to
  * know nothing of clusters. No event: nobody ever sees it. Parameters as of START_TASKS; the time may be null.
  */

@@ -17,6 +17,7 @@ import { createLine } from './line.ts';
 import { lookAfter } from './look-after.ts';
 import { startWatches } from './watch-objects.ts';
 import { POD_API } from './pod-target.ts';
+import { createTeller } from './tell-launches.ts';
 import { createTargets } from './targets.ts';
 import { createLaunchShipper } from './launch-shipper.ts';
 
@@ -51,13 +52,17 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   setMaxListeners(0, stopping.signal);
   const failed = (what: string) => (error: unknown) => onError(error, `${what} of cluster ${cluster}`);
 
+  const teller = createTeller({
+    tell: (keys) => engine.tell(keys),
+    now: Date.now,
+    onError: failed('tell of launches'),
+  });
   const saver = createSaver<Entry>({
-    write: (items) =>
-      saveLaunches(
-        pool,
-        workerId,
-        items.map(({ launch }) => launch),
-      ),
+    async write(items) {
+      const launches = items.map(({ launch }) => launch);
+      await saveLaunches(pool, workerId, launches);
+      for (const launch of launches) if (entries.has(launch.uuid)) teller.stored(launch);
+    },
     onError: failed('save launches'),
   });
   const dropper = createSaver<string>({
@@ -121,6 +126,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       })
       .finally(() => {
         entries.delete(entry.key.uuid);
+        teller.forget(entry.key.uuid);
         lives.delete(life);
         if (!stopping.signal.aborted) claims.wake();
       });
@@ -174,6 +180,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
       unobserve();
+      teller.stop();
       await Promise.all([
         line.stop(),
         objects.stop(),

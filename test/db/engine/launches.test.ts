@@ -56,6 +56,28 @@ it('stays queued until its code begins, then runs to its end', async () => {
   expect(await statesOf(database, runId)).toEqual({ a: 'success', b: 'queued' });
 });
 
+it('tells whoever follows its run that something else holds it back, as long as it is starting', async () => {
+  const runId = await start({}, { c: { queue } });
+  const [one, two] = await claim();
+  const events = async () =>
+    (
+      await pool.query<{ t: unknown[] }>(`select body -> 't' as t from event where run_id = $1 order by run_seq`, [
+        runId,
+      ])
+    ).rows.map((row) => row.t);
+  const before = await events();
+  const placeOf = (dispatch: Dispatch) => [keyOf(dispatch).taskIndex, keyOf(dispatch).mapIndex, 'queued', 1];
+  await engine.tell([one!, two!, one!].map(keyOf));
+  expect((await events()).slice(before.length).map((t) => t.sort())).toEqual([[placeOf(one!), placeOf(two!)].sort()]);
+  await Promise.all([engine.tell([keyOf(one!), keyOf(two!)]), begin(one!)]);
+  await engine.tell([keyOf(one!)]);
+  const { uuid } = keyOf(one!);
+  await engine.tell([{ ...keyOf(two!), uuid }]);
+  expect(await statesOf(database, runId)).toMatchObject({ a: 'running', c: 'queued' });
+  const later = (await events()).slice(before.length + 1).flat();
+  expect(later.filter((t) => JSON.stringify(t) === JSON.stringify(placeOf(two!)))).toHaveLength(1);
+});
+
 it('may end without ever having been seen to run', async () => {
   const runId = await start();
   const [dispatch] = await claim();
