@@ -10,6 +10,8 @@ import { readLaunch, type Launch, type LaunchKind, type LaunchPhase, type Launch
 export interface LaunchFacts {
   cluster: string;
   kind: LaunchKind;
+  /** `<apiVersion> <kind>`; of old records not known. */
+  api?: string | null;
   namespace: string;
   name: string;
   uid: string | null;
@@ -56,6 +58,8 @@ export async function saveLaunchRecords(pool: pg.Pool, records: readonly LaunchR
 export interface LaunchView {
   cluster: string;
   kind: LaunchKind | null;
+  /** `<apiVersion> <kind>`. */
+  api: string | null;
   namespace: string | null;
   name: string | null;
   uid: string | null;
@@ -85,12 +89,12 @@ export async function findLaunches(db: Db, keys: readonly InstanceKey[]): Promis
   );
   const found: (LaunchView | null)[] = keys.map(() => null);
   for (const { n, cluster, ...row } of rows) {
-    const { kind, namespace, name, uid, node, phase, reason, message, ...at } = readLaunch(row);
+    const { kind, api, namespace, name, uid, node, phase, reason, message, ...at } = readLaunch(row);
     const { claimedAt, createdAt, scheduledAt, startedAt } = at;
     const times = { claimedAt, createdAt, scheduledAt, startedAt, finishedAt: null };
     const iso = Object.fromEntries(Object.entries(times).map(([key, at]) => [key, at?.toISOString() ?? null]));
     found[n - 1] = {
-      ...{ cluster, kind, namespace, name, uid, node, phase, reason, message },
+      ...{ cluster, kind, api, namespace, name, uid, node, phase, reason, message },
       ...(iso as Record<keyof typeof times, string | null>),
       events: [],
     };
@@ -110,6 +114,6 @@ export async function findLaunchRecords(
     join launch_record r using (run_id, task_index, map_index, try_number)`.execute(db);
   const found: (LaunchView | null)[] = keys.map(() => null);
   for (const { n, facts } of rows)
-    found[n - 1] = { ...facts, claimedAt: null, phase: null, reason: null, message: null };
+    found[n - 1] = { ...facts, api: facts.api ?? null, claimedAt: null, phase: null, reason: null, message: null };
   return found;
 }

@@ -43,6 +43,7 @@ const LaunchType = builder.objectRef<LaunchView>('Launch').implement({
   fields: (t) => ({
     cluster: t.exposeString('cluster', { description: 'Name of the cluster.' }),
     kind: t.expose('kind', { type: LaunchKindEnum, nullable: true, description: 'What stands for it there.' }),
+    api: t.exposeString('api', { nullable: true, description: '`<apiVersion> <kind>` of it, where that is known.' }),
     namespace: t.exposeString('namespace', { nullable: true, description: 'Where; null until that is known.' }),
     name: t.exposeString('name', { nullable: true, description: 'Name of the object; null until that is known.' }),
     uid: t.exposeString('uid', { nullable: true, description: 'Of the object.' }),

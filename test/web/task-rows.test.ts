@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { topologicalOrder } from '../../web/components/topological-order.ts';
 import { applyChanges, collectChanges, type RunEvent } from '../../web/pages/run/run-changes.ts';
-import { mergeRows, rowFromSnapshot, rowToOpen, type TaskState } from '../../web/pages/run/task-rows.ts';
+import {
+  countStates,
+  mergeRows,
+  rowFromSnapshot,
+  rowToOpen,
+  shownState,
+  type TaskState,
+} from '../../web/pages/run/task-rows.ts';
 
 const START = Date.parse('2026-11-22T06:00:00Z');
 const at = (second: number) => new Date(START + second * 1000).toISOString();
@@ -10,7 +17,7 @@ const at = (second: number) => new Date(START + second * 1000).toISOString();
 const snapshot = (state: TaskState, seq: number, more: Partial<Parameters<typeof rowFromSnapshot>[0]> = {}) =>
   rowFromSnapshot(
     {
-      ...{ id: 'a', taskId: 'load', taskIndex: 0, mapIndex: -1, state, tryNumber: 1, maxTries: 3 },
+      ...{ id: 'a', taskId: 'load', taskIndex: 0, mapIndex: -1, state, starting: false, tryNumber: 1, maxTries: 3 },
       ...{ queuedAt: at(0), startedAt: null, endedAt: null, cause: null, message: null },
       ...more,
     },
@@ -51,6 +58,29 @@ describe('a task row', () => {
       cause: null,
       message: null,
     });
+  });
+
+  it('is starting from the claim for a cluster until its code runs, and waits since it was queued', () => {
+    const queued = snapshot('QUEUED', 1, { tryNumber: 0 });
+    const claimed = after(queued, event(2, 'QUEUED', 1))!;
+    expect([shownState(queued), shownState(claimed)]).toEqual(['QUEUED', 'STARTING']);
+    const told = after(claimed, event(3, 'QUEUED', 1))!;
+    expect([shownState(told), told.queuedAt, told.seq]).toEqual(['STARTING', START, 3]);
+    expect(shownState(after(told, event(4, 'RUNNING', 1))!)).toBe('RUNNING');
+    expect(shownState(after(snapshot('QUEUED', 1, { starting: true }), event(2, 'QUEUED', 1))!)).toBe('STARTING');
+  });
+
+  it('stops starting when it is handed back, or cleared', () => {
+    const claimed = snapshot('QUEUED', 1, { starting: true });
+    const back = after(claimed, event(2, 'QUEUED', 0))!;
+    expect([shownState(back), back.tryNumber]).toEqual(['QUEUED', 0]);
+    expect(shownState(after(back, event(3, 'QUEUED', 1))!)).toBe('STARTING');
+    expect(shownState(after(claimed, event(2, 'SCHEDULED', 1), event(3, 'QUEUED', 1))!)).toBe('QUEUED');
+  });
+
+  it('is counted as it is shown', () => {
+    const rows = [snapshot('QUEUED', 1), snapshot('QUEUED', 1, { starting: true }), snapshot('FAILED', 1)];
+    expect(Object.fromEntries(countStates(rows))).toEqual({ QUEUED: 1, STARTING: 1, FAILED: 1 });
   });
 
   it('never goes back, whatever is delivered again', () => {

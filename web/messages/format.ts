@@ -56,6 +56,13 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
+/** < 1 s, 12 s, 4 m 05 s: of times that are known to the second. */
+export function formatSeconds(ms: number): string {
+  if (ms < 1000) return '< 1 s';
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
+}
+
 const STEPS: [seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
   [86_400, 'day'],
   [3600, 'hour'],

@@ -67,6 +67,7 @@ async function record(ctx: LaunchContext, entry: Entry, target: Target, ended: E
   const isPlain = ended !== null && ended.end.outcome !== 'failed';
   const events = isPlain || launch.uid === null ? [] : await target.events(launch.uid).catch(() => []);
   const facts: LaunchFacts = {
+    api: launch.api,
     cluster: ctx.cluster,
     kind: target.kind,
     namespace: target.namespace,

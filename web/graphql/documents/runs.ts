@@ -7,6 +7,7 @@ export const TaskRow = graphql(`
     taskIndex
     mapIndex
     state
+    starting
     tryNumber
     maxTries
     queuedAt
@@ -109,28 +110,75 @@ export const RunEvents = graphql(`
   }
 `);
 
-export const TaskDetailsQuery = graphql(`
-  query TaskDetails($id: ID!) {
-    taskInstance(id: $id) {
-      id
-      maxTries
-      worker {
+export const LaunchFields = graphql(`
+  fragment LaunchFields on Launch @_unmask {
+    cluster
+    kind
+    api
+    namespace
+    name
+    node
+    phase
+    reason
+    message
+    claimedAt
+    createdAt
+    scheduledAt
+    startedAt
+    finishedAt
+    events
+  }
+`);
+
+export const TaskDetailsQuery = graphql(
+  `
+    query TaskDetails($id: ID!) {
+      taskInstance(id: $id) {
         id
-        name
-      }
-      tries {
-        tryNumber
-        outcome
-        cause
-        exitCode
-        message
-        evidence
-        startedAt
-        endedAt
+        maxTries
+        waitingReason {
+          kind
+          message
+        }
         worker {
           id
           name
         }
+        launch {
+          ...LaunchFields
+        }
+        tries {
+          tryNumber
+          outcome
+          cause
+          exitCode
+          message
+          evidence
+          startedAt
+          endedAt
+          worker {
+            id
+            name
+          }
+          launch {
+            ...LaunchFields
+          }
+        }
+      }
+    }
+  `,
+  [LaunchFields],
+);
+
+/** Why some tasks have not started yet. */
+export const WaitingReasonsQuery = graphql(`
+  query WaitingReasons($ids: [ID!]!) {
+    taskInstances(ids: $ids) {
+      id
+      waitingReason {
+        kind
+        message
+        details
       }
     }
   }

@@ -5338,6 +5338,15 @@ export type introspection = {
         "name": "Launch",
         "fields": [
           {
+            "name": "api",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
             "name": "claimedAt",
             "type": {
               "kind": "SCALAR",

@@ -13,6 +13,8 @@ export interface TaskRow {
   taskIndex: number;
   mapIndex: number;
   state: TaskState;
+  /** Queued, and a cluster has it. */
+  starting: boolean;
   tryNumber: number;
   maxTries: number;
   queuedAt: number | null;
@@ -32,7 +34,14 @@ const FINAL: ReadonlySet<TaskState> = new Set([
   'REMOVED',
 ]);
 
-export const isFinal = (state: TaskState): boolean => FINAL.has(state);
+const HANDED_BACK: ReadonlySet<TaskState> = new Set(['QUEUED', 'UP_FOR_RESCHEDULE']);
+
+/** As people see it: what a cluster has, and has not begun yet, is starting. */
+export type ShownTaskState = TaskState | 'STARTING';
+export const shownState = (row: Pick<TaskRow, 'state' | 'starting'>): ShownTaskState =>
+  row.starting && row.state === 'QUEUED' ? 'STARTING' : row.state;
+
+export const isFinal = (state: ShownTaskState): boolean => FINAL.has(state as TaskState);
 export const rowKey = (taskIndex: number, mapIndex: number): string => `${taskIndex}.${mapIndex}`;
 const time = (at: string | null): number | null => (at === null ? null : Date.parse(at));
 
@@ -48,12 +57,19 @@ export function rowFromSnapshot(node: FragmentOf<typeof TaskFields>, seq: number
 }
 
 function timesAfter(row: TaskRow, state: TaskState, at: number): Pick<TaskRow, 'queuedAt' | 'startedAt' | 'endedAt'> {
-  if (state === 'QUEUED') return { queuedAt: at, startedAt: null, endedAt: null };
+  if (state === 'QUEUED')
+    return { queuedAt: row.state === 'QUEUED' ? row.queuedAt : at, startedAt: null, endedAt: null };
   if (state === 'RUNNING') return { queuedAt: row.queuedAt, startedAt: at, endedAt: null };
   if (isFinal(state) || state === 'UP_FOR_RETRY')
     return { queuedAt: row.queuedAt, startedAt: row.startedAt, endedAt: at };
   return { queuedAt: null, startedAt: null, endedAt: null };
 }
+
+/** A claim for a cluster gives a queued task its next try; whoever hands it back takes that away again. */
+const startingAfter = (row: TaskRow, { state, tryNumber }: Transition): boolean =>
+  state === 'QUEUED' &&
+  row.state === 'QUEUED' &&
+  (tryNumber === row.tryNumber ? row.starting : tryNumber > row.tryNumber);
 
 /**
  * The row after a transition, or the same row when it already shows that or something newer. A page of rows may have been
@@ -62,10 +78,14 @@ function timesAfter(row: TaskRow, state: TaskState, at: number): Pick<TaskRow, '
 export function applyTransition(row: TaskRow, transition: Transition, seq: number): TaskRow {
   const at = Date.parse(transition.at);
   const newest = Math.max(row.queuedAt ?? 0, row.startedAt ?? 0, row.endedAt ?? 0);
-  if (seq <= row.seq || at < newest || transition.tryNumber < row.tryNumber) return row;
+  // A try that is handed back counts for nothing
+  const isOlderTry = transition.tryNumber < row.tryNumber && !(HANDED_BACK.has(transition.state) && at > newest);
+  if (seq <= row.seq || at < newest || isOlderTry) return row;
   const { state, tryNumber, cause } = transition;
+  const starting = startingAfter(row, transition);
   const sameEnd = state === row.state && tryNumber === row.tryNumber;
-  return { ...row, state, tryNumber, cause, message: sameEnd ? row.message : null, ...timesAfter(row, state, at), seq };
+  const message = sameEnd ? row.message : null;
+  return { ...row, state, starting, tryNumber, cause, message, ...timesAfter(row, state, at), seq };
 }
 
 /** What a person wants to see first: the first failure, else what runs, else the beginning. */
@@ -73,9 +93,9 @@ export function rowToOpen(rows: readonly TaskRow[]): TaskRow | undefined {
   return rows.find((row) => row.state === 'FAILED') ?? rows.find((row) => row.state === 'RUNNING') ?? rows[0];
 }
 
-export function countStates(rows: readonly TaskRow[]): Map<TaskState, number> {
-  const counts = new Map<TaskState, number>();
-  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+export function countStates(rows: readonly TaskRow[]): Map<ShownTaskState, number> {
+  const counts = new Map<ShownTaskState, number>();
+  for (const row of rows) counts.set(shownState(row), (counts.get(shownState(row)) ?? 0) + 1);
   return counts;
 }
 

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { en } from '../../web/messages/en.ts';
+import { clusterEvents, kubectlCommands, launchSteps } from '../../web/pages/run/launch-facts.ts';
+import { waitingWord } from '../../web/pages/run/waiting-word.ts';
+import { TASK_CAUSES } from '../../sdk/states.ts';
+
+const at = (second: number) => `2026-11-22T06:00:${String(second).padStart(2, '0')}Z`;
+
+describe('the stages of a launch', () => {
+  it('tell how long each took since the one before that is known', () => {
+    const steps = launchSteps({ createdAt: at(1), scheduledAt: at(1), startedAt: null, finishedAt: at(9) });
+    expect(steps.map(({ name, tookMs }) => [name, tookMs])).toEqual([
+      ['created', null],
+      ['scheduled', 0],
+      ['started', null],
+      ['finished', 8000],
+    ]);
+  });
+});
+
+describe('the commands for a cluster', () => {
+  const there = { namespace: 'jobs', name: 'etl-load-x1' };
+  it('ask for a Pod and its output', () => {
+    expect(kubectlCommands({ kind: 'RUNNER', api: 'v1 Pod', ...there })).toEqual([
+      'kubectl describe pod/etl-load-x1 --namespace jobs',
+      'kubectl logs etl-load-x1 --container base --namespace jobs',
+    ]);
+  });
+  it('name the kind of another object with its group', () => {
+    const describeOf = (api: string | null) => kubectlCommands({ kind: 'RESOURCE', api, ...there });
+    expect(describeOf('batch/v1 Job')).toEqual(['kubectl describe job.v1.batch/etl-load-x1 --namespace jobs']);
+    expect(describeOf('v1 ConfigMap')).toEqual(['kubectl describe configmap/etl-load-x1 --namespace jobs']);
+    expect(describeOf(null)).toEqual([]);
+  });
+  it('are none before there is an object', () => {
+    expect(kubectlCommands({ kind: null, api: null, namespace: null, name: null })).toEqual([]);
+  });
+});
+
+describe('the events of a cluster', () => {
+  it('are read as far as they can be', () => {
+    const known = { type: 'Warning', reason: 'Failed', message: 'no image', count: 3, firstAt: at(1), lastAt: at(5) };
+    expect(clusterEvents([known, { reason: 7 }, null, 'x'] as never)).toEqual([
+      { isWarning: true, reason: 'Failed', message: 'no image', count: 3, at: at(5) },
+      { isWarning: false, reason: '', message: '', count: 1, at: null },
+    ]);
+  });
+});
+
+describe('why a task is still starting', () => {
+  it('is a few words where something is wrong, and nothing where it only takes a moment', () => {
+    const word = (kind: string, why?: string) => waitingWord({ kind, details: { why: why ?? null } } as never, en);
+    expect(word('QUOTA', 'quota')).toBe('quota is used up');
+    expect(word('OBJECT_STARTING', 'ErrImagePull')).toBe('image cannot be pulled');
+    expect(word('OBJECT_STARTING', 'ContainerCreating')).toBe('');
+    expect(word('OBJECT_STARTING', 'SomethingNew')).toBe('SomethingNew');
+    expect(word('OBJECT_STARTING')).toBe('');
+  });
+});
+
+describe('every cause', () => {
+  it('has words', () => {
+    expect(TASK_CAUSES.filter((cause) => !(cause in en.cause))).toEqual([]);
+  });
+});

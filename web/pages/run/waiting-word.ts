@@ -1,0 +1,16 @@
+import type { WaitingReasonsQuery } from '../../graphql/documents/runs.ts';
+import type { ResultOf } from '../../graphql/graphql.ts';
+import type { Messages } from '../../messages/en.ts';
+
+export type WaitingReason = NonNullable<
+  NonNullable<ResultOf<typeof WaitingReasonsQuery>['taskInstances'][number]>['waitingReason']
+>;
+
+type Words = Pick<Messages, 'waiting' | 'starting'>;
+
+/** A reason in a few words, for a row of a list; empty: nothing is wrong, it takes a moment. */
+export function waitingWord({ kind, details }: Pick<WaitingReason, 'kind' | 'details'>, words: Words): string {
+  const why = typeof details === 'object' && details !== null && 'why' in details ? details.why : null;
+  if (kind === 'OBJECT_STARTING') return typeof why === 'string' ? (words.starting[why] ?? why) : '';
+  return words.waiting[kind] ?? '';
+}
