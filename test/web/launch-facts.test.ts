@@ -19,12 +19,15 @@ describe('the stages of a launch', () => {
 });
 
 describe('the commands for a cluster', () => {
-  const there = { namespace: 'jobs', name: 'etl-load-x1' };
+  const there = { namespace: 'jobs', name: 'etl-load-x1', startedAt: at(3) };
   it('ask for a Pod and its output', () => {
     expect(kubectlCommands({ kind: 'RUNNER', api: 'v1 Pod', ...there })).toEqual([
       'kubectl describe pod/etl-load-x1 --namespace jobs',
       'kubectl logs etl-load-x1 --container base --namespace jobs',
     ]);
+  });
+  it('ask for no output of what has not begun', () => {
+    expect(kubectlCommands({ kind: 'POD', api: 'v1 Pod', ...there, startedAt: null })).toHaveLength(1);
   });
   it('name the kind of another object with its group', () => {
     const describeOf = (api: string | null) => kubectlCommands({ kind: 'RESOURCE', api, ...there });
@@ -33,7 +36,7 @@ describe('the commands for a cluster', () => {
     expect(describeOf(null)).toEqual([]);
   });
   it('are none before there is an object', () => {
-    expect(kubectlCommands({ kind: null, api: null, namespace: null, name: null })).toEqual([]);
+    expect(kubectlCommands({ kind: null, api: null, namespace: null, name: null, startedAt: null })).toEqual([]);
   });
 });
 

@@ -39,7 +39,8 @@ export function kubectlCommands({
   api,
   namespace,
   name,
-}: Pick<Launch, 'kind' | 'api' | 'namespace' | 'name'>): string[] {
+  startedAt,
+}: Pick<Launch, 'kind' | 'api' | 'namespace' | 'name' | 'startedAt'>): string[] {
   if (namespace === null || name === null) return [];
   const isPod = kind === 'POD' || kind === 'RUNNER';
   const type = isPod ? 'pod' : typeOf(api);
@@ -47,7 +48,7 @@ export function kubectlCommands({
   const where = `--namespace ${namespace}`;
   return [
     `kubectl describe ${type}/${name} ${where}`,
-    ...(isPod ? [`kubectl logs ${name} --container base ${where}`] : []),
+    ...(isPod && startedAt !== null ? [`kubectl logs ${name} --container base ${where}`] : []),
   ];
 }
 
