@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { en } from '../../web/messages/en.ts';
 import { clusterEvents, kubectlCommands, launchSteps } from '../../web/pages/run/launch-facts.ts';
+import { createReasonWishes, MOST_AT_ONCE, withReasons } from '../../web/pages/run/reason-wishes.ts';
 import { waitingWord } from '../../web/pages/run/waiting-word.ts';
 import { TASK_CAUSES } from '../../sdk/states.ts';
 
@@ -58,6 +59,26 @@ describe('why a task is still starting', () => {
     expect(word('OBJECT_STARTING', 'ContainerCreating')).toBe('');
     expect(word('OBJECT_STARTING', 'SomethingNew')).toBe('SomethingNew');
     expect(word('OBJECT_STARTING')).toBe('');
+  });
+});
+
+describe('what is asked for', () => {
+  it('is each row once for each of its events, and no more at once than the service answers', () => {
+    const wishes = createReasonWishes();
+    for (let n = 0; n <= MOST_AT_ONCE; n++) expect(wishes.add(`${n}`, 1)).toBe(true);
+    expect(wishes.take()).toMatchObject({ ids: { length: MOST_AT_ONCE }, more: true });
+    expect(wishes.take()).toEqual({ ids: [`${MOST_AT_ONCE}`], more: false });
+    expect([wishes.add('0', 1), wishes.add('0', 2)]).toEqual([false, true]);
+    expect(wishes.take()).toEqual({ ids: ['0'], more: false });
+  });
+  it('is known by its id', () => {
+    const reason = { kind: 'QUOTA', message: 'full', details: {} } as const;
+    const first = withReasons([], ['a', 'b'], [{ id: 'a', waitingReason: reason }, null]);
+    expect([...first]).toEqual([
+      ['a', reason],
+      ['b', null],
+    ]);
+    expect(withReasons(first, ['a'], [{ id: 'a', waitingReason: null }]).get('a')).toBeNull();
   });
 });
 

@@ -1,10 +1,5 @@
-import type { WaitingReasonsQuery } from '../../graphql/documents/runs.ts';
-import type { ResultOf } from '../../graphql/graphql.ts';
 import type { Messages } from '../../messages/en.ts';
-
-export type WaitingReason = NonNullable<
-  NonNullable<ResultOf<typeof WaitingReasonsQuery>['taskInstances'][number]>['waitingReason']
->;
+import type { WaitingReason } from './reason-wishes.ts';
 
 type Words = Pick<Messages, 'waiting' | 'starting'>;
 
