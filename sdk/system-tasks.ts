@@ -8,7 +8,8 @@ const CLUSTER_QUEUE = '@kubernetes/';
 export const isReservedQueue = (queue: string): boolean => queue.startsWith('@');
 
 /** Its tasks run no code of a user: they may be deferred, and losing their worker costs nothing. */
-export const isSystemQueue = (queue: string | undefined): boolean => queue === SYSTEM_QUEUE;
+export const isSystemQueue = (queue: string | undefined): boolean =>
+  queue !== undefined && isReservedQueue(queue) && !queue.startsWith(CLUSTER_QUEUE);
 
 /** Where the tasks of a cluster stand in line. */
 export const clusterQueue = (cluster: string): string => CLUSTER_QUEUE + cluster;

@@ -96,6 +96,16 @@ describeCluster('resource tasks', (cluster) => {
     expect(await jobs()).toEqual([]);
   });
 
+  it('an object without Pods succeeds by what it says of itself', async () => {
+    const runId = await start({
+      manifest: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'told' }, data: { day: '{{ dag.dag_id }}' } },
+      result: '$.data.day',
+    });
+    expect(await launching.ended(runId)).toEqual({ a: 'success' });
+    expect(Object.values(await launching.xcoms(runId))).toEqual([expect.stringMatching(/^objects_/)]);
+    await launching.tidy();
+  });
+
   it('a kind that the cluster does not know is refused with what to do', async () => {
     const runId = await start({ manifest: { apiVersion: 'nobody.example/v1', kind: 'Nothing', metadata: {} } });
     expect(await launching.ended(runId)).toEqual({ a: 'failed' });

@@ -61,7 +61,7 @@ async function prepare(ctx: LaunchContext, entry: Entry): Promise<Target> {
 }
 
 async function openLog(ctx: LaunchContext, entry: Entry, target: Target): Promise<LaunchLog> {
-  const isOwn = target.followLog !== null;
+  const isOwn = target.kind !== 'runner';
   const stored =
     entry.adopted && isOwn ? await again(ctx, () => findLogEnd(ctx.db, entry.key)) : { bytes: 0, tail: '' };
   return openLaunchLog({
@@ -82,14 +82,14 @@ async function endReport(
   { end }: Ended,
   log: LaunchLog,
 ): Promise<TaskReport> {
-  if (target.followLog) return reportOf(entry, target, end, await log.complete(), maskOf(entry));
+  if (target.kind !== 'runner') return reportOf(entry, target, end, await log.complete(), maskOf(entry));
   const isCurrent = await again(ctx, async () => (await ctx.engine.redispatch([entry.key])).length > 0);
   if (!isCurrent) throw FENCED;
   const { bytes } = await again(ctx, () => findLogEnd(ctx.db, entry.key));
   if (end.outcome === 'failed' && end.cause !== 'exit_code') return reportOf(entry, target, end, bytes, maskOf(entry));
   const lines = await target.lastLines().catch(() => []);
   const message = `The runner in the Pod ended (exit code ${end.exitCode ?? 'unknown'}) without a report.`;
-  const evidence = { ...end.evidence, lastLines: lines.map((line) => maskOf(entry)(line)) };
+  const evidence = { ...end.evidence, lastLines: lines };
   return reportOf(
     entry,
     target,

@@ -30,7 +30,9 @@ export interface PodTargetOptions {
   skipOnExitCode: readonly number[];
   /** Where its result is: in the termination message of its container, or in that of its collector. */
   result: 'none' | 'message' | 'collected';
-  rendered: { [field: string]: string };
+  rendered: { [field: string]: string } | null;
+  /** Of a mapped instance, for people. */
+  mapName: string | null;
 }
 
 const date = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
@@ -48,6 +50,7 @@ export function podTarget(options: PodTargetOptions): Target {
     onFinish: options.onFinish,
     limits: options.limits,
     rendered: options.rendered,
+    mapName: options.mapName,
     create: (signal) => client.createPod(namespace, pod, signal),
     async find() {
       const found = await client.getPod(namespace, name);
@@ -131,6 +134,6 @@ export function podRemains(client: ClusterClient, namespace: string, name: strin
   const limits = { schedule: null, start: null, run: null, grace: 30 };
   return podTarget({
     ...{ client, kind: 'pod', pod, uuid: '', onFinish, limits, containers: null },
-    ...{ skipOnExitCode: [], result: 'none', rendered: {} },
+    ...{ skipOnExitCode: [], result: 'none', rendered: null, mapName: null },
   });
 }

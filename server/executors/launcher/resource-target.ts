@@ -20,7 +20,9 @@ export interface ResourceTargetOptions {
   onFinish: OnFinish;
   /** Label selector of the Pods whose output is the log; null: none. */
   logs: string | null;
-  rendered: { [field: string]: string };
+  rendered: { [field: string]: string } | null;
+  /** Of a mapped instance, for people. */
+  mapName: string | null;
 }
 
 export function resourceTarget({
@@ -31,6 +33,7 @@ export function resourceTarget({
   onFinish,
   logs,
   rendered,
+  mapName,
 }: ResourceTargetOptions): Target {
   const { apiVersion = '', kind = '', metadata } = object;
   const { namespace = '', name = '' } = metadata ?? {};
@@ -43,6 +46,7 @@ export function resourceTarget({
     onFinish,
     limits: { schedule: null, start: task.startupTimeout, run: task.executionTimeout, grace: GRACE_SECONDS },
     rendered,
+    mapName,
     create: (signal) => client.createObject(object, namespace, signal),
     async find() {
       const found = await client.getObject(ref);
@@ -123,5 +127,14 @@ export function resourceRemains(client: ClusterClient, api: string, namespace: s
   const [apiVersion = '', kind = ''] = api.split(' ');
   const task = { success: [], failure: [], result: null, startupTimeout: 0, executionTimeout: null };
   const object = { apiVersion, kind, metadata: { namespace, name } };
-  return resourceTarget({ client, object, uuid: '', task, onFinish: 'delete', logs: null, rendered: {} });
+  return resourceTarget({
+    client,
+    object,
+    uuid: '',
+    task,
+    onFinish: 'delete',
+    logs: null,
+    rendered: null,
+    mapName: null,
+  });
 }

@@ -81,7 +81,9 @@ export interface Target {
   /** The rest of the report, by how it ended. */
   results(end: ObjectEnd): Pick<TaskReport, 'xcoms' | 'artifacts'> | { invalid: string };
   /** What its templates came to. */
-  rendered: { [field: string]: string };
+  rendered: { [field: string]: string } | null;
+  /** Of a mapped instance, for people. */
+  mapName: string | null;
 }
 
 /** It can never be launched as it is. */

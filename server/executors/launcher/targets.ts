@@ -5,7 +5,9 @@ import type { ResourceTaskSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import type { PodResult } from '#sdk/kubernetes-spec.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
-import { createRender } from '../../operators/prepare-launch.ts';
+import { createRender, renderMapName } from '../../operators/prepare-launch.ts';
+import { createMask } from '../../runner/mask.ts';
+import { createRenderedFields, type RenderedFieldsLog } from '../../runner/rendered-fields.ts';
 import { isTemplate, TemplateError } from '../../operators/render-template.ts';
 import type { Render } from '../../operators/launch.ts';
 import { ANNOTATIONS } from '../kubernetes/labels.ts';
@@ -41,11 +43,11 @@ export function createTargets(deps: TargetsDeps): Targets {
   };
   return {
     async of(dispatch) {
-      const rendered: { [field: string]: string } = {};
+      const rendered = createRenderedFields(createMask(dispatch.secrets));
       const render = createRender(dispatch);
       const heard: Render = (field, template) => {
         const text = render(field, template);
-        if (isTemplate(template)) rendered[field] = text;
+        if (isTemplate(template)) rendered.add(field, text);
         return text;
       };
       const heardOf = { render: heard, rendered, authorIsAdmin: await isOfAdmin(dispatch) };
@@ -61,7 +63,8 @@ export function createTargets(deps: TargetsDeps): Targets {
 
 interface Heard {
   render: Render;
-  rendered: { [field: string]: string };
+  /** Without secrets: for people. */
+  rendered: RenderedFieldsLog;
   authorIsAdmin: boolean;
 }
 
@@ -96,7 +99,8 @@ function targetOfPod(deps: TargetsDeps, dispatch: Dispatch, { render, rendered, 
     containers: isRunner ? null : logContainers(task),
     skipOnExitCode: task.kind === 'pod' ? task.skipOnExitCode : [],
     result: collector ? 'collected' : fields.result === null ? 'none' : 'message',
-    rendered,
+    rendered: rendered.all(),
+    mapName: mapNameOf(dispatch),
   });
 }
 
@@ -136,7 +140,16 @@ function targetOfResource(
   const { object, logs } = built;
   deps.objects.follow(object.apiVersion ?? '', object.kind ?? '', object.metadata?.namespace ?? '');
   const uuid = parseDispatchId(dispatch.dispatchId)?.uuid ?? '';
-  return resourceTarget({ client, object, uuid, task, onFinish, logs, rendered });
+  return resourceTarget({
+    client,
+    object,
+    uuid,
+    task,
+    onFinish,
+    logs,
+    rendered: rendered.all(),
+    mapName: mapNameOf(dispatch),
+  });
 }
 
 const refusal = (what: string, refused: readonly Refusal[]): LaunchRefused =>
@@ -169,4 +182,17 @@ const limitsOf = (
 function logContainers(task: TaskSpec): string[] {
   if (task.kind !== 'pod' || task.logs === false) return [];
   return task.logs === true ? [BASE_CONTAINER] : task.logs;
+}
+
+const MOST_NAME = 250;
+
+/** Of a mapped instance, for people; one that cannot be rendered is none. */
+function mapNameOf(dispatch: Dispatch): string | null {
+  try {
+    const name = renderMapName(dispatch);
+    return name === null ? null : createMask(dispatch.secrets)(name).slice(0, MOST_NAME);
+  } catch (error) {
+    if (error instanceof TemplateError) return null;
+    throw error;
+  }
 }

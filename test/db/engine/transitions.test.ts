@@ -54,7 +54,8 @@ async function scene(state: TaskState, { retries = 0, overdue = true, system = f
   await pool.query(
     `update task_instance set state = $2, try_number = 1, max_tries = $3, dispatch_id = $4, queued_at = now(), started_at = now(),
        deadline_at = case when $2 = any($5::task_state[]) then ${deadline} end where run_id = $1 and task_index = ${TASK}`,
-    [runId, state, retries + 1, UUID, LIVE],
+    // Queued with a dispatch is on its way to a cluster: launches.test.ts
+    [runId, state, retries + 1, state === 'queued' ? null : UUID, LIVE],
   );
   await pool.query(`update dag_run set active = active + $2, remaining = remaining - $3 where id = $1`, [
     runId,
