@@ -125,14 +125,15 @@ export function createClusterClient(options: ClusterClientOptions) {
     ref: ObjectRef,
     { uid, graceSeconds, withDependents = false, signal }: DeleteOptions = {},
   ): Promise<DeleteAnswer> {
-    const { path, resource } = await pathOf(ref);
     const body = {
       ...(uid ? { preconditions: { uid } } : {}),
       ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
       propagationPolicy: withDependents ? 'Foreground' : 'Background',
     };
-    const at = `${path}/${checkName(ref.name, 'name')}`;
     try {
+      // Of a kind that is not known (any more) there is none
+      const { path, resource } = await pathOf(ref);
+      const at = `${path}/${checkName(ref.name, 'name')}`;
       await ask({ verb: 'delete', resource, method: 'DELETE', path: at, body, signal });
       return 'deleted';
     } catch (error) {

@@ -52,7 +52,7 @@ async function tryOnce(ctx: LaunchContext, entry: Entry, target: Target, signal:
     case 'exists':
       return adopt(entry, target);
     case 'rejected':
-      throw new LaunchRefused('rejected_by_cluster', answer.message);
+      return refuse(entry, answer.message);
     case 'wait':
       return goBack(ctx, entry, answer);
     case 'unknown':
@@ -70,14 +70,16 @@ const outcomeOf = (answer: CreateAnswer<unknown>): 'created' | 'quota' | 'other'
   return answer.kind === 'wait' && answer.reason === 'quota' ? 'quota' : 'other';
 };
 
+/** Nothing of it is there, so nothing is to be removed: least of all what bears its name. */
+function refuse(entry: Entry, message: string): never {
+  entry.launch.phase = 'waiting';
+  throw new LaunchRefused('rejected_by_cluster', message);
+}
+
 /** It may be ours, from an attempt whose answer was lost: its name comes from the dispatch alone. None: the next attempt makes it. */
 async function adopt(entry: Entry, target: Target): Promise<void> {
   const found = await target.find();
-  if (found === 'foreign')
-    throw new LaunchRefused(
-      'rejected_by_cluster',
-      `Another object of the name ${target.name} is there, and is not ours.`,
-    );
+  if (found === 'foreign') refuse(entry, `Another object of the name ${target.name} is there, and is not ours.`);
   if (found !== 'none' && !entry.object.value) entry.object.set({ is: found.object });
 }
 
