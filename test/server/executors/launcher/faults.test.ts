@@ -52,9 +52,10 @@ it('a create whose answer was lost makes one Pod', async () => {
   const runId = await start();
   expect(await launching.ended(runId)).toEqual({ t0: 'success' });
   expect(await launching.output(runId)).toEqual(['hello']);
-  expect(kube.pods('tasks').length).toBe(0);
   expect(await onlyTries(runId)).toEqual([1]);
+  expect(created()).toBe(1);
   await launching.tidy();
+  expect(kube.pods('tasks').length).toBe(0);
   await launcher.stop();
 });
 
