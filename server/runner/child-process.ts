@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { Launch } from '../operators/launch.ts';
+import { letGoWhenQuiet } from './let-go.ts';
 import type { TaskResult } from './messages.ts';
 import { markOomKills, type OomMark } from './oom-kills.ts';
 import { preferForOomKill, signalGroup } from './process-group.ts';
@@ -9,9 +10,6 @@ import { makeTaskDir, taskVariables, type Runtime, type RuntimeDeps } from './ru
 import type { SupervisedTask } from './supervised-task.ts';
 
 type ShellLaunch = Extract<Launch, { how: 'shell' }>;
-
-/** After the group is killed: a process that left it may hold the pipes open for ever. */
-const PIPE_GRACE_MS = 500;
 
 /** Runs shell commands, each in a process group and a folder of its own. */
 export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'shell'> {
@@ -63,8 +61,7 @@ export function createShellRuntime({ config, memory }: RuntimeDeps): Runtime<'sh
       ended = true;
       signalGroup(pid, 'SIGKILL');
       memory.remove(pid);
-      if (paused) for (const stream of [child.stdout, child.stderr]) stream?.resume();
-      setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), PIPE_GRACE_MS).unref();
+      for (const stream of [child.stdout, child.stderr]) letGoWhenQuiet(stream);
     });
     child.on('close', (code, signal) => {
       running.delete(child);

@@ -1,4 +1,4 @@
-/** The life of a warm Node process that runs tasks one after another: it listens on its channel and ends when that closes. */
+/** The life of a warm Node process that runs tasks one after another: it listens to its orders and ends when these close. */
 import { Socket } from 'node:net';
 import { failureOf } from '#sdk/run-task.ts';
 import { readFrames } from './framing.ts';
@@ -8,6 +8,7 @@ import { createChildChannel, type ChildChannel } from './node-child-channel.ts';
 import { createTaskLoop, type RunWork } from './task-loop.ts';
 
 const CHANNEL_FD = 3;
+const ORDERS_FD = 4;
 /** As a shell tells the death by SIGTERM. */
 const TERMINATED = 143;
 
@@ -33,7 +34,7 @@ export function startNodeChild(load: (message: LoadMessage, channel: ChildChanne
     loop.fail(error);
     process.exit(1);
   };
-  const socket = new Socket({ fd: CHANNEL_FD, readable: true, writable: false });
+  const socket = new Socket({ fd: ORDERS_FD, readable: true, writable: false });
   // The supervisor is gone; what is still running must not outlive it.
   socket.on('close', () => process.exit(0));
   const onMessages = (messages: ToNodeChild[]) => {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rm } from 'node:fs';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { entryPoint, type EntryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
 import type { FromNodeChild, NodeWork, SupervisorConfig, ToNodeChild } from './messages.ts';
 import { roomOf } from './large-results.ts';
+import { letGoWhenQuiet } from './let-go.ts';
 import { markOomKills } from './oom-kills.ts';
 import { preferForOomKill, signalGroup } from './process-group.ts';
 import type { SupervisedTask } from './supervised-task.ts';
@@ -61,11 +62,13 @@ export function createNodeChild(
     cwd,
     env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    // One way each: what is sent to a process that has died breaks only that pipe, and what it said before is still read
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
   if (child.pid !== undefined) preferForOomKill(child.pid);
-  const channel = child.stdio[3] as Duplex;
-  const writer = createFrameWriter<ToNodeChild>(channel);
+  const channel = child.stdio[3] as Readable;
+  const orders = child.stdio[4] as Writable;
+  const writer = createFrameWriter<ToNodeChild>(orders);
   const tasks: SupervisedTask[] = [];
   const mark = markOomKills();
   let stderr = '';
@@ -125,7 +128,7 @@ export function createNodeChild(
     const why = `The Node process ended (${signal ?? `exit code ${code}`})${stderr && `: ${stderr.trim().split('\n').slice(-3).join(' / ')}`}`;
     events.gone(tasks.splice(0), why);
   };
-  channel.on('error', () => undefined);
+  for (const pipe of [channel, orders]) pipe.on('error', () => undefined);
   readFrames<FromNodeChild>(channel, hear, () => child.kill('SIGKILL'));
   // What does not pass through the process's own print functions: programs it starts, the interpreter itself.
   child.stdout?.on('data', (data: Buffer) => onOutput('o', data));
@@ -139,8 +142,7 @@ export function createNodeChild(
   });
   child.on('exit', () => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
-    // Whoever holds the pipes open is not waited for; but on a busy machine the timer comes before the reading, so that gets its turn
-    setTimeout(() => setImmediate(() => child.stdio.forEach((stream) => stream?.destroy())), 500).unref();
+    for (const stream of child.stdio) letGoWhenQuiet(stream);
   });
   child.on('close', onClose);
   writer.send({ op: 'load', bundleDir, env, room: roomOf(config) });

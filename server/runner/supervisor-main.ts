@@ -1,4 +1,4 @@
-/** The process between a worker and the code of tasks. It lives as long as the worker's end of the channel is open. */
+/** The process between a worker and the code of tasks. It lives as long as the worker's end of its orders is open. */
 import { Socket } from 'node:net';
 import { createFrameWriter, readFrames } from './framing.ts';
 import { startGuard } from './guard.ts';
@@ -7,11 +7,13 @@ import { SUPERVISOR_VARIABLE } from './process-group.ts';
 import { createTaskTable, type TaskTable } from './task-table.ts';
 
 const CHANNEL_FD = 3;
+const ORDERS_FD = 4;
 /** Of output that the worker has not taken yet: beyond it the tasks' pipes fill up and they wait. */
 const UNSENT_LIMIT = 8 * 1024 * 1024;
 
 function main(): void {
-  const channel = new Socket({ fd: CHANNEL_FD });
+  const channel = new Socket({ fd: CHANNEL_FD, readable: false, writable: true });
+  const orders = new Socket({ fd: ORDERS_FD, readable: true, writable: false });
   const writer = createFrameWriter<FromSupervisor>(channel);
   let tasks: TaskTable | null = null;
   let paused = false;
@@ -39,11 +41,9 @@ function main(): void {
     process.exit(0);
   };
   channel.on('drain', () => setPaused(false));
-  channel.on('error', leave);
-  channel.on('end', leave);
-  channel.on('close', leave);
+  for (const pipe of [channel, orders]) pipe.on('error', leave).on('end', leave).on('close', leave);
   readFrames<ToSupervisor>(
-    channel,
+    orders,
     (messages) => messages.forEach(onMessage),
     (error) => {
       throw error;

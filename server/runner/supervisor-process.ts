@@ -3,9 +3,10 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import type { Duplex } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { entryPoint } from '../entry-points.ts';
 import { createFrameWriter, readFrames } from './framing.ts';
+import { letGoWhenQuiet } from './let-go.ts';
 import type { FromSupervisor, SupervisorConfig, ToSupervisor } from './messages.ts';
 import { isAlive, killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
 
@@ -13,7 +14,7 @@ export interface SupervisorProcess {
   readonly pid: number | undefined;
   send(message: ToSupervisor): void;
   setPaused(paused: boolean): void;
-  /** Closes its channel: it kills what it runs and ends. */
+  /** Closes its orders: it kills what it runs and ends. */
   close(): Promise<void>;
 }
 
@@ -37,10 +38,12 @@ export function startSupervisorProcess(
     // Its own, so that what kills this process group leaves it to end in order.
     detached: true,
     env: settings.environment,
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    // One way each: what is sent to a supervisor that has died breaks only that pipe, and what it said before is still read
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
   });
-  const channel = child.stdio[3] as Duplex;
-  const writer = createFrameWriter<ToSupervisor>(channel);
+  const channel = child.stdio[3] as Readable;
+  const orders = child.stdio[4] as Writable;
+  const writer = createFrameWriter<ToSupervisor>(orders);
   let isGone = false;
   const closed = new Promise<void>((resolve) => {
     const onGone = () => {
@@ -53,13 +56,11 @@ export function startSupervisorProcess(
     };
     child.on('error', onGone);
     child.on('exit', () => {
-      // What it said before it died is still to be read.
-      // On a busy machine the timer comes before the reading, so that gets its turn
-      setTimeout(() => setImmediate(() => channel.destroy()), 500).unref();
+      for (const pipe of [channel, orders]) letGoWhenQuiet(pipe);
     });
     child.on('close', onGone);
   });
-  channel.on('error', () => undefined);
+  for (const pipe of [channel, orders]) pipe.on('error', () => undefined);
   readFrames(channel, onMessages, () => child.kill('SIGKILL'));
   writer.send({ op: 'configure', config: { ...settings, supervisorId, workDir } });
   return {
@@ -71,7 +72,7 @@ export function startSupervisorProcess(
     },
     async close() {
       writer.flush();
-      channel.end();
+      orders.end();
       const timer = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
       await closed;
       clearTimeout(timer);
