@@ -106,16 +106,22 @@ class ForkServer:
         os._exit(0)
 
     def run(self, request):
-        out, err, result = os.pipe(), os.pipe(), os.pipe()
+        out, err, result, go = os.pipe(), os.pipe(), os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            last_fd = max(*self.selector.get_map(), *out, *err, *result)
-            become_task(request, out[1], err[1], result[1], last_fd)
+            os.close(go[1])
+            last_fd = max(*self.selector.get_map(), *out, *err, *result, *go)
+            become_task(request, out[1], err[1], result[1], go[0], last_fd)
         for _, writer in (out, err, result):
             os.close(writer)
         task = Task(request["id"], pid, {out[0]: b"O", err[0]: b"E", result[0]: b"R"})
         self.by_pid[pid] = self.by_id[task.id] = task
         self.send(b"S", task.id, b"%d" % pid)
+        # The code begins when its start is told: else this process could die in between, and nobody know that the code had run.
+        # The reading end is closed after that, so that the death of the child does not break the pipe.
+        os.write(go[1], b"g")
+        for fd in go:
+            os.close(fd)
         for fd in task.pipes:
             os.set_blocking(fd, False)
             self.selector.register(fd, selectors.EVENT_READ, lambda fd=fd: self.forward(task, fd))
@@ -178,8 +184,8 @@ def prefer_for_oom_kill():
         return
 
 
-def become_task(request, out, err, result, last_fd):
-    """In the child: its own session, output, folder and environment; never returns."""
+def become_task(request, out, err, result, go, last_fd):
+    """In the child: its own session, output, folder and environment, and the code as soon as `go` says so; never returns."""
     code = 1
     try:
         os.setsid()
@@ -191,6 +197,9 @@ def become_task(request, out, err, result, last_fd):
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
         result_fd = os.dup2(result, 3, inheritable=False)
+        if not os.read(go, 1):
+            # The fork server died before it could tell of this process: the task will be started again.
+            return
         os.closerange(4, last_fd + 1)
         sys.stdin = open(0, closefd=False)
         sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { isAlive } from '../../helpers/processes.ts';
 import { startRunner, type DispatchExtras } from '../../helpers/runner.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
@@ -201,6 +204,50 @@ describe('python tasks', () => {
     expect(report).toMatchObject({ outcome: 'failed', cause: 'interrupted' });
     expect(report.message).toContain('fork server ended unexpectedly');
     expect((await source('print(1)')).report.outcome).toBe('success');
+  });
+});
+
+describe('between a fork and the word that it started', () => {
+  /** The fork server does `python` there; `pid` is the fork's. */
+  function startPatched(python: string) {
+    const home = mkdtempSync(join(tmpdir(), 'millrace-python-'));
+    const patched = `import os, signal, sys, time
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+import fork_server
+def send(self, kind, task_id, body=b"", send=fork_server.ForkServer.send):
+    if kind == b"S":
+        pid = int(body)
+        ${python}
+    send(self, kind, task_id, body)
+fork_server.ForkServer.send = send
+fork_server.main()
+`;
+    const command = join(home, 'python');
+    writeFileSync(join(home, 'patched.py'), patched);
+    writeFileSync(command, `#!/bin/sh\nexec python3 -B -u -X utf8 '${home}/patched.py' "$4"\n`, { mode: 0o755 });
+    const runner = startRunner({ pythonCommand: command });
+    onTestFinished(async () => {
+      await runner.stop();
+      rmSync(home, { recursive: true, force: true });
+    });
+    return { ...runner, home };
+  }
+
+  it('no code of the task runs', async () => {
+    const runner = startPatched('time.sleep(0.5)');
+    const source = 'import os, signal\nos.kill(os.getppid(), signal.SIGKILL)';
+    const { report } = await runner.run({ kind: 'python', source });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'interrupted' });
+  });
+
+  it('the death of the fork server is one before the start, and the fork goes', async () => {
+    const runner = startPatched('open(__file__ + ".pid", "w").write(str(pid)); os.kill(os.getpid(), signal.SIGKILL)');
+    const witness = join(runner.home, 'witness');
+    const { report } = await runner.run({ kind: 'python', source: `open(${JSON.stringify(witness)}, "w")` });
+    expect(report).toMatchObject({ outcome: 'failed', cause: 'start_failed' });
+    const pid = Number(readFileSync(join(runner.home, 'patched.py.pid'), 'utf8'));
+    await waitFor(() => !isAlive(pid), { what: `process ${pid} to end` });
+    expect(existsSync(witness)).toBe(false);
   });
 });
 
