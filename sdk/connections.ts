@@ -54,10 +54,12 @@ export function parseConnectionUri(uri: string): ConnectionFields | string {
   if (!written) return 'It is no URI. Write kind://login:password@host:port/schema?setting=value.';
   if (!kind) return `'${written}' is no kind of connection. Kinds: ${Object.keys(SCHEMES).join(', ')}.`;
   // The URL class treats hosts and ports of schemes that it knows in a way of its own
-  const parts = `x:${uri.slice(written.length + 1)}`;
+  const rest = uri.slice(written.length + 1).replace(/[\t\n\r]/g, '');
+  const parts = `x:${rest.trimEnd()}`;
   if (!URL.canParse(parts))
     return 'It is no URI: escape special characters of login and password (@ is %40, / is %2F).';
   const url = new URL(parts);
+  const [, path = ''] = /^x:\/\/[^/?#]*\/?([^?#]*)/.exec(parts) ?? [];
   const settings = Object.fromEntries(url.searchParams);
   const secret = (wanted: boolean) =>
     Object.fromEntries(Object.entries(settings).filter(([name]) => looksSecret(name) === wanted));
@@ -69,7 +71,8 @@ export function parseConnectionUri(uri: string): ConnectionFields | string {
       description: null,
       host: host === '' ? null : secure ? `https://${host}` : host,
       port: url.port === '' ? null : Number(url.port),
-      schema: decodeURIComponent(url.pathname.replace(/^\//, '')) || null,
+      // As it is written: the class resolves . and .., and they may be names
+      schema: decodeURIComponent(path) || null,
       login: decodeURIComponent(url.username) || null,
       password: decodeURIComponent(url.password) || null,
       extra: { ...(written.toLowerCase() === 'smtps' && { tls: true }), ...secret(false) },

@@ -22,6 +22,12 @@ describe('a connection as a URI', () => {
     ['smtps://me:pw@mail.example:465', { kind: 'smtp', extra: { tls: true }, port: 465 }],
     ['generic://', { kind: 'generic', host: null }],
     ['postgresql://[::1]:5432/x', { kind: 'postgres', host: '::1', port: 5432 }],
+    ['postgres://h/..?sslmode=require', { host: 'h', schema: '..', extra: { sslmode: 'require' } }],
+    ['postgres://h/%2E', { schema: '.' }],
+    ['http://h/a/../b/./c#d', { schema: 'a/../b/./c' }],
+    ['postgres:///x', { host: null, schema: 'x' }],
+    ['postgres://h/ö\n ', { schema: 'ö' }],
+    ['postgres://h?a=/b', { schema: null, extra: { a: '/b' } }],
   ])('%s', (uri, fields) => {
     expect(parseConnectionUri(uri)).toMatchObject(fields);
   });
@@ -39,7 +45,8 @@ describe('a connection as a URI', () => {
     const text = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 30 })
       .filter((value) => !/[\0\ud800-\udfff]/.test(value));
-    const maybe = fc.option(text, { nil: null });
+    const dots = fc.constantFrom('.', '..', '../x', 'a/./b', 'a/..', '%2e');
+    const maybe = fc.option(fc.oneof({ weight: 4, arbitrary: text }, dots), { nil: null });
     const host = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}(\.[a-z]{2,5})?$/);
     fc.assert(
       fc.property(
