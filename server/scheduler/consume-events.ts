@@ -65,6 +65,7 @@ type Pass =
 
 export function startEventConsumer(deps: EventConsumerDeps): EventConsumer {
   const { name, db, listener, log, batch = BATCH, quick = false } = deps;
+  const stopped = new AbortController();
   let isRegistered = false;
 
   async function pass(): Promise<number> {
@@ -92,7 +93,9 @@ export function startEventConsumer(deps: EventConsumerDeps): EventConsumer {
     }
     log.warn({ error, consumer: name, event, events: batch.size }, 'events could not be handled; they are tried again');
     await recordConsumerFailure(db, { name, from, ...next, error: messageOf(error) });
-    return next.pauseMs;
+    // Here as well: every event would wake it, and the attempts be used up while the trouble lasts
+    await sleep(next.pauseMs, undefined, { signal: stopped.signal }).catch(() => 'stopped');
+    return 0;
   }
 
   const onError = (error: unknown) => log.warn({ error, consumer: name }, 'the event log could not be consumed');
@@ -102,6 +105,7 @@ export function startEventConsumer(deps: EventConsumerDeps): EventConsumer {
   return {
     async stop() {
       for (const stop of off) stop();
+      stopped.abort();
       await loop.stop();
     },
   };

@@ -28,7 +28,16 @@ const { dagId, versionId } = await engine.deploy(dagOf('consumed', { a: [] }, { 
 async function newRuns(count: number): Promise<number[]> {
   const request = { dagId, versionId, kind: 'manual' as const, triggeredBy: 'test' };
   const runs = await engine.createRuns(Array.from({ length: count }, () => request));
+  await waitFor(areAllBehind, { what: 'older transactions to end, of whatever database of this PostgreSQL' });
   return runs.map((run) => run.runId);
+}
+
+/** A consumer that is new would get what was committed while any older transaction was open, as those of other tests are. */
+async function areAllBehind(): Promise<boolean> {
+  const { rows } = await pool.query(
+    'select not exists (select from event where xid >= pg_snapshot_xmin(pg_current_snapshot())) as behind',
+  );
+  return rows[0].behind;
 }
 
 const keep: EventConsumerDeps['handle'] = async (trx, events) => {
@@ -133,6 +142,29 @@ describe('a consumer of events', () => {
     await expectAll(runIds, from, 1);
     expect(logged.map((line) => line.msg)).toEqual(Array(2).fill('events could not be handled; they are tried again'));
     await waitFor(async () => (await placeOf('passing')).failures === 0, { what: 'the failures to be forgotten' });
+  });
+
+  it('waits before it tries again, however much happens meanwhile', async () => {
+    const [runId = 0] = await newRuns(1);
+    const from = (await lastSeq(runId)) + 1;
+    let isOver: boolean | undefined;
+    const { logged } = await consume('pausing', {
+      async handle(trx, events) {
+        if (isOver === undefined) {
+          isOver = false;
+          setTimeout(() => (isOver = true), 100);
+        }
+        if (!isOver) throw new Error('not yet');
+        await keep(trx, events);
+      },
+    });
+    let written = 0;
+    do {
+      await writeRunEvent(pool, runId, {});
+      written++;
+    } while (!isOver);
+    await expectAll([runId], from, written);
+    expect(logged.map((line) => line.msg)).toEqual(['events could not be handled; they are tried again']);
   });
 
   it('finds the one event that always fails, logs its place and skips it; all others are handled once', async () => {
