@@ -111,10 +111,12 @@ export function createClusterClient(options: ClusterClientOptions) {
     }
   }
 
-  async function get<T>(ref: ObjectRef): Promise<T | null> {
-    const { path, resource } = await pathOf(ref);
+  async function get<T>(ref: ObjectRef, signal?: AbortSignal): Promise<T | null> {
     try {
-      return await ask<T>({ verb: 'get', resource, method: 'GET', path: `${path}/${checkName(ref.name, 'name')}` });
+      // Of a kind that is not known (any more) there is none
+      const { path, resource } = await pathOf(ref);
+      const at = `${path}/${checkName(ref.name, 'name')}`;
+      return await ask<T>({ verb: 'get', resource, method: 'GET', path: at, signal });
     } catch (error) {
       if (hasStatus(error, 404)) return null;
       throw error;
@@ -174,7 +176,8 @@ export function createClusterClient(options: ClusterClientOptions) {
     createPod: (namespace: string, body: KubePod, signal?: AbortSignal): Promise<CreateAnswer<KubePod>> =>
       create<KubePod>({ ...body, ...POD }, namespace, signal),
     /** Null when there is none. */
-    getPod: (namespace: string, podName: string): Promise<KubePod | null> => get<KubePod>(pod(namespace, podName)),
+    getPod: (namespace: string, podName: string, signal?: AbortSignal): Promise<KubePod | null> =>
+      get<KubePod>(pod(namespace, podName), signal),
     deletePod: (namespace: string, podName: string, more?: DeleteOptions): Promise<DeleteAnswer> =>
       remove(pod(namespace, podName), more),
     listPods: (namespace: string, labelSelector?: string, more?: ListOptions): Promise<ListPage<KubePod>> =>
@@ -183,7 +186,7 @@ export function createClusterClient(options: ClusterClientOptions) {
     /** `namespace`: for kinds that live in one. */
     createObject: (body: KubeObject, namespace: string, signal?: AbortSignal): Promise<CreateAnswer<KubeObject>> =>
       create<KubeObject>(body, namespace, signal),
-    getObject: (ref: ObjectRef): Promise<KubeObject | null> => get<KubeObject>(ref),
+    getObject: (ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | null> => get<KubeObject>(ref, signal),
     /** What it owns goes too, in the background. */
     deleteObject: remove,
     list,

@@ -1,4 +1,5 @@
 /** What became of an attempt to create an object: decides what is waiting, what is refusal and what nobody knows. */
+import { CredentialsError } from './credentials.ts';
 import { KubeError } from './kube-error.ts';
 
 export type WaitReason = 'quota' | 'throttled' | 'unavailable' | 'conflict';
@@ -76,6 +77,9 @@ function classifyAnswer(error: KubeError, namespace: string): Refusal {
 
 /** @throws what is no answer of an API, such as a programming error. */
 export function classifyCreateError(error: unknown, namespace: string): Refusal {
+  // A token that is not there yet, a login program that fails: nothing was sent, and somebody will mend it
+  if (error instanceof CredentialsError)
+    return { kind: 'wait', reason: 'unavailable', message: error.message, retryAfterSeconds: null };
   if (!(error instanceof KubeError)) throw error;
   if (error.neverSent) return wait('unavailable', error);
   if (error.status >= 400 && error.status < 500 && error.status !== 408) return classifyAnswer(error, namespace);

@@ -44,7 +44,7 @@ async function remove(ctx: LaunchContext, entry: Entry, target: Target): Promise
     const isLate = ctx.now().getTime() >= forceAt;
     if (isLate) log.error({ cluster, name: target.name }, 'an object does not go: it is taken off the books');
     try {
-      const answer = await target.remove({ uid: entry.launch.uid, ...(isLate && { graceSeconds: 0 }) });
+      const answer = await target.remove({ uid: entry.launch.uid, ...(isLate && { graceSeconds: 0 }), signal });
       if (answer !== 'deleted') return;
       await goneOrLate(ctx, entry, isLate ? FORCE_AGAIN_MS : forceAt - ctx.now().getTime());
     } catch (error) {

@@ -4,6 +4,7 @@ import type { LaunchPhase } from '#db/queries/launches.ts';
 import type { CreateAnswer } from '../kubernetes/create-answer.ts';
 import type { Entry, LaunchContext } from './launch-context.ts';
 import { LaunchRefused, type Target } from './target.ts';
+import { findUntilTold } from './until-told.ts';
 
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 120_000;
@@ -21,7 +22,7 @@ export async function createObject(
 ): Promise<void> {
   if (MADE.has(entry.launch.phase) && !entry.object.value) {
     // It has been there. Making it again could run its code twice
-    await adopt(entry, target);
+    await adopt(ctx, entry, target, signal);
     if (!entry.object.value) entry.gone = true;
   }
   while (!entry.object.value && !entry.gone) {
@@ -50,7 +51,7 @@ async function tryOnce(ctx: LaunchContext, entry: Entry, target: Target, signal:
       if (!entry.object.value) entry.object.set({ is: answer.object });
       return;
     case 'exists':
-      return adopt(entry, target);
+      return adopt(ctx, entry, target, signal);
     case 'rejected':
       return refuse(entry, answer.message);
     case 'wait':
@@ -61,7 +62,7 @@ async function tryOnce(ctx: LaunchContext, entry: Entry, target: Target, signal:
         'whether an object was created is not known',
       );
       await sleep(UNKNOWN_PAUSE_MS, undefined, { signal });
-      return adopt(entry, target);
+      return adopt(ctx, entry, target, signal);
   }
 }
 
@@ -77,8 +78,8 @@ function refuse(entry: Entry, message: string): never {
 }
 
 /** It may be ours, from an attempt whose answer was lost: its name comes from the dispatch alone. None: the next attempt makes it. */
-async function adopt(entry: Entry, target: Target): Promise<void> {
-  const found = await target.find();
+async function adopt(ctx: LaunchContext, entry: Entry, target: Target, signal: AbortSignal): Promise<void> {
+  const found = await findUntilTold(ctx, entry, target, signal);
   if (found === 'foreign') refuse(entry, `Another object of the name ${target.name} is there, and is not ours.`);
   if (found !== 'none' && !entry.object.value) entry.object.set({ is: found.object });
 }

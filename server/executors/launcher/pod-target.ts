@@ -52,13 +52,12 @@ export function podTarget(options: PodTargetOptions): Target {
     rendered: options.rendered,
     mapName: options.mapName,
     create: (signal) => client.createPod(namespace, pod, signal),
-    async find() {
-      const found = await client.getPod(namespace, name);
+    async find(signal) {
+      const found = await client.getPod(namespace, name, signal);
       if (!found) return 'none';
       return found.metadata?.labels?.[LABELS.dispatch] === uuid ? { object: found } : 'foreign';
     },
-    remove: ({ uid, graceSeconds }) =>
-      client.deletePod(namespace, name, { uid, ...(graceSeconds === undefined ? {} : { graceSeconds }) }),
+    remove: (how) => client.deletePod(namespace, name, how),
     see: (object, now, events) => seePod(object as KubePod, now, events, skipOnExitCode),
     whenGone: (last, byUs) =>
       withSkip(

@@ -48,18 +48,13 @@ export function resourceTarget({
     rendered,
     mapName,
     create: (signal) => client.createObject(object, namespace, signal),
-    async find() {
-      const found = await client.getObject(ref);
+    async find(signal) {
+      const found = await client.getObject(ref, signal);
       if (!found) return 'none';
       return found.metadata?.labels?.[LABELS.dispatch] === uuid ? { object: found } : 'foreign';
     },
     // With its Pods: what takes its place must not meet them
-    remove: ({ uid, graceSeconds }) =>
-      client.deleteObject(ref, {
-        uid,
-        withDependents: graceSeconds === undefined,
-        ...(graceSeconds === undefined ? {} : { graceSeconds }),
-      }),
+    remove: (how) => client.deleteObject(ref, { ...how, withDependents: how.graceSeconds === undefined }),
     see: (seen) => seeObject({ apiVersion, kind, ...(seen as KubeObject) }, task),
     whenGone: (last, byUs) =>
       endOf({

@@ -62,8 +62,8 @@ export interface Target {
   limits: TargetLimits;
   create(signal: AbortSignal): Promise<CreateAnswer<unknown>>;
   /** By its name. `foreign`: somebody else's. */
-  find(): Promise<{ object: unknown } | 'none' | 'foreign'>;
-  remove(options: { uid: string | null; graceSeconds?: number }): Promise<DeleteAnswer>;
+  find(signal: AbortSignal): Promise<{ object: unknown } | 'none' | 'foreign'>;
+  remove(options: { uid: string | null; graceSeconds?: number; signal?: AbortSignal }): Promise<DeleteAnswer>;
   /** `events`: what the cluster wrote down about it, where somebody asked. */
   see(object: unknown, now: Date, events?: readonly ObjectEvent[]): Seen;
   /** How it ended when it is not there any more. */

@@ -1,15 +1,14 @@
 /** From an object on the cluster to its end, however it comes. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Entry, LaunchContext } from './launch-context.ts';
 import { noteSteps } from './launch-metrics.ts';
 import type { ObjectEnd, Seen, Target } from './target.ts';
 import { timeLimit, type TimeLimit } from './time-limits.ts';
+import { removeUntilTold } from './until-told.ts';
 
 /** What is wrong before the start may become hopeless by lasting. */
 const LOOK_AGAIN_MS = 15_000;
 /** Beyond the time for ending by itself: until the node has said so. */
 const KILL_MARGIN_SECONDS = 30;
-const RETRY_MS = 2_000;
 
 export interface Ended {
   end: ObjectEnd;
@@ -98,23 +97,4 @@ async function stop(
   const known = last?.end ?? target.whenGone(entry.object.value?.is, true);
   const { at: _, retryable = true, ...how } = limit;
   return { end: { ...known, ...how, outcome: 'failed', free: false, retryable }, seen: last, stopped: true };
-}
-
-/** Asks until the cluster has heard it. */
-export async function removeUntilTold(
-  ctx: LaunchContext,
-  entry: Entry,
-  target: Target,
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    try {
-      await target.remove({ uid: entry.launch.uid });
-      return;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      ctx.log.warn({ error, cluster: ctx.cluster, name: target.name }, 'an object could not be deleted yet');
-      await sleep(RETRY_MS, undefined, { signal });
-    }
-  }
 }

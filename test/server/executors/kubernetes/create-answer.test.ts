@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { classifyCreateError } from '#server/executors/kubernetes/create-answer.ts';
+import { CredentialsError } from '#server/executors/kubernetes/credentials.ts';
 import { errorOfAnswer, KubeError, readRetryAfter } from '#server/executors/kubernetes/kube-error.ts';
 
 interface Said {
@@ -154,6 +155,8 @@ describe('the answer to a creation', () => {
     expect(classifyCreateError(lost, 'tasks')).toEqual({ kind: 'unknown', message: 'no answer' });
     const unsent = new KubeError('refused', { status: 0, neverSent: true });
     expect(classifyCreateError(unsent, 'tasks')).toMatchObject({ kind: 'wait', reason: 'unavailable' });
+    const unusable = new CredentialsError('there is no token');
+    expect(classifyCreateError(unusable, 'tasks')).toMatchObject({ kind: 'wait', reason: 'unavailable' });
     expect(() => classifyCreateError(new TypeError('a bug'), 'tasks')).toThrow('a bug');
   });
 

@@ -1,6 +1,10 @@
 /** What a real cluster does not show on demand: lost answers, throttling, watches that break, nodes that go. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { deleteCluster } from '#db/queries/clusters.ts';
+import type { ClusterCredentials } from '#sdk/clusters.ts';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
 import { createTestDatabase } from '../../../helpers/database.ts';
 import { statesOf } from '../../../helpers/engine.ts';
@@ -14,11 +18,14 @@ let kube: FakeKube;
 let clusters = 0;
 let cluster = '';
 
-async function begin(options: FakeKubeOptions = {}) {
+async function begin(options: FakeKubeOptions = {}, credentialsOf?: (url: string) => ClusterCredentials) {
   kube = await startFakeKube({ script: () => ({ runMs: 50, log: ['hello'] }), ...options });
   cluster = `fake-${++clusters}`;
   const limits = { qps: 1000, burst: 1000, parallelCreates: 50 };
-  await launching.addCluster(cluster, kube.credentials, { namespaces: ['tasks'], ...limits });
+  await launching.addCluster(cluster, credentialsOf?.(kube.url) ?? kube.credentials, {
+    namespaces: ['tasks'],
+    ...limits,
+  });
 }
 beforeEach(async () => {
   await database.pool.query('delete from cluster');
@@ -57,6 +64,64 @@ it('a create whose answer was lost makes one Pod', async () => {
   await launching.tidy();
   expect(kube.pods('tasks').length).toBe(0);
   await launcher.stop();
+});
+
+it('a Pod that may be there is looked for until the API answers', async () => {
+  await begin();
+  kube.fail({ verb: 'create', drop: true, carriedOut: true });
+  kube.fail({ verb: 'get', resource: 'pods', status: 503, message: 'the API is away', retryAfter: 1 });
+  kube.fail({ verb: 'get', resource: 'pods', status: 401, message: 'Unauthorized' });
+  kube.fail({ verb: 'get', resource: 'pods', drop: true });
+  kube.fail({ verb: 'delete', status: 503, times: Infinity });
+  const launcher = await launching.launch();
+  await waitFor(() => kube.watching() === 1, { what: 'the watch' });
+  // So that the search alone can find it
+  kube.silence(true);
+  const runId = await start();
+  await waitFor(async () => (await launching.launches()).some(({ reason }) => reason === 'unavailable'), {
+    what: 'the reason to be told',
+  });
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await launching.output(runId)).toEqual(['hello']);
+  expect(await onlyTries(runId)).toEqual([1]);
+  expect(created()).toBe(1);
+  expect(kube.count('get', 'pods')).toBe(4);
+  // The watch must know it before it goes
+  kube.silence(false);
+  kube.endWatches('reset');
+  await waitFor(() => kube.count('list') === 2 && kube.watching() === 1, { what: 'the next list' });
+  kube.heal();
+  await launching.tidy();
+  await launcher.stop();
+});
+
+it('credentials that cannot be used for a while keep a task waiting, and cost no try', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+  const file = join(folder, 'credential.json');
+  const apiVersion = 'client.authentication.k8s.io/v1';
+  await begin({}, (server) => ({
+    // As nobody can store it: a program that fails is the simplest thing that cannot be used
+    ...{ kind: 'kubeconfig', context: 'a', allowExec: true },
+    kubeconfig: JSON.stringify({
+      'current-context': 'a',
+      clusters: [{ name: 'c', cluster: { server, 'insecure-skip-tls-verify': true } }],
+      users: [{ name: 'u', user: { exec: { apiVersion, command: 'cat', args: [file] } } }],
+      contexts: [{ name: 'a', context: { cluster: 'c', user: 'u' } }],
+    }),
+  }));
+  const launcher = await launching.launch();
+  const runId = await start();
+  const reason = async () =>
+    (await launching.launches()).map((row) => `${String(row['reason'])}: ${String(row['message'])}`);
+  await waitFor(async () => /^unavailable: .*credentials cannot be used/.test(String(await reason())), {
+    what: 'the reason to be told',
+  });
+  await writeFile(file, JSON.stringify({ apiVersion, kind: 'ExecCredential', status: { token: 'a-token-of-a-test' } }));
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await onlyTries(runId)).toEqual([1]);
+  await launching.tidy();
+  await launcher.stop();
+  await rm(folder, { recursive: true });
 });
 
 it('a create that never arrived is made again', async () => {
