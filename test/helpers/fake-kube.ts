@@ -452,6 +452,8 @@ export async function startFakeKube({
       oldest = version;
     },
     watching: () => watchers.size,
+    /** Logs that somebody follows. */
+    following: () => [...followers.values()].reduce((sum, { size }) => sum + size, 0),
     /** Told so far, to all watches. */
     bookmarks: () => bookmarks,
     setQuota(pods: number): void {

@@ -5,6 +5,7 @@ import { deployDag } from '#db/queries/dag.ts';
 import { CLUSTER_DEFAULTS, type ClusterCredentials, type ClusterSettings } from '#sdk/clusters.ts';
 import type { DagSpecInput } from '#sdk/dag-spec.ts';
 import { createLogger } from '#server/log.ts';
+import type { LauncherDeps } from '#server/executors/launcher/launcher-deps.ts';
 import { startLauncher, type Launcher } from '#server/executors/launcher/launcher.ts';
 import { createMetrics } from '#server/metrics.ts';
 import { startLoop } from '#server/scheduler/loop.ts';
@@ -54,7 +55,8 @@ export async function createLaunching(database: TestDatabase) {
       const access = { credentials, server: 'https://test', insecure: false };
       await createCluster(db, TEST_VAULT, { ...CLUSTER_DEFAULTS, ...settings, name, access }, { actor: 'test' });
     },
-    async launch(name = `launcher ${++names}`): Promise<Launcher> {
+    /** `instead`: of what a launcher has otherwise. */
+    async launch(name = `launcher ${++names}`, instead: Partial<LauncherDeps> = {}): Promise<Launcher> {
       const onError = (error: unknown, what: string) => errors.push(`${what}: ${String(error)}`);
       const deps = {
         ...database,
@@ -66,7 +68,7 @@ export async function createLaunching(database: TestDatabase) {
         metricsOf: metrics.of,
         onError,
       };
-      const launcher = await startLauncher({ ...deps, name, serviceUrl: null });
+      const launcher = await startLauncher({ ...deps, name, serviceUrl: null, ...instead });
       launchers.add(launcher);
       return {
         async stop() {

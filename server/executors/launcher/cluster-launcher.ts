@@ -120,6 +120,8 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
 
   const begin = (entry: Entry) => {
     entries.set(entry.key.uuid, entry);
+    // A pass that was under way when all others were told
+    if (stopping.signal.aborted) entry.leave.abort(STOPPED);
     const life = lookAfter(context, entry)
       .catch((error: unknown) => {
         if (!stopping.signal.aborted) failed('look after a launch')(error);
@@ -165,7 +167,8 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
   const adoptions = startLoop({
     name: `take over launches of cluster ${cluster}`,
     mostMs: LOOK_MS,
-    onError,
+    // What it waits for may end with this process
+    onError: (error, loop) => error !== STOPPED && onError(error, loop),
     pass: adopt,
   });
 

@@ -25,6 +25,7 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
   let log: LaunchLog | null = null;
   let follower: LogFollower | null = null;
   try {
+    signal.throwIfAborted();
     target = await prepare(ctx, entry);
     log = await openLog(ctx, entry, target);
     follower = followLog(ctx, target, log);
@@ -33,7 +34,10 @@ export async function lookAfter(ctx: LaunchContext, entry: Entry): Promise<void>
     ctx.metrics.took('run', ended.seen?.startedAt, ended.seen?.finishedAt);
     await follower.complete(ended.stopped);
     ended = await bringResult(ctx, entry, target, ended, signal);
-    await report(ctx, await endReport(ctx, entry, target, ended, log));
+    const told = await endReport(ctx, entry, target, ended, log);
+    // Whoever leaves may have left half of its output, too
+    signal.throwIfAborted();
+    await report(ctx, told);
   } catch (error) {
     if (ctx.stopped.aborted) {
       follower?.leave();

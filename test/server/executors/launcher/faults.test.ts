@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { deleteCluster } from '#db/queries/clusters.ts';
 import type { ClusterCredentials } from '#sdk/clusters.ts';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
+import { NO_METRICS, type LaunchStep } from '#server/executors/launcher/launch-metrics.ts';
 import { createTestDatabase } from '../../../helpers/database.ts';
 import { statesOf } from '../../../helpers/engine.ts';
 import { startFakeKube, type FakeKube, type FakeKubeOptions } from '../../../helpers/fake-kube.ts';
@@ -28,6 +29,7 @@ async function begin(options: FakeKubeOptions = {}, credentialsOf?: (url: string
   });
 }
 beforeEach(async () => {
+  launching.errors.splice(0);
   await database.pool.query('delete from cluster');
 });
 afterEach(async () => {
@@ -217,6 +219,57 @@ it('a task that is cancelled while its Pod is being made leaves none', async () 
     timeoutMs: 60_000,
   });
   expect(created()).toBe(1);
+  await launcher.stop();
+});
+
+it('a launcher that stops while it claims leaves what it gets to another', async () => {
+  let runMs: number | null = null;
+  await begin({ script: () => ({ runMs }) });
+  const { engine } = launching;
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  let claimed = 0;
+  const claim: typeof engine.claim = async (what) => {
+    const dispatches = await engine.claim(what);
+    claimed += dispatches.length;
+    if (claimed > 1) await held;
+    return dispatches;
+  };
+  const stopping = await launching.launch('one', { engine: { ...engine, claim } });
+  const endless = await start();
+  await waitFor(() => kube.following() === 1, { what: 'a task to run' });
+  const runId = await start(3);
+  await waitFor(() => claimed > 1, { what: 'the claim' });
+  const stopped = stopping.stop();
+  await waitFor(() => kube.following() === 0, { what: 'the task that runs to be left' });
+  letGo();
+  await stopped;
+  expect(created()).toBe(1);
+  await engine.cancelRun(endless, 'ann');
+  runMs = 20;
+  const launcher = await launching.launch('two');
+  expect(new Set(Object.values(await launching.ended(runId)))).toEqual(new Set(['success']));
+  expect(await onlyTries(runId)).toEqual([1, 1, 1]);
+  await launching.tidy();
+  await launcher.stop();
+  expect(launching.errors).toEqual([]);
+});
+
+it('a launcher that stops tells no end whose output it has not read', async () => {
+  await begin();
+  kube.fail({ verb: 'get', resource: 'pods/log', delayMs: 60_000, drop: true });
+  const steps: LaunchStep[] = [];
+  const stopping = await launching.launch('one', {
+    metricsOf: () => ({ ...NO_METRICS, took: (step) => void steps.push(step) }),
+  });
+  const runId = await start();
+  await waitFor(() => steps.includes('run'), { what: 'its end to be seen' });
+  await stopping.stop();
+  expect(await statesOf(database, runId)).toEqual({ t0: 'running' });
+  const launcher = await launching.launch('two');
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await launching.output(runId)).toEqual(['hello']);
+  await launching.tidy();
   await launcher.stop();
 });
 
