@@ -36,13 +36,13 @@ describeCluster('the log of a real Pod', (cluster) => {
     await waitFor(() => texts().length > 1000, { timeoutMs: 30_000 });
     proxy.cutNow();
     await waitForPod(name, hasEnded);
+    // The whole is several times as long as a connection lives, so these come, however fast the node was.
+    await waitFor(() => proxy.cuts() > 2 && retries.length > 2, { timeoutMs: 30_000, what: 'more cuts' });
     // Reading all of it once more must get through.
     proxy.cutAfter(Infinity);
     ended.abort();
     expect(await log).toEqual({ complete: true, problem: null });
     expect(texts()).toEqual(Array.from({ length: count }, (_, i) => `line ${i} of the output`));
-    expect(proxy.cuts()).toBeGreaterThan(2);
-    expect(retries.length).toBeGreaterThan(2);
     client.close();
     await proxy.close();
   });
