@@ -75,10 +75,9 @@ describeCluster('the client of a cluster', (cluster) => {
   });
 
   it('waits while a quota is used up, and reads it', async () => {
-    const { client, pod, createNamespace, apply } = cluster();
+    const { client, pod, createNamespace, createQuota } = cluster();
     const where = await createNamespace();
-    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few' }, spec: { hard: { pods: '1' } } };
-    await apply(quota, where);
+    await createQuota(where, 'few', { pods: '1' });
     const spec = { schedulerName: 'nobody' };
     const first = pod('true', { spec });
     await waitFor(async () => (await client.createPod(where, first)).kind === 'created');

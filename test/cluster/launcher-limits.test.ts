@@ -39,8 +39,7 @@ describeCluster('tasks on clusters', (cluster) => {
 
   it('wait for the quota of their namespace, without a try, and run when it is free', async () => {
     const namespace = await cluster().createNamespace();
-    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'q' }, spec: { hard: { pods: '1' } } };
-    await cluster().apply(quota, namespace);
+    await cluster().createQuota(namespace, 'q', { pods: '1' });
     await launching.addCluster(
       'small',
       { kind: 'kubeconfig', kubeconfig: cluster().kubeconfig, context: 'loaded-context' },

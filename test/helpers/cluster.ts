@@ -142,6 +142,12 @@ export async function openTestCluster() {
     /** Creates any object or throws. */
     apply,
     createUser,
+    /** Resolves when it counts: until the cluster has looked at it for the first time, some API servers let Pods pass. */
+    async createQuota(where: string, name: string, hard: { [resource: string]: string }): Promise<void> {
+      await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name }, spec: { hard } }, where);
+      const counts = async () => Object.keys((await client.quotas(where))[0]?.used ?? {}).length > 0;
+      await waitFor(counts, { timeoutMs: 30_000, what: `quota ${name} to count` });
+    },
     /** What a second cluster looks like from here: another namespace, another user, just the permissions Millrace asks for. */
     async secondCluster(): Promise<SecondUser> {
       return createUser(ownRules(), await createNamespace());
