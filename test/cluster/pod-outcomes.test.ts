@@ -154,7 +154,8 @@ describeCluster('the end of a real Pod', (cluster) => {
     await client.deletePod(namespace, metadata!.name!);
     await waitFor(() => gone, { timeoutMs: 60_000 });
     await watch.stop();
-    expect(observeGone(gone!, { base: 'base' })).toMatchObject({ cause: 'pod_deleted', free: false });
+    // Whether it ever ran is for who saw it run to say: a kubelet may forget that in its last words.
+    expect(observeGone(gone!, { base: 'base' })).toMatchObject({ cause: 'pod_deleted' });
     expect(watch.counters).toMatchObject({ watches: 1, relists: 1, restarts: 0, syntheticDeletes: 0 });
     expect(errors).toEqual([]);
   });
