@@ -1,4 +1,5 @@
 /** One look of a sensor into a database. */
+import { anyOf } from '../abort.ts';
 import type { ConnectionValue, Json } from '#sdk/protocol.ts';
 import type { Look } from '#sdk/poke.ts';
 import type { SqlTarget } from '#sdk/waiting-spec.ts';
@@ -17,24 +18,22 @@ export async function lookSql(
   const { connection: id } = target;
   const connection = namedConnection(connections, id);
   const driver = driverOf(connection.kind);
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const within = anyOf([signal], { timeoutMs: TIMEOUT_MS });
   const failed = (what: string, error: unknown): Look => {
     if (signal.aborted) return { found: false, note: 'the look was stopped' };
-    return { failed: `${what}: ${timeout.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : messageOf(error)}` };
+    return {
+      failed: `${what}: ${within.signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : messageOf(error)}`,
+    };
   };
-  let session: SqlSession;
+  let session: SqlSession | undefined;
   try {
-    const within = AbortSignal.any([signal, timeout]);
-    session = await driver.connect({ connection, applicationName: 'millrace sensor', signal: within });
-  } catch (error) {
-    return failed(`The database of connection '${id}' cannot be reached`, error);
-  }
-  try {
+    session = await driver.connect({ connection, applicationName: 'millrace sensor', signal: within.signal });
     return seen(await firstCell(session, target));
   } catch (error) {
-    return failed('The query failed', error);
+    return failed(session ? 'The query failed' : `The database of connection '${id}' cannot be reached`, error);
   } finally {
-    await session.close();
+    within.release();
+    await session?.close();
   }
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { RunnerEvent, SupervisorClient } from '../runner/supervisor-client.ts';
+import { anyOf } from '../abort.ts';
 import { askUntilAnswered } from '../worker/ask-until-answered.ts';
 import { lostReport } from '../worker/lost-report.ts';
 import { createResultUploads, type ResultFiles } from '../worker/result-uploads.ts';
@@ -94,8 +95,8 @@ export function startOneTask(deps: OneTaskDeps): OneTask {
     return endOf(whole, answer);
   };
   const run = async (): Promise<TaskEnd> => {
-    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(patienceMs)]);
-    dispatch = await askUntilAnswered({ url, log, signal, ask: () => service.exchange() });
+    const { signal, release } = anyOf([stopping.signal], { timeoutMs: patienceMs });
+    dispatch = await askUntilAnswered({ url, log, signal, ask: () => service.exchange() }).finally(release);
     const { dagId, taskId, tryNumber } = dispatch;
     log.info({ dagId, taskId, tryNumber }, 'the task starts');
     const timer = setInterval(beatNow, beatMs);

@@ -4,6 +4,7 @@ import { request as requestHttps, type RequestOptions } from 'node:https';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { anyOf } from '../abort.ts';
 
 export interface HttpRequest {
   method: string;
@@ -68,15 +69,25 @@ export async function exchange(
   limits: ExchangeLimits,
   privateHeaders: ReadonlySet<string> = new Set(),
 ): Promise<HttpAnswer> {
-  const timeout = AbortSignal.timeout(Math.max(1, Math.ceil(limits.timeoutMs)));
-  const signal = AbortSignal.any([limits.signal, timeout]);
+  const { signal, release } = anyOf([limits.signal], { timeoutMs: limits.timeoutMs });
+  return exchangeWithin(first, { ...limits, signal }, privateHeaders)
+    .catch((error: unknown) => {
+      if (limits.signal.aborted) throw limits.signal.reason;
+      if (signal.aborted) throw new NoAnswerError(`No answer within ${limits.timeoutMs / 1000} s.`, { cause: error });
+      throw error;
+    })
+    .finally(release);
+}
+
+/** As far as its signal lets it. */
+async function exchangeWithin(
+  first: HttpRequest,
+  limits: ExchangeLimits,
+  privateHeaders: ReadonlySet<string>,
+): Promise<HttpAnswer> {
   let request = first;
   for (let redirects = 0; ; redirects++) {
-    const answer = await requestOnce(request, signal, limits).catch((error: unknown) => {
-      if (limits.signal.aborted) throw limits.signal.reason;
-      if (timeout.aborted) throw new NoAnswerError(`No answer within ${limits.timeoutMs / 1000} s.`, { cause: error });
-      throw error;
-    });
+    const answer = await requestOnce(request, limits);
     const location = answer.headers['location'];
     if (!REDIRECTS.has(answer.status) || location === undefined) return { ...answer, redirects };
     if (limits.maxRedirects === 0) return { ...answer, redirects };
@@ -110,8 +121,7 @@ function redirected(
 
 function requestOnce(
   { method, url, headers, body }: HttpRequest,
-  signal: AbortSignal,
-  { maxBytes, cutsBody = false, tls }: ExchangeLimits,
+  { signal, maxBytes, cutsBody = false, tls }: ExchangeLimits,
 ): Promise<Omit<HttpAnswer, 'redirects'>> {
   const options: RequestOptions = {
     method,

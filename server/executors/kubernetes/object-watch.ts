@@ -3,6 +3,7 @@
  * times without a reason. What vanished in between is told as gone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { anyOf } from '../../abort.ts';
 import type { ClusterClient, ObjectSource } from './cluster-client.ts';
 import { hasStatus, KubeError } from './kube-error.ts';
 import type { KubeMeta } from './kube-types.ts';
@@ -132,8 +133,15 @@ export function startObjectWatch<T extends Watched>(options: ObjectWatchOptions<
 
   /** Watches from `version` until the watch ends. */
   async function watch(version: string): Promise<WatchEnd> {
-    const due = AbortSignal.timeout(Math.max(1, Math.ceil(relistAt - performance.now())));
-    const signal = AbortSignal.any([stopping.signal, relistSoon.signal, due]);
+    const bounded = anyOf([stopping.signal, relistSoon.signal], { timeoutMs: relistAt - performance.now() });
+    try {
+      return await watchWithin(version, bounded.signal);
+    } finally {
+      bounded.release();
+    }
+  }
+
+  async function watchWithin(version: string, signal: AbortSignal): Promise<WatchEnd> {
     const [from, to] = watchSeconds;
     const timeoutSeconds = Math.round(from + Math.random() * (to - from));
     counters.watches += 1;

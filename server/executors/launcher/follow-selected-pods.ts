@@ -1,4 +1,5 @@
 /** Copies what the Pods of a selector write into the log of the launch whose object made them. */
+import { aborted, anyOf } from '../../abort.ts';
 import type { ClusterClient } from '../kubernetes/cluster-client.ts';
 import type { KubePod } from '../kubernetes/kube-types.ts';
 import { followPodLog } from '../kubernetes/pod-log.ts';
@@ -24,16 +25,17 @@ export async function followSelectedPods(
   /** Of each Pod: aborted when it has ended. */
   const known = new Map<string, AbortController>();
 
-  const copy = async (name: string, container: string, over: AbortSignal): Promise<string | null> => {
+  const copy = async (name: string, container: string, podOver: AbortSignal): Promise<string | null> => {
     const prefix = `[${name}/${container}] `;
+    const over = anyOf([podOver, ended]);
     const { complete, problem } = await followPodLog({
       ...{ client, namespace, pod: name, container, signal },
-      ended: AbortSignal.any([over, ended]),
+      ended: over.signal,
       resumeAfter: log.storedTimes(prefix),
       async onLines(lines) {
         for (const { time, text } of lines) await log.line(time, prefix + text);
       },
-    });
+    }).finally(over.release);
     return complete || problem === null ? null : `The output of Pod ${name} may lack its end. ${problem}`;
   };
   const see = ({ metadata, spec, status }: KubePod) => {
@@ -53,14 +55,13 @@ export async function followSelectedPods(
     onGone: ({ metadata }) => known.get(metadata?.name ?? '')?.abort(),
     onError: () => undefined,
   });
-  await new Promise<void>((resolve) => {
-    const over = AbortSignal.any([ended, signal]);
-    if (over.aborted) return resolve();
-    over.addEventListener('abort', () => resolve(), { once: true });
-  });
-  // An object may end before the watch has told of its last Pod
-  if (!signal.aborted) for (const pod of (await client.listPods(namespace, selector)).items) see(pod);
-  await watch.stop();
+  try {
+    await aborted([ended, signal]);
+    // An object may end before the watch has told of its last Pod
+    if (!signal.aborted) for (const pod of (await client.listPods(namespace, selector)).items) see(pod);
+  } finally {
+    await watch.stop();
+  }
   const problems = (await Promise.all(copies)).filter((problem) => problem !== null);
   return problems.length > 0 ? problems.join(' ') : null;
 }

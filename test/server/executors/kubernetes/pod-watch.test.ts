@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createClusterClient, type ClusterClient } from '#server/executors/kubernetes/cluster-client.ts';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
@@ -161,6 +163,19 @@ describe('a watch of Pods', () => {
     await waitFor(() => calm.watch.counters.relists === 2);
     expect(calm.watch.counters.restarts).toBe(0);
     expect(calm.errors).toEqual([]);
+  });
+
+  it('lists at times for no reason, whatever the collector of garbage takes meanwhile', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { watch } = await start({ relistMs: 200 });
+    await waitFor(
+      () => {
+        collect();
+        return watch.counters.relists >= 3;
+      },
+      { what: 'lists for no reason' },
+    );
   });
 
   it('goes on after an object that nobody can deal with', async () => {
