@@ -2,6 +2,7 @@
  * One signal out of several, for as long as it is needed. By hand, because Node 20 holds the signals that `AbortSignal.any` is made of
  * weakly: one that only it knows, such as a timeout, may be collected before it comes; and it leaves something behind in each that lives long.
  */
+import { setMaxListeners } from 'node:events';
 
 /** Of a timer. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -23,7 +24,11 @@ export function anyOf(signals: readonly AbortSignal[], { timeoutMs }: BoundOptio
   const expire = () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
   const timer = timeoutMs === undefined ? undefined : setTimeout(expire, Math.min(Math.ceil(timeoutMs), LONGEST_MS));
   const abort = () => controller.abort(signals.find(({ aborted }) => aborted)?.reason);
-  for (const signal of signals) signal.addEventListener('abort', abort);
+  for (const signal of signals) {
+    // Each is released: however many there are, they are no leak
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', abort);
+  }
   if (signals.some(({ aborted }) => aborted)) abort();
   return {
     signal: controller.signal,

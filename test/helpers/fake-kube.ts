@@ -51,6 +51,8 @@ export interface FakeKubeOptions {
   script?: (pod: KubePod) => Partial<PodScript>;
   /** Pods that may be there and not have ended, in each namespace. */
   quotaPods?: number;
+  /** Its clock is so far ahead of this machine's. */
+  clockMs?: number;
 }
 
 interface LogLine {
@@ -93,6 +95,7 @@ export async function startFakeKube({
   bookmarkMs = 60_000,
   script = () => ({}),
   quotaPods = Infinity,
+  clockMs = 0,
 }: FakeKubeOptions = {}) {
   const collections = new Map<string, Map<string, KubePod>>();
   const logs = new Map<string, LogLine[]>();
@@ -110,6 +113,9 @@ export async function startFakeKube({
   let bookmarks = 0;
   let quota = quotaPods;
   let latency = createLatencyMs;
+
+  const clock = () => new Date(Date.now() + clockMs);
+  const now = () => clock().toISOString();
 
   const collectionOf = (path: string) => {
     const found = collections.get(path) ?? new Map<string, KubePod>();
@@ -165,9 +171,7 @@ export async function startFakeKube({
     const log = logs.get(key) ?? [];
     logs.set(key, log);
     for (const line of lines)
-      log.push(
-        typeof line === 'string' ? { time: new Date().toISOString().replace('Z', '000000Z'), text: line } : line,
-      );
+      log.push(typeof line === 'string' ? { time: now().replace('Z', '000000Z'), text: line } : line);
     wakeFollowers(collection, name);
   }
 
@@ -185,7 +189,6 @@ export async function startFakeKube({
         restartCount: 0,
         state,
       }));
-    const now = () => new Date().toISOString();
     const isMine = (there: KubePod) => there.metadata?.uid === pod.metadata?.uid;
     const step = (ms: number | null, edit: (pod: KubePod) => void, next: () => void) =>
       later(ms, () => {
@@ -243,7 +246,7 @@ export async function startFakeKube({
         `pods "${name}" is forbidden: exceeded quota: q, requested: pods=1, used: pods=${counted}, limited: pods=${quota}`,
       );
     const object: KubePod = { ...body, status: { phase: 'Pending' } };
-    object.metadata = { ...body.metadata, namespace, uid: randomUUID(), creationTimestamp: new Date().toISOString() };
+    object.metadata = { ...body.metadata, namespace, uid: randomUUID(), creationTimestamp: now() };
     there.set(name, object);
     record('ADDED', collection, object);
     const made = structuredClone(object);
@@ -371,6 +374,7 @@ export async function startFakeKube({
   }
 
   async function handle(request: IncomingMessage, answer: ServerResponse): Promise<void> {
+    answer.setHeader('date', clock().toUTCString());
     const url = new URL(request.url ?? '/', 'http://fake');
     const body = await text(request);
     authorizations.add(request.headers.authorization ?? '');

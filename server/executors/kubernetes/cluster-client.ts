@@ -233,6 +233,8 @@ export function createClusterClient(options: ClusterClientOptions) {
     },
     /** Seconds for which the API server asked us to create nothing. */
     pausedFor: pace.pausedFor,
+    /** Milliseconds that the cluster's clock is ahead of this one's, as far as it has answered. */
+    clockOffset: connection.clockOffset,
     /** Ends requests, watches and followed logs under way. */
     close: connection.close,
   };

@@ -1,6 +1,7 @@
 /** HTTP to one Kubernetes API: its own connections, its own credentials (read again as they rotate), every request bounded. */
 import { request as requestHttp, type Agent, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
+import { createClusterClock } from './cluster-clock.ts';
 import { CredentialsError, loadCredentials, type ClusterCredentials } from './credentials.ts';
 import { errorOfAnswer, KubeError } from './kube-error.ts';
 
@@ -34,6 +35,8 @@ export interface KubeConnection {
   json<T>(request: KubeRequest): Promise<T>;
   /** An answer that comes bit by bit. Whoever takes it reads it to its end or destroys it. @throws KubeError */
   stream(request: KubeRequest): Promise<IncomingMessage>;
+  /** What its clock is ahead of this one's, in milliseconds. */
+  clockOffset(): number;
   /** Ends all requests under way. */
   close(): void;
 }
@@ -184,6 +187,7 @@ export function createKubeConnection({
 }: ConnectionOptions): KubeConnection {
   const identities = createIdentity(credentials);
   const underWay = new Set<AbortController>();
+  const clock = createClusterClock();
 
   /** By hand: `AbortSignal.any` of a signal that lives long keeps something of every request. */
   function bound({ signal, timeoutMs: most = timeoutMs }: KubeRequest) {
@@ -230,6 +234,7 @@ export function createKubeConnection({
       answer.resume();
       answer = await sendTwice({ identity: await identities.get(), request, userAgent, signal });
     }
+    clock.heard(answer.headers.date);
     const status = answer.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;
     throw errorOfAnswer(status, answer.headers, withoutSecrets(await text(answer, request), identity));
@@ -286,6 +291,7 @@ export function createKubeConnection({
   return {
     json,
     stream,
+    clockOffset: clock.offsetMs,
     close() {
       for (const controller of underWay) controller.abort(new Error('the cluster was closed'));
       identities.destroy();

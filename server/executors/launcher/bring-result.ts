@@ -23,9 +23,9 @@ export async function bringResult(
   await again(ctx, () => setResultReady(ctx.db, entry.key.uuid));
   const until = ctx.now().getTime() + COLLECT_SECONDS * 1000;
   for (;;) {
-    const now = ctx.now();
-    const leftMs = until - now.getTime();
-    const end = collect(entry.object.value?.is, ended.end, { gone: entry.gone, overdue: leftMs <= 0, now });
+    const leftMs = until - ctx.now().getTime();
+    const how = { gone: entry.gone, overdue: leftMs <= 0, now: ctx.clusterNow() };
+    const end = collect(entry.object.value?.is, ended.end, how);
     if (end) return { ...ended, end };
     await entry.object.changed({ signal, timeoutMs: Math.min(leftMs, LOOK_AGAIN_MS) });
   }

@@ -31,7 +31,7 @@ export async function cleanUp(
 
 /** Its end is on record, from a launcher that had no time to clean up; or somebody gave it another one. */
 const endSeen = (ctx: LaunchContext, entry: Entry, target: Target): ObjectEnd | null =>
-  entry.object.value && !entry.gone ? target.see(entry.object.value.is, ctx.now()).end : null;
+  entry.object.value && !entry.gone ? target.see(entry.object.value.is, ctx.clusterNow()).end : null;
 
 const isKept = (onFinish: string, end: ObjectEnd | null): boolean =>
   end !== null && (onFinish === 'keep' || (onFinish === 'keep_failed' && end.outcome === 'failed'));

@@ -110,6 +110,7 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       line.wake();
     },
     now: () => new Date(),
+    clusterNow: () => new Date(Date.now() + client.clockOffset()),
   };
 
   const unobserve = metrics.observe({

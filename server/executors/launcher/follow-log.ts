@@ -1,4 +1,5 @@
 /** Copies the output of a launch into its log, from when it may be there until all of it is. */
+import { setMaxListeners } from 'node:events';
 import type { LaunchContext } from './launch-context.ts';
 import type { LaunchLog } from './launch-log.ts';
 import type { Target } from './target.ts';
@@ -16,6 +17,8 @@ export function followLog(ctx: LaunchContext, target: Target, log: LaunchLog): L
   const left = new AbortController();
   const ended = new AbortController();
   const { signal } = left;
+  // Every container listens
+  setMaxListeners(0, signal, ended.signal);
   const leave = () => left.abort();
   ctx.stopped.addEventListener('abort', leave);
   let following: Promise<string | null> | undefined;

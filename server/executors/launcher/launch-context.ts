@@ -54,6 +54,8 @@ export interface LaunchContext {
   record(what: LaunchRecord): Promise<void>;
   drop(entry: Entry): Promise<void>;
   now(): Date;
+  /** What the cluster's clock shows now: for what is held against times that the cluster wrote. */
+  clusterNow(): Date;
 }
 
 export const STOPPED = new Error('The launcher stops.');

@@ -73,7 +73,7 @@ async function openLog(ctx: LaunchContext, entry: Entry, target: Target): Promis
     secrets: entry.dispatch?.secrets ?? [],
     shipper: ctx.shipper,
     isHeld: ctx.isLogHeld,
-    onFirstLine: () => ctx.metrics.took('first_log', entry.launch.createdAt, ctx.now()),
+    onFirstLine: () => ctx.metrics.took('first_log', entry.launch.createdAt, ctx.clusterNow()),
     stored,
   });
 }

@@ -55,7 +55,7 @@ export function resourceTarget({
     },
     // With its Pods: what takes its place must not meet them
     remove: (how) => client.deleteObject(ref, { ...how, withDependents: how.graceSeconds === undefined }),
-    see: (seen) => seeObject({ apiVersion, kind, ...(seen as KubeObject) }, task),
+    see: (seen, now) => seeObject({ apiVersion, kind, ...(seen as KubeObject) }, task, now),
     whenGone: (last, byUs) =>
       endOf({
         outcome: 'failed',
@@ -89,7 +89,7 @@ function evidenceOf(object: KubeObject | undefined): { [name: string]: Json } {
   return { status: text.length > MOST_STATUS ? `${text.slice(0, MOST_STATUS)}…` : (JSON.parse(text) as Json) };
 }
 
-function seeObject(object: KubeObject, task: ResourceTargetOptions['task']): Seen {
+function seeObject(object: KubeObject, task: ResourceTargetOptions['task'], now: Date): Seen {
   const outcome = resourceOutcome(object, task);
   const created = object.metadata?.creationTimestamp;
   const createdAt = created ? new Date(created) : null;
@@ -104,7 +104,7 @@ function seeObject(object: KubeObject, task: ResourceTargetOptions['task']): See
     createdAt,
     scheduledAt: createdAt,
     startedAt: isAtWork ? createdAt : null,
-    finishedAt: outcome.state === 'running' ? null : new Date(),
+    finishedAt: outcome.state === 'running' ? null : now,
     end: endOfOutcome(outcome, object),
   };
 }

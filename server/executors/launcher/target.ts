@@ -49,6 +49,7 @@ export interface Collecting {
   gone: boolean;
   /** Nobody waits any longer. */
   overdue: boolean;
+  /** By the cluster's clock. */
   now: Date;
 }
 
@@ -64,7 +65,7 @@ export interface Target {
   /** By its name. `foreign`: somebody else's. */
   find(signal: AbortSignal): Promise<{ object: unknown } | 'none' | 'foreign'>;
   remove(options: { uid: string | null; graceSeconds?: number; signal?: AbortSignal }): Promise<DeleteAnswer>;
-  /** `events`: what the cluster wrote down about it, where somebody asked. */
+  /** `now`: by the cluster's clock. `events`: what the cluster wrote down about it, where somebody asked. */
   see(object: unknown, now: Date, events?: readonly ObjectEvent[]): Seen;
   /** How it ended when it is not there any more. */
   whenGone(last: unknown, byUs: boolean): ObjectEnd;

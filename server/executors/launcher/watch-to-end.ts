@@ -26,7 +26,7 @@ export async function watchToEnd(
   signal: AbortSignal,
 ): Promise<Ended> {
   for (;;) {
-    const now = ctx.now();
+    const now = ctx.clusterNow();
     const last = entry.object.value?.is;
     let seen = last === undefined ? null : target.see(last, now);
     // What a registry answered stands in the events alone
@@ -91,7 +91,7 @@ async function stop(
   // Of one that never began there is nothing to wait for: what takes its place waits until it is gone
   while (seen?.phase === 'started' && !entry.gone && ctx.now().getTime() < until) {
     await entry.object.changed({ signal, timeoutMs: until - ctx.now().getTime() });
-    last = entry.object.value ? target.see(entry.object.value.is, ctx.now()) : last;
+    last = entry.object.value ? target.see(entry.object.value.is, ctx.clusterNow()) : last;
     if (last?.end) break;
   }
   const known = last?.end ?? target.whenGone(entry.object.value?.is, true);

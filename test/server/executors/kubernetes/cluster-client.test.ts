@@ -166,6 +166,14 @@ describe('the client of a cluster, when things go wrong', () => {
     await expect(client.listPods(NAMESPACE)).rejects.toMatchObject({ status: 401 });
   });
 
+  it('knows how far the clock of its cluster is from this one, once it has heard of it', async () => {
+    const hour = 3_600_000;
+    const { client } = await start({}, { clockMs: -hour });
+    expect(client.clockOffset()).toBe(0);
+    await expect(client.getPod(NAMESPACE, 'x')).resolves.toBeNull();
+    expect(Math.abs(client.clockOffset() + hour)).toBeLessThan(60_000);
+  });
+
   it('takes no names that could lead elsewhere', async () => {
     const { kube, client } = await start();
     await expect(client.getPod(NAMESPACE, '../../secrets/x')).rejects.toThrow('is not a name');

@@ -273,6 +273,27 @@ it('a launcher that stops tells no end whose output it has not read', async () =
   await launcher.stop();
 });
 
+it.each([
+  ['behind', -1],
+  ['ahead', 1],
+])('a cluster whose clock is an hour %s gives a task its time to start, and no more', async (_, hours) => {
+  let first = true;
+  const script = () => {
+    const startMs = first ? 100 : null;
+    first = false;
+    return { startMs, runMs: 50 };
+  };
+  await begin({ clockMs: hours * 3_600_000, script });
+  const launcher = await launching.launch();
+  const starting = await start();
+  expect(await launching.ended(starting)).toEqual({ t0: 'success' });
+  const stuck = await start(1, { startupTimeout: 1, infraRetries: 0 });
+  expect(await launching.ended(stuck)).toEqual({ t0: 'failed' });
+  expect(await launching.tries(stuck)).toMatchObject([{ cause: 'start_timeout' }]);
+  await launching.tidy();
+  await launcher.stop();
+});
+
 it('tasks whose cluster is removed end, and those that had not begun wait for another of its name', async () => {
   await begin({ script: () => ({ runMs: 60_000 }), quotaPods: 1 });
   const launcher = await launching.launch();
