@@ -37,14 +37,14 @@ describeCluster('the end of a real Pod', (cluster) => {
     const { pod } = cluster();
     const container = { resources: { limits: { memory: '24Mi' } } };
     const eat = `tail -c 200m /dev/zero`;
-    const { end } = await runToEnd(pod(`exec ${eat}`, { container }));
+    // The runtime hears of the kill and of the end in two ways: without a pause the end may be noted first.
+    const { end } = await runToEnd(pod(`${eat}; code=$?; sleep 1; exit $code`, { container }));
     expect(end).toMatchObject({
       cause: 'oom_killed',
       exitCode: 137,
       message: 'Needed more memory than its limit of 24 MiB.',
       evidence: { memoryLimit: 24 * 1024 * 1024 },
     });
-    // The runtime hears of the kill and of the end in two ways: without a pause the end may be noted first.
     const outlived = await runToEnd(pod(`${eat}; echo went on; sleep 1; exit 0`, { container }));
     expect(outlived.end).toMatchObject({ outcome: 'failed', cause: 'oom_killed' });
   });

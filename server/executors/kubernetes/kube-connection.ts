@@ -1,9 +1,10 @@
 /** HTTP to one Kubernetes API: its own connections, its own credentials (read again as they rotate), every request bounded. */
-import { request as requestHttp, type Agent, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
-import { request as requestHttps, type RequestOptions } from 'node:https';
+import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { createClusterClock } from './cluster-clock.ts';
-import { CredentialsError, loadCredentials, type ClusterCredentials } from './credentials.ts';
+import type { ClusterCredentials } from './credentials.ts';
 import { errorOfAnswer, KubeError } from './kube-error.ts';
+import { createIdentity, withoutSecrets, type Identity } from './kube-identity.ts';
 
 export interface KubeRequest {
   /** As RBAC and metrics name it: `create`, `get`, `list`, `watch`, `delete`. */
@@ -37,74 +38,12 @@ export interface KubeConnection {
   stream(request: KubeRequest): Promise<IncomingMessage>;
   /** What its clock is ahead of this one's, in milliseconds. */
   clockOffset(): number;
-  /** Ends all requests under way. */
+  /** Ends all requests under way; those that come later fail at once. */
   close(): void;
 }
 
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
-const REREAD_MS = 60_000;
 const KEEP_ALIVE_MS = 30_000;
-
-interface Identity {
-  server: URL;
-  agent: Agent;
-  headers: OutgoingHttpHeaders;
-  readAt: number;
-}
-
-/** Fixed credentials are read once; those in files or from a program anew each minute, and when they were refused. */
-function createIdentity(credentials: ClusterCredentials) {
-  const rotates = credentials.kind === 'in_cluster' || (credentials.kind === 'kubeconfig' && credentials.allowExec);
-  let current: Promise<Identity> | null = null;
-  let known: Identity | null = null;
-
-  async function read(keepAgent: boolean): Promise<Identity> {
-    const config = await loadCredentials(credentials);
-    const options: RequestOptions = {};
-    try {
-      await config.applyToHTTPSOptions(options);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new CredentialsError(`The cluster's credentials cannot be used: ${why}`, error);
-    }
-    const basic = options.auth ? { authorization: `Basic ${Buffer.from(options.auth).toString('base64')}` } : {};
-    const agent = keepAgent && known ? known.agent : Object.assign(options.agent as Agent, { keepAlive: true });
-    if (known && known.agent !== agent) Object.assign(known.agent, { keepAlive: false });
-    const headers = { ...basic, ...(options.headers as OutgoingHttpHeaders | undefined) };
-    known = { server: new URL(config.getCurrentCluster()!.server), agent, headers, readAt: performance.now() };
-    return known;
-  }
-
-  function start(keepAgent: boolean): Promise<Identity> {
-    const reading = read(keepAgent);
-    current = reading;
-    reading.catch(() => {
-      if (current === reading) current = null;
-    });
-    return reading;
-  }
-
-  return {
-    get(): Promise<Identity> {
-      const stale = rotates && known && performance.now() - known.readAt > REREAD_MS;
-      return current && !stale ? current : start(true);
-    },
-    /** After a refusal: true when asking again may go better. */
-    async renew(refused: Identity): Promise<boolean> {
-      if (!rotates) return false;
-      const { headers } = await (known === refused ? start(false) : this.get());
-      return headers['Authorization'] !== refused.headers['Authorization'];
-    },
-    destroy: () => known?.agent.destroy(),
-  };
-}
-
-/** No message of ours may hold a token, whatever an API server echoes. */
-function withoutSecrets(text: string, { headers }: Identity): string {
-  const header = headers['Authorization'] ?? headers['authorization'];
-  const secret = typeof header === 'string' ? header.replace(/^\w+ /, '') : '';
-  return secret.length < 8 ? text : text.replaceAll(secret, '***');
-}
 
 function urlOf(server: URL, { path, query = {} }: KubeRequest): URL {
   const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server);
@@ -188,6 +127,8 @@ export function createKubeConnection({
   const identities = createIdentity(credentials);
   const underWay = new Set<AbortController>();
   const clock = createClusterClock();
+  const closed = new Error('the cluster was closed');
+  let isClosed = false;
 
   /** By hand: `AbortSignal.any` of a signal that lives long keeps something of every request. */
   function bound({ signal, timeoutMs: most = timeoutMs }: KubeRequest) {
@@ -195,6 +136,7 @@ export function createKubeConnection({
     const timer = setTimeout(() => controller.abort(new DOMException('no answer in time', 'TimeoutError')), most);
     const stop = () => controller.abort(signal?.reason);
     if (signal?.aborted) stop();
+    else if (isClosed) controller.abort(closed);
     signal?.addEventListener('abort', stop, { once: true });
     underWay.add(controller);
     return {
@@ -293,7 +235,8 @@ export function createKubeConnection({
     stream,
     clockOffset: clock.offsetMs,
     close() {
-      for (const controller of underWay) controller.abort(new Error('the cluster was closed'));
+      isClosed = true;
+      for (const controller of underWay) controller.abort(closed);
       identities.destroy();
     },
   };

@@ -181,6 +181,8 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
     async stop() {
       stopping.abort(STOPPED);
       for (const { leave } of entries.values()) leave.abort(STOPPED);
+      // No answer of a cluster is waited for any more
+      client.close();
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
       unobserve();
@@ -193,7 +195,6 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
         recorder.stop(),
         dropper.stop(),
       ]);
-      client.close();
     },
   };
 }

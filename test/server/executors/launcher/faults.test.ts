@@ -273,6 +273,23 @@ it('a launcher that stops tells no end whose output it has not read', async () =
   await launcher.stop();
 });
 
+it('a launcher waits for no answer when it stops; another one cleans up', async () => {
+  await begin();
+  kube.fail({ verb: 'delete', delayMs: 120_000, drop: true });
+  const stopping = await launching.launch('one');
+  const runId = await start();
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  await waitFor(() => kube.count('delete') > 0, { what: 'the deletion to be asked for' });
+  let stopped = false;
+  void stopping.stop().then(() => (stopped = true));
+  await waitFor(() => stopped, { timeoutMs: 10_000, what: 'the launcher to stop' });
+  kube.heal();
+  const launcher = await launching.launch('two');
+  await launching.tidy();
+  expect(kube.pods('tasks')).toEqual([]);
+  await launcher.stop();
+});
+
 it.each([
   ['behind', -1],
   ['ahead', 1],
