@@ -189,10 +189,11 @@ describeCluster('the cluster of the configuration', (cluster) => {
       service = await createService({ MILLRACE_KUBECONFIG: path, MILLRACE_KUBE_NAMESPACES: cluster().namespace });
       for (const piece of ['server', 'scheduler'] as const) await service.start(piece);
       const { db } = service.database();
+      const slow = { timeoutMs: 60_000 };
       const well = await waitFor(async () => {
         const found = await findCluster(db, 'default');
         return found?.health === 'ok' ? found : null;
-      });
+      }, slow);
       expect(well).toMatchObject({
         managed: true,
         kind: 'kubeconfig',
@@ -201,7 +202,7 @@ describeCluster('the cluster of the configuration', (cluster) => {
       });
       expect(well.version).toMatch(/^v\d/);
       const output = () => service!.output();
-      await waitFor(() => /the cluster is well/.test(output()));
+      await waitFor(() => /the cluster is well/.test(output()), slow);
       rmSync(folder, { recursive: true });
     },
   );

@@ -9,7 +9,7 @@ export interface WaitOptions {
 /** Polls until `look` gives something truthy and returns that; the error tells what was seen last. */
 export async function waitFor<T>(
   look: () => T | Promise<T>,
-  { timeoutMs = 10_000, what = 'the condition' }: WaitOptions = {},
+  { timeoutMs = 20_000, what = 'the condition' }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
