@@ -114,6 +114,8 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
   if (wakes.length > 0) void tx.send(WAKE_TASKS, keyColumns(wakes));
   for (const review of reviews.length > 0 ? REVIEWS : []) void tx.send(review, [arrayLiteral(reviews)]);
   const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);
+  // Awaited after the commit, which tells of its failure; until then it is nobody's
+  aside.catch(() => undefined);
   const holders: Key[] = finishes.aside.filter((row) => row.how !== 'released');
   for (const { runId } of holders) admit.add(runId);
   sendResume(tx, finishes.rows);

@@ -33,13 +33,13 @@ export interface Started {
 export async function createAndStart(tx: Transaction, batch: Batch, versions: Versions): Promise<Started> {
   const creates = batch.items.filter((item) => item.kind === 'create');
   const starts = batch.items.filter((item) => item.kind === 'start');
-  const created = creates.length > 0 ? insertRuns(tx, creates) : null;
+  const created = creates.length > 0 ? insertRuns(tx, creates) : Promise.resolve(null);
   const dagIds = new Set([
     ...creates.flatMap((item) => item.runs.map((run) => run.dagId)),
     ...starts.flatMap((item) => item.dagIds),
   ]);
-  const started = await startRuns(tx, [...dagIds], versions);
-  const results = await created;
+  // Together: a run that is refused fails while the answer about starts is awaited, and nobody would hear it
+  const [results, started] = await Promise.all([created, startRuns(tx, [...dagIds], versions)]);
   return {
     ...started,
     contested: [...new Set(results?.contested ?? [])],

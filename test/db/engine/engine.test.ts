@@ -164,6 +164,16 @@ describe('reports', () => {
   });
 });
 
+describe('what the database refuses', () => {
+  it('fails for whoever asked, with the reason, and nothing else', async () => {
+    const { dagId } = await engine.deploy(dagOf('refused', { a: [] }));
+    const create = (idempotencyKey: string) => engine.createRuns([{ dagId, kind: 'manual', idempotencyKey }]);
+    await expect(create('a\0')).rejects.toThrow(/invalid byte sequence/);
+    expect(await create('a')).toMatchObject([{ created: true }]);
+    expect(await work(engine, await engine.worker())).toEqual(['a#1']);
+  });
+});
+
 describe('results by name', () => {
   it('reach a task that pulls them in a template, from any task of the run', async () => {
     await start(
