@@ -28,8 +28,21 @@ builder.scalarType('Duration', {
   },
 });
 
+/** Levels of lists and objects. What walks a value level by level, here and in the database, has a stack that ends. */
+const MOST_LEVELS = 1_000;
+
+function parseJsonValue(value: unknown): unknown {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
+    if (depth >= MOST_LEVELS && level.length > 0)
+      throw refuse(`JSON: the value has more than ${MOST_LEVELS} levels of lists and objects within each other.`);
+  }
+  return value;
+}
+
 builder.scalarType('JSON', {
   description: 'Any JSON value.',
   serialize: (value) => value,
-  parseValue: (value) => value,
+  parseValue: parseJsonValue,
 });

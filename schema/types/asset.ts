@@ -21,6 +21,7 @@ import { keysetConnection, pageComplexity, parseInteger } from '../connection.ts
 import { actorOf, type Context } from '../context.ts';
 import { NotFoundError, ValidationError } from '../errors.ts';
 import { loadById } from '../load-by-id.ts';
+import { storableText } from '../storable-text.ts';
 import { DagRunNode } from './dag-run.ts';
 import { DagNode } from './dag.ts';
 
@@ -135,7 +136,7 @@ const CreateAssetEventInput = builder.inputType('CreateAssetEventInput', {
     extra: t.field({ type: 'JSON', description: 'What to say with it: an object of at most 64 KiB.' }),
     idempotencyKey: t.string({
       description: 'Asking again with the same key gives the same event; 1 to 200 characters.',
-      validate: z.string().min(1).max(200),
+      validate: storableText(200).min(1),
     }),
   }),
 });

@@ -6,6 +6,7 @@ import { builder } from '../builder.ts';
 import { checkConf, type Conf } from '../check-conf.ts';
 import { actorOf, type Context } from '../context.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts';
+import { storableText } from '../storable-text.ts';
 import { DagRunNode, requireDagRun } from './dag-run.ts';
 import { requireDag } from './dag.ts';
 
@@ -20,7 +21,7 @@ const TriggerDagRunInput = builder.inputType('TriggerDagRunInput', {
     }),
     idempotencyKey: t.string({
       description: 'Asking again with the same key gives the same run; 1 to 200 characters.',
-      validate: z.string().min(1).max(200),
+      validate: storableText(200).min(1),
     }),
   }),
 });
@@ -72,7 +73,7 @@ const RerunDagRunInput = builder.inputType('RerunDagRunInput', {
     }),
     idempotencyKey: t.string({
       description: 'Asking again with the same key gives the same run; 1 to 200 characters.',
-      validate: z.string().min(1).max(200),
+      validate: storableText(200).min(1),
     }),
   }),
 });

@@ -66,6 +66,17 @@ describe('triggerDagRun', () => {
       expect((await mutate('triggerDagRun', { dagId: 'plain', conf }, 'id'))['__typename']).toBe('ValidationError');
   });
 
+  it('refuses a key that cannot be stored, and what lies too deep', async () => {
+    const result = await mutate('triggerDagRun', { dagId: 'plain', idempotencyKey: 'a\0' }, 'id');
+    expect(result).toMatchObject({ __typename: 'ValidationError', issues: [{ path: ['input', 'idempotencyKey'] }] });
+    const nested = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
+    const fits = await mutate('triggerDagRun', { dagId: 'plain', conf: { d: nested(500) } }, 'id');
+    expect(fits['__typename']).toBe('MutationTriggerDagRunSuccess');
+    await expect(mutate('triggerDagRun', { dagId: 'plain', conf: { d: nested(3_000) } }, 'id')).rejects.toThrow(
+      /more than 1000 levels/,
+    );
+  });
+
   it('gives the same run for the same key', async () => {
     const input = { dagId: 'plain', idempotencyKey: 'once' };
     const [first, second] = [
