@@ -1,3 +1,4 @@
+import { events } from './events.ts';
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. Not where there are gates. $1 runs */
@@ -15,11 +16,7 @@ u as (
   update task_instance t set state = 'queued', dispatch_id = null, queued_at = clk.ts, deadline_at = clk.ts + interval '${REVIEW_SECONDS} s'
   from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'scheduled'
   returning t.run_id, t.task_index, t.map_index, t.try_number, k.rank, k.version_id),
-s as (
-  update dag_run r set active = r.active + g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int n, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+${events('queued', '+')},
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,

@@ -1,3 +1,4 @@
+import { announce } from './events.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
@@ -18,30 +19,31 @@ with k as materialized (
 select set_config('millrace.claim', coalesce(json_agg(k), '[]')::text, true) from k`,
 };
 
+/** `k`: what LOCK_READY chose, taken out of the line at the time `clk`. */
+const CHOSEN = `
+with k as materialized (
+  select * from (select * from json_to_recordset(current_setting('millrace.claim')::json)
+    k(run_id bigint, task_index int, map_index int, version_id bigint, place tid) limit $2) k limit $2),
+gone as (delete from ready_task where ctid = any(array(select place from k))),
+clk as materialized (select clock_timestamp() ts)`;
+const OF_CHOSEN = `from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'queued'
+  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id`;
+const CLAIMED = `
+select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`;
+
 /**
  * Hands what LOCK_READY chose to a worker. The clock is read under the locks, or a run's events could step back in
  * time. $1 worker $2 limit, again: it makes the planner expect few rows (see AS_FEW)
  */
 export const CLAIM_TASKS: Statement = {
   name: 'claim_tasks',
-  text: `
-with k as materialized (
-  select * from (select * from json_to_recordset(current_setting('millrace.claim')::json)
-    k(run_id bigint, task_index int, map_index int, version_id bigint, place tid) limit $2) k limit $2),
-gone as (delete from ready_task where ctid = any(array(select place from k))),
-clk as materialized (select clock_timestamp() ts),
+  text: `${CHOSEN},
 u as (
   update task_instance t set state = 'running', dispatch_id = gen_random_uuid(), try_number = t.try_number + 1, started_at = clk.ts,
     deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = $1
-  from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'queued'
-  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id),
-s as (
-  update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, json_agg(json_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
-notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
-select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`,
+  ${OF_CHOSEN}),
+${announce('running')}
+${CLAIMED}`,
 };
 
 /**
@@ -50,25 +52,14 @@ select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_t
  */
 export const CLAIM_LAUNCHES: Statement = {
   name: 'claim_launches',
-  text: `
-with k as materialized (
-  select * from (select * from json_to_recordset(current_setting('millrace.claim')::json)
-    k(run_id bigint, task_index int, map_index int, version_id bigint, place tid) limit $2) k limit $2),
-gone as (delete from ready_task where ctid = any(array(select place from k))),
-clk as materialized (select clock_timestamp() ts),
+  text: `${CHOSEN},
 u as (
   update task_instance t set dispatch_id = gen_random_uuid(), try_number = t.try_number + 1, started_at = null,
     deadline_at = clk.ts + interval '${REVIEW_SECONDS} s', worker_id = $1
-  from k, clk where t.run_id = k.run_id and t.task_index = k.task_index and t.map_index = k.map_index and t.state = 'queued'
-  returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number, t.max_tries, k.version_id),
+  ${OF_CHOSEN}),
 l as (
   insert into launch (dispatch_id, run_id, task_index, map_index, try_number, version_id, cluster, worker_id)
   select dispatch_id, run_id, task_index, map_index, try_number, version_id, $3, $1 from u),
-s as (
-  update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
-notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
-select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`,
+${announce('queued')}
+${CLAIMED}`,
 };

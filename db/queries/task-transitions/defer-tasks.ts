@@ -1,3 +1,4 @@
+import { events } from './events.ts';
 import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /**
@@ -26,11 +27,7 @@ u as (
 w as (
   insert into trigger_wait (run_id, task_index, map_index, dispatch_id, kind, spec, due_at, timeout_at, watch_key)
   select run_id, task_index, map_index, dispatch_id, kind, spec, due_at, timeout_at, watch_key from u on conflict do nothing),
-s as (
-  update dag_run r set active = r.active - g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int as n, json_agg(json_build_array(task_index, map_index, 'deferred', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+${events('deferred', '-')},
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
   union all select pg_notify('millrace_trigger', '') from (select from u limit 1) x)

@@ -1,3 +1,4 @@
+import { events } from './events.ts';
 import { AS_FEW, LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** Results that maps run over. $1 run $2 task $3 key. Rows: n, map_index, value, in the order of the instances. */
@@ -36,11 +37,7 @@ u as (
     deadline_at = clk.ts + interval '${LEASE_SECONDS} s', worker_id = null
   from f, clk where t.run_id = f.run_id and t.task_index = f.task_index and t.map_index = f.map_index and t.state = 'scheduled'
   returning t.run_id, t.task_index, t.map_index, t.dispatch_id, t.try_number),
-s as (
-  update dag_run r set active = r.active + g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int n, json_agg(json_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s)
+${events('running', '+')}
 select run_id, task_index, dispatch_id from u`,
 };
 

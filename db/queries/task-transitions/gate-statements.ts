@@ -1,4 +1,5 @@
 /** Admission through gates: what the decider (db/engine/admission.ts) is told, and what it decided. The runs are locked. */
+import { events } from './events.ts';
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /** A held slot `h` whose instance is in state `t.state` is rightly held. */
@@ -120,11 +121,7 @@ h as (
   insert into held_slot (gate, run_id, task_index, map_index, slots)
   select x.gate, u.run_id, u.task_index, u.map_index, x.slots from u, lateral unnest(($8::text[])[u.lo:u.hi], ($9::int[])[u.lo:u.hi]) x(gate, slots)
   on conflict do nothing),
-s as (
-  update dag_run r set active = r.active + g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int n, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+${events('queued', '+')},
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,

@@ -1,3 +1,4 @@
+import { events } from './events.ts';
 import { AS_FEW, type Statement } from './statement.ts';
 
 /**
@@ -23,11 +24,7 @@ m as (
 p as (
   insert into task_poke as p (run_id, task_index, map_index, first_started_at, pokes) select run_id, task_index, map_index, started_at, 1 from u
   on conflict (run_id, task_index, map_index) do update set pokes = p.pokes + 1),
-s as (
-  update dag_run r set active = r.active - g.n, event_seq = r.event_seq + 1
-  from (select run_id, count(*)::int as n, json_agg(json_build_array(task_index, map_index, 'up_for_reschedule', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
+${events('up_for_reschedule', '-')},
 notify as materialized (
   select pg_notify('millrace_event', '') from (select from s limit 1) x
   union all select pg_notify('millrace_schedule', '') from (select from m limit 1) x)

@@ -1,3 +1,4 @@
+import { announce } from './events.ts';
 import { AS_FEW, LEASE_SECONDS, type Statement } from './statement.ts';
 
 /** Of an instance `t` that is queued and has a dispatch: a cluster is to run it, and its code has not begun. */
@@ -26,12 +27,7 @@ u as (
 export const START_TASKS: Statement = {
   name: 'start_tasks',
   text: `${FOUND},
-s as (
-  update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, json_agg(json_build_array(task_index, map_index, 'running', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
-notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
+${announce('running')}
 select count(*)::int as started, (select count(*) from notify) from u`,
 };
 
@@ -48,12 +44,7 @@ clk as materialized (select clock_timestamp() ts),
 u as (
   select t.run_id, t.task_index, t.map_index, t.try_number from f join task_instance t using (run_id, task_index, map_index)
   where t.dispatch_id = f.dispatch_id and t.state = 'queued'),
-s as (
-  update dag_run r set event_seq = r.event_seq + 1
-  from (select run_id, json_agg(json_build_array(task_index, map_index, 'queued', try_number)) t from u group by run_id) g
-  where r.id = g.run_id returning r.id, r.event_seq, g.t),
-e as (insert into event (run_id, run_seq, at, body) select id, event_seq, (select ts from clk), json_build_object('t', t) from s),
-notify as materialized (select pg_notify('millrace_event', '') from (select from s limit 1) x)
+${announce('queued')}
 select count(*)::int as told, (select count(*) from notify) from u`,
 };
 
