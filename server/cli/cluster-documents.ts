@@ -1,5 +1,39 @@
 /** What the commands of clusters ask. */
 
+const CONDITION = /* GraphQL */ `
+  fragment ClusterCondition on Cluster {
+    paused
+    managed
+    health {
+      state
+      message
+      version
+      missingPermissions
+      since
+      checkedAt
+    }
+    podCounts {
+      waiting
+      starting
+      running
+    }
+  }
+`;
+
+const SUMMARY = /* GraphQL */ `
+  fragment ClusterSummary on Cluster {
+    name
+    kind
+    server
+    context
+    namespaces {
+      name
+    }
+    ...ClusterCondition
+  }
+  ${CONDITION}
+`;
+
 export const CREATE = /* GraphQL */ `
   mutation CreateCluster($input: CreateClusterInput!) {
     createCluster(input: $input) {
@@ -15,32 +49,12 @@ export const CREATE = /* GraphQL */ `
       }
       ... on MutationCreateClusterSuccess {
         data {
-          name
-          kind
-          server
-          context
-          namespaces {
-            name
-          }
-          paused
-          managed
-          health {
-            state
-            message
-            version
-            missingPermissions
-            since
-            checkedAt
-          }
-          podCounts {
-            waiting
-            starting
-            running
-          }
+          ...ClusterSummary
         }
       }
     }
   }
+  ${SUMMARY}
 `;
 
 export const UPDATE = /* GraphQL */ `
@@ -58,32 +72,12 @@ export const UPDATE = /* GraphQL */ `
       }
       ... on MutationUpdateClusterSuccess {
         data {
-          name
-          kind
-          server
-          context
-          namespaces {
-            name
-          }
-          paused
-          managed
-          health {
-            state
-            message
-            version
-            missingPermissions
-            since
-            checkedAt
-          }
-          podCounts {
-            waiting
-            starting
-            running
-          }
+          ...ClusterSummary
         }
       }
     }
   }
+  ${SUMMARY}
 `;
 
 export const PAUSE = /* GraphQL */ `
@@ -95,32 +89,12 @@ export const PAUSE = /* GraphQL */ `
       }
       ... on MutationPauseClusterSuccess {
         data {
-          name
-          kind
-          server
-          context
-          namespaces {
-            name
-          }
-          paused
-          managed
-          health {
-            state
-            message
-            version
-            missingPermissions
-            since
-            checkedAt
-          }
-          podCounts {
-            waiting
-            starting
-            running
-          }
+          ...ClusterSummary
         }
       }
     }
   }
+  ${SUMMARY}
 `;
 
 export const CHECK = /* GraphQL */ `
@@ -132,32 +106,12 @@ export const CHECK = /* GraphQL */ `
       }
       ... on MutationCheckClusterSuccess {
         data {
-          name
-          kind
-          server
-          context
-          namespaces {
-            name
-          }
-          paused
-          managed
-          health {
-            state
-            message
-            version
-            missingPermissions
-            since
-            checkedAt
-          }
-          podCounts {
-            waiting
-            starting
-            running
-          }
+          ...ClusterSummary
         }
       }
     }
   }
+  ${SUMMARY}
 `;
 
 export const DELETE = /* GraphQL */ `
@@ -179,30 +133,10 @@ export const DELETE = /* GraphQL */ `
 export const LIST = /* GraphQL */ `
   query Clusters {
     clusters {
-      name
-      kind
-      server
-      context
-      namespaces {
-        name
-      }
-      paused
-      managed
-      health {
-        state
-        message
-        version
-        missingPermissions
-        since
-        checkedAt
-      }
-      podCounts {
-        waiting
-        starting
-        running
-      }
+      ...ClusterSummary
     }
   }
+  ${SUMMARY}
 `;
 
 export const SHOW = /* GraphQL */ `
@@ -252,21 +186,8 @@ export const SHOW = /* GraphQL */ `
       podDefaults
       updatedAt
       updatedBy
-      paused
-      managed
-      health {
-        state
-        message
-        version
-        missingPermissions
-        since
-        checkedAt
-      }
-      podCounts {
-        waiting
-        starting
-        running
-      }
+      ...ClusterCondition
     }
   }
+  ${CONDITION}
 `;
