@@ -18,7 +18,9 @@ import {
   fieldsSchema,
   isPlainObject,
   json,
+  list,
   oneOf,
+  orNull,
   record,
   show,
   text,
@@ -33,7 +35,6 @@ const LONG = 131_072;
 const ENV_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]{0,252}$/;
 const LABEL = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const DNS_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/;
-const MOST = 1000;
 
 /** A text of a form that Kubernetes asks for; a template is looked at when it is rendered. */
 const named = (pattern: RegExp, what: string, templated: boolean): Field<string> => ({
@@ -58,23 +59,6 @@ const cluster: Field<string> = {
 };
 const objectName = named(DNS_NAME, 'the name of an object in Kubernetes: a-z, 0-9, - and .', false);
 const entryKey = named(/^[-._a-zA-Z0-9]{1,253}$/, 'a key: A-Z a-z 0-9 - _ .', false);
-
-export const orNull = <T>(field: Field<T>): Field<T | null> => ({
-  schema: { anyOf: [field.schema, { type: 'null' }] },
-  fallback: () => null,
-  read: (value, path, report) => (value === null ? null : field.read(value, path, report)),
-});
-
-export const list = <T>(item: Field<T>, most = MOST): Field<T[]> => ({
-  schema: { type: 'array', items: item.schema, maxItems: most },
-  fallback: () => [],
-  read(value, path, report) {
-    if (Array.isArray(value) && value.length <= most)
-      return value.map((entry: unknown, index) => item.read(entry, () => `${path()}[${index}]`, report));
-    report(path(), `${show(value)} is not a list of at most ${most} entries.`);
-    return [];
-  },
-});
 
 /** An object of Kubernetes, or a list of them, as it is. */
 const kubernetes = (type: string, partial = false): Field => ({

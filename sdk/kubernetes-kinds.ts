@@ -1,7 +1,7 @@
 /** The kinds of task that are objects of a Kubernetes cluster, and what lets a task with code run in a Pod. */
 import type { KindOf } from './code-fields.ts';
 import { checkKubernetes, hasTemplate, kubernetesType } from './kubernetes-check.ts';
-import { EXECUTOR_FIELDS, list, mergeOption, orNull, POD_OPTIONS } from './kubernetes-fields.ts';
+import { EXECUTOR_FIELDS, mergeOption, POD_OPTIONS } from './kubernetes-fields.ts';
 import { DEFAULT_CLUSTER } from './clusters.ts';
 import type { ResourceCondition } from './kubernetes-spec.ts';
 import { podResult } from './pod-result.ts';
@@ -11,6 +11,8 @@ import {
   integer,
   isPlainObject,
   json,
+  list,
+  orNull,
   show,
   text,
   textList,

@@ -10,6 +10,7 @@ import {
   isPlainObject,
   json,
   oneOf,
+  oneOrMore,
   record,
   show,
   text,
@@ -166,21 +167,11 @@ const target: Field<NotifyTarget> = {
   },
 };
 
-/** A list; one entry alone stands for a list of it. */
-const listOf = <T>(item: Field<T>, most: number, what: string): Field<T[]> => ({
-  schema: { anyOf: [{ type: 'array', items: item.schema, maxItems: most }, item.schema] },
-  fallback: () => [],
-  read(value, path, report) {
-    const list: unknown[] = Array.isArray(value) ? value : [value];
-    if (list.length > most) report(path(), `${list.length} ${what}; at most ${most} are allowed.`);
-    return list.map((entry, i) => item.read(entry, Array.isArray(value) ? () => `${path()}[${i}]` : path, report));
-  },
-});
 const required = <T>({ fallback: _, ...field }: Field<T>): Field<T> => field;
-const targets = listOf(target, MOST_TARGETS, 'targets');
+const targets = oneOrMore(target, MOST_TARGETS, 'targets');
 
 const RULE: Fields = {
-  on: required(listOf(oneOf(NOTIFY_EVENTS), NOTIFY_EVENTS.length, 'events')),
+  on: required(oneOrMore(oneOf(NOTIFY_EVENTS), NOTIFY_EVENTS.length, 'events')),
   tasks: textList(text(200), 1_000),
   to: required(targets),
   subject: naming(text(500).or(null)),
@@ -209,7 +200,7 @@ function rules<T extends TaskNotifyRule>(
       return rule;
     },
   };
-  return listOf(item, MOST_RULES, 'rules');
+  return oneOrMore(item, MOST_RULES, 'rules');
 }
 
 const onlyFor = (rule: TaskNotifyRule, events: readonly NotifyEvent[], path: string, report: Report, why: string) => {
@@ -257,7 +248,7 @@ const deadline: Field<Deadline> = {
     return read;
   },
 };
-export const deadlines = listOf(deadline, 10, 'deadlines');
+export const deadlines = oneOrMore(deadline, 10, 'deadlines');
 
 /** Rules name tasks that there are. */
 export function checkNotifiedTasks(

@@ -12,6 +12,7 @@ import {
   isPlainObject,
   json,
   oneOf,
+  orNull,
   record,
   show,
   text,
@@ -165,11 +166,6 @@ const PAGES: Fields = {
 };
 
 const query: Field = record(ANY_NAME, json);
-const orNull = (field: Field): Field => ({
-  schema: { anyOf: [field.schema, { type: 'null' }] },
-  fallback: () => null,
-  read: (value, path, report) => (value === null ? null : field.read(value, path, report)),
-});
 
 export const HTTP_FIELDS: Fields = {
   method: oneOf(HTTP_METHODS).or('GET'),

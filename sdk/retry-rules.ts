@@ -7,6 +7,7 @@ import {
   integer,
   isPlainObject,
   oneOf,
+  oneOrMore,
   show,
   text,
   type Field,
@@ -35,17 +36,6 @@ export interface RetryRule {
 const MOST_RULES = 50;
 const MOST_ENTRIES = 100;
 
-/** A list; one entry alone stands for a list of it. */
-const listOf = <T>(item: Field<T>): Field<T[]> => ({
-  schema: { anyOf: [{ type: 'array', items: item.schema, maxItems: MOST_ENTRIES }, item.schema] },
-  fallback: () => [],
-  read(value, path, report) {
-    const list: unknown[] = Array.isArray(value) ? value : [value];
-    if (list.length > MOST_ENTRIES) report(path(), `${list.length} entries; at most ${MOST_ENTRIES} are allowed.`);
-    return list.map((entry, i) => item.read(entry, Array.isArray(value) ? () => `${path()}[${i}]` : path, report));
-  },
-});
-
 const CLASS_NAME = /^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/;
 const className: Field<string> = {
   schema: { type: 'string', maxLength: 200, pattern: CLASS_NAME.source },
@@ -68,10 +58,10 @@ const pattern: Field<string | null> = {
 };
 
 const FIELDS: Fields = {
-  exitCode: listOf(integer(0, 255)),
-  exception: listOf(className),
+  exitCode: oneOrMore(integer(0, 255), MOST_ENTRIES),
+  exception: oneOrMore(className, MOST_ENTRIES),
   message: pattern,
-  cause: listOf(oneOf(TASK_CAUSES)),
+  cause: oneOrMore(oneOf(TASK_CAUSES), MOST_ENTRIES),
   action: oneOf(RETRY_ACTIONS),
   delay: duration(0).or(null),
 };

@@ -114,6 +114,36 @@ export const bytes = field(
   },
 );
 
+/** That, or null; absent it is null. */
+export const orNull = <T>(field: Field<T>): Field<T | null> => ({
+  schema: { anyOf: [field.schema, { type: 'null' }] },
+  fallback: () => null,
+  read: (value, path, report) => (value === null ? null : field.read(value, path, report)),
+});
+
+/** A list; absent it is empty. */
+export const list = <T>(item: Field<T>, most = 1000): Field<T[]> => ({
+  schema: { type: 'array', items: item.schema, maxItems: most },
+  fallback: () => [],
+  read(value, path, report) {
+    if (Array.isArray(value) && value.length <= most)
+      return value.map((entry: unknown, index) => item.read(entry, () => `${path()}[${index}]`, report));
+    report(path(), `${show(value)} is not a list of at most ${most} entries.`);
+    return [];
+  },
+});
+
+/** A list; one entry alone stands for a list of it. `what`: the entries, in a message. */
+export const oneOrMore = <T>(item: Field<T>, most: number, what = 'entries'): Field<T[]> => ({
+  schema: { anyOf: [{ type: 'array', items: item.schema, maxItems: most }, item.schema] },
+  fallback: () => [],
+  read(value, path, report) {
+    const entries: unknown[] = Array.isArray(value) ? value : [value];
+    if (entries.length > most) report(path(), `${entries.length} ${what}; at most ${most} are allowed.`);
+    return entries.map((entry, i) => item.read(entry, Array.isArray(value) ? () => `${path()}[${i}]` : path, report));
+  },
+});
+
 /** A list of texts; one text alone stands for a list of it. */
 export const textList = (item: Field<string>, maxItems: number): Field<string[]> => ({
   schema: { anyOf: [{ type: 'array', items: item.schema, maxItems }, item.schema] },

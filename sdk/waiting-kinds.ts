@@ -15,8 +15,10 @@ import {
   integer,
   isPlainObject,
   json,
+  list,
   number,
   oneOf,
+  orNull,
   record,
   show,
   text,
@@ -32,12 +34,6 @@ const LONG = 262_144;
 const ANY_NAME = /^[^\0]{1,1000}$/;
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$/;
 const WEEK = 7 * 86_400;
-
-const orNull = <T>(field: Field<T>): Field<T | null> => ({
-  schema: { anyOf: [field.schema, { type: 'null' }] },
-  fallback: () => null,
-  read: (value, path, report) => (value === null ? null : field.read(value, path, report)),
-});
 
 const STATUS = /^[1-5](\d\d|xx)$/;
 const statuses = (fallback: string[]): Field<string[]> => ({
@@ -105,7 +101,7 @@ const TARGETS: { [name: string]: Field } = {
   sql: group({
     connection: id,
     query: text(LONG),
-    parameters: { ...listOf(json, 1000), fallback: () => [] },
+    parameters: list(json, 1000),
   }),
   task: group({
     dagId: text(200),
@@ -128,18 +124,6 @@ const TARGETS: { [name: string]: Field } = {
 const DEFERRABLE = new Set(['time', 'delta', 'http', 'sql', 'task', 'asset']);
 /** A worker cannot look for these: it has no database. */
 const ONLY_DEFERRED = new Set(['task', 'asset']);
-
-function listOf<T>(item: Field<T>, maxItems: number): Field<T[]> {
-  return {
-    schema: { type: 'array', items: item.schema, maxItems },
-    read(value, path, report) {
-      if (Array.isArray(value) && value.length <= maxItems)
-        return value.map((entry: unknown, index) => item.read(entry, () => `${path()}[${index}]`, report));
-      report(path(), `${show(value)} is not a list of at most ${maxItems} entries.`);
-      return [];
-    },
-  };
-}
 
 const target: Field<Plain> = {
   schema: {
