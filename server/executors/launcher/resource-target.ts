@@ -6,7 +6,7 @@ import type { KubeObject } from '../kubernetes/kube-types.ts';
 import { LABELS } from '../kubernetes/labels.ts';
 import { resourceOutcome } from '../kubernetes/resource-outcome.ts';
 import { followSelectedPods } from './follow-selected-pods.ts';
-import type { ObjectEnd, OnFinish, Seen, Target } from './target.ts';
+import type { ObjectEnd, Seen, Target } from './target.ts';
 
 /** Characters of an object's status that are kept with the try. */
 const MOST_STATUS = 8_000;
@@ -16,8 +16,7 @@ export interface ResourceTargetOptions {
   client: ClusterClient;
   object: KubeObject;
   uuid: string;
-  task: Pick<ResourceTaskSpec, 'success' | 'failure' | 'result' | 'startupTimeout' | 'executionTimeout'>;
-  onFinish: OnFinish;
+  task: Pick<ResourceTaskSpec, 'success' | 'failure' | 'result' | 'startupTimeout' | 'executionTimeout' | 'onFinish'>;
   /** Label selector of the Pods whose output is the log; null: none. */
   logs: string | null;
   rendered: { [field: string]: string } | null;
@@ -25,16 +24,8 @@ export interface ResourceTargetOptions {
   mapName: string | null;
 }
 
-export function resourceTarget({
-  client,
-  object,
-  uuid,
-  task,
-  onFinish,
-  logs,
-  rendered,
-  mapName,
-}: ResourceTargetOptions): Target {
+export function resourceTarget(options: ResourceTargetOptions): Target {
+  const { client, object, uuid, task, logs, rendered, mapName } = options;
   const { apiVersion = '', kind = '', metadata } = object;
   const { namespace = '', name = '' } = metadata ?? {};
   const ref = { apiVersion, kind, namespace, name };
@@ -43,7 +34,7 @@ export function resourceTarget({
     api: `${apiVersion} ${kind}`,
     namespace,
     name,
-    onFinish,
+    onFinish: task.onFinish,
     limits: { schedule: null, start: task.startupTimeout, run: task.executionTimeout, grace: GRACE_SECONDS },
     rendered,
     mapName,
@@ -120,16 +111,8 @@ function endOfOutcome(outcome: ReturnType<typeof resourceOutcome>, object: KubeO
 /** Enough to remove an object of which nothing but its name is known. */
 export function resourceRemains(client: ClusterClient, api: string, namespace: string, name: string): Target {
   const [apiVersion = '', kind = ''] = api.split(' ');
-  const task = { success: [], failure: [], result: null, startupTimeout: 0, executionTimeout: null };
+  const nothing = { success: [], failure: [], result: null, startupTimeout: 0, executionTimeout: null };
+  const task = { ...nothing, onFinish: 'delete' as const };
   const object = { apiVersion, kind, metadata: { namespace, name } };
-  return resourceTarget({
-    client,
-    object,
-    uuid: '',
-    task,
-    onFinish: 'delete',
-    logs: null,
-    rendered: null,
-    mapName: null,
-  });
+  return resourceTarget({ client, object, uuid: '', task, logs: null, rendered: null, mapName: null });
 }

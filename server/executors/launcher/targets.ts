@@ -140,16 +140,8 @@ function targetOfResource(
   const { object, logs } = built;
   deps.objects.follow(object.apiVersion ?? '', object.kind ?? '', object.metadata?.namespace ?? '');
   const uuid = parseDispatchId(dispatch.dispatchId)?.uuid ?? '';
-  return resourceTarget({
-    client,
-    object,
-    uuid,
-    task,
-    onFinish,
-    logs,
-    rendered: rendered.all(),
-    mapName: mapNameOf(dispatch),
-  });
+  const shown = { rendered: rendered.all(), mapName: mapNameOf(dispatch) };
+  return resourceTarget({ client, object, uuid, task, logs, ...shown });
 }
 
 const refusal = (what: string, refused: readonly Refusal[]): LaunchRefused =>
