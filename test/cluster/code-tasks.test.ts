@@ -1,38 +1,23 @@
 /** Tasks with code, from the launcher to their end: what runs in their Pods speaks to a real server. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../helpers/app.ts';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
-import { createLaunching, type Launching } from '../helpers/launching.ts';
-import { hasMillraceImage, millraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
+import type { Launching } from '../helpers/launching.ts';
+import { launchingWithService, type LaunchingService } from '../helpers/launching-service.ts';
+import { hasMillraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
-const HOST = process.env['MILLRACE_TEST_HOST_ADDRESS'] ?? '198.51.100.1';
 
 describeCluster('the launcher and tasks with code', (cluster) => {
+  let service: LaunchingService;
   let launching: Launching;
-  let app: TestApp;
   beforeAll(async () => {
-    app = await startTestApp(database, { host: '0.0.0.0' });
-    launching = await createLaunching(database);
-    const { core, kubeconfig, namespace } = cluster();
-    const clusterId = (await core.readNamespace({ name: 'kube-system' })).metadata!.uid!;
-    await launching.addCluster(
-      'default',
-      { kind: 'kubeconfig', kubeconfig, context: 'loaded-context' },
-      {
-        namespaces: [namespace],
-        runnerImage: hasMillraceImage() ? millraceImage(clusterId) : 'none',
-        serviceUrl: `http://${HOST}:${new URL(app.url()).port}`,
-      },
-    );
+    service = await launchingWithService(database, cluster());
+    launching = service.launching;
     await launching.launch();
   }, 120_000);
-  afterAll(async () => {
-    await launching.stop();
-    await app.stop();
-  });
+  afterAll(() => service.stop());
   const task = (command: string) => ({ kind: 'bash', executor: 'kubernetes', command, retries: 0 });
   const pods = async () => (await cluster().client.listPods(cluster().namespace)).items;
 

@@ -1,43 +1,30 @@
 /** Results of Pods of any image, from the file that the task leaves to whoever reads them. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../helpers/app.ts';
 import type { Launcher } from '#server/executors/launcher/launcher.ts';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { statesOf } from '../helpers/engine.ts';
-import { createLaunching, type Launching } from '../helpers/launching.ts';
-import { hasMillraceImage, millraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
+import type { Launching } from '../helpers/launching.ts';
+import { launchingWithService, TEST_HOST, type LaunchingService } from '../helpers/launching-service.ts';
+import { hasMillraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
-const HOST = process.env['MILLRACE_TEST_HOST_ADDRESS'] ?? '198.51.100.1';
 
 describeCluster('the result that a Pod leaves in a file', (cluster) => {
+  let service: LaunchingService;
   let launching: Launching;
   let launcher: Launcher;
-  let app: TestApp;
   beforeAll(async () => {
-    app = await startTestApp(database, { host: '0.0.0.0' });
-    launching = await createLaunching(database);
-    const { core, kubeconfig, namespace } = cluster();
-    const clusterId = (await core.readNamespace({ name: 'kube-system' })).metadata!.uid!;
-    const credentials = { kind: 'kubeconfig', kubeconfig, context: 'loaded-context' } as const;
-    const namespaces = [namespace];
-    const runnerImage = hasMillraceImage() ? millraceImage(clusterId) : 'none';
-    await launching.addCluster('default', credentials, {
-      namespaces,
-      runnerImage,
-      serviceUrl: `http://${HOST}:${new URL(app.url()).port}`,
-    });
-    await launching.addCluster('silent', credentials, { namespaces, runnerImage, serviceUrl: `http://${HOST}:9` });
-    await launching.addCluster('imageless', credentials, { namespaces, serviceUrl: 'http://nowhere' });
-    await launching.addCluster('unreachable', credentials, { namespaces, runnerImage: 'none' });
+    service = await launchingWithService(database, cluster());
+    const { addCluster, runnerImage } = service;
+    await addCluster('silent', { runnerImage, serviceUrl: `http://${TEST_HOST}:9` });
+    await addCluster('imageless', { serviceUrl: 'http://nowhere' });
+    await addCluster('unreachable', { runnerImage: 'none' });
+    launching = service.launching;
     launcher = await launching.launch();
   }, 120_000);
-  afterAll(async () => {
-    await launching.stop();
-    await app.stop();
-  });
+  afterAll(() => service.stop());
   const task = (command: string, more: object = {}) => ({
     ...{ taskId: 'a', kind: 'pod', image: 'localhost/busybox:dev', imagePullPolicy: 'IfNotPresent', retries: 0 },
     ...{ command: ['/bin/busybox', 'sh', '-c', command], result: { file: '/results/out.json', collect: true } },

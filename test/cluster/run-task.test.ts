@@ -19,12 +19,11 @@ import { describeCluster, hasEnded } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { reportOf, statesOf, TEST_VAULT } from '../helpers/engine.ts';
 import { clusterDag, launchNext, logLinesOf, TEST_CLUSTER, triesOf } from '../helpers/launched-task.ts';
-import { hasMillraceImage, millraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
+import { imageOf, TEST_HOST } from '../helpers/launching-service.ts';
+import { hasMillraceImage, WITHOUT_IMAGE } from '../helpers/millrace-image.ts';
 import { tsBundle } from '../helpers/runner.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
-/** Where Pods find this machine. */
-const HOST = process.env['MILLRACE_TEST_HOST_ADDRESS'] ?? '198.51.100.1';
 const PYTHON = `from millrace import skip
 
 
@@ -41,14 +40,14 @@ describeCluster('tasks in Pods of their own', (cluster) => {
   beforeAll(async () => {
     database = await createTestDatabase();
     app = await startTestApp(database, { host: '0.0.0.0' });
-    const { core, kubeconfig, namespace } = cluster();
+    const { kubeconfig, namespace } = cluster();
     const config = new KubeConfig();
     config.loadFromString(kubeconfig);
     const credentials = { kind: 'kubeconfig' as const, kubeconfig, context: config.currentContext };
     const access = { credentials, server: config.getCurrentCluster()!.server, insecure: false };
     const settings = { ...CLUSTER_DEFAULTS, namespaces: [namespace] };
     await createCluster(database.db, TEST_VAULT, { name: TEST_CLUSTER, access, ...settings }, { actor: 'test' });
-    if (hasMillraceImage()) image = millraceImage((await core.readNamespace({ name: 'kube-system' })).metadata!.uid!);
+    image = await imageOf(cluster());
   }, 120_000);
   afterAll(() => app.stop());
 
@@ -65,7 +64,7 @@ describeCluster('tasks in Pods of their own', (cluster) => {
       },
       installation: 'test',
       authorIsAdmin: false,
-      runner: { url: `http://${HOST}:${port()}` },
+      runner: { url: `http://${TEST_HOST}:${port()}` },
       collector: null,
     });
     if ('refused' in built) throw new Error(JSON.stringify(built.refused));
@@ -209,7 +208,7 @@ describeCluster('tasks in Pods of their own', (cluster) => {
       { ...plain.spec!, securityContext: { runAsUser: 10_001, runAsNonRoot: true, fsGroup: 10_001 } },
       dispatch,
       { name: TEST_CLUSTER },
-      `http://${HOST}:${port()}`,
+      `http://${TEST_HOST}:${port()}`,
       { file: '/out/r.json', image },
     );
     const { name = '', namespace, uid } = (await cluster().run({ ...plain, spec })).metadata!;

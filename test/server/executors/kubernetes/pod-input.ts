@@ -1,5 +1,5 @@
 import { plainPodOptions } from '#sdk/kubernetes-fields.ts';
-import type { PodInput } from '#server/executors/kubernetes/pod-spec.ts';
+import { buildPod, type PodInput } from '#server/executors/kubernetes/pod-spec.ts';
 import type { RenderedPod } from '#server/executors/kubernetes/pod-fields.ts';
 
 type Given = { [Name in keyof Omit<PodInput, 'task' | 'cluster'>]?: PodInput[Name] } & {
@@ -35,3 +35,32 @@ export const podInput = ({ task, cluster, ...given }: Given = {}): PodInput => (
     ...cluster,
   },
 });
+
+/** @throws where it is refused */
+export function built(input: PodInput) {
+  const result = buildPod(input);
+  if ('refused' in result) throw new Error(result.refused.map(({ path, message }) => `${path}: ${message}`).join('\n'));
+  return result.pod;
+}
+
+export function refusedPaths(input: PodInput): string[] {
+  const result = buildPod(input);
+  return 'refused' in result ? result.refused.map(({ path }) => path) : [];
+}
+
+/** What the Pod of a task that says nothing of it has beside its containers. */
+export const PLAIN_SPEC = {
+  restartPolicy: 'Never',
+  enableServiceLinks: false,
+  automountServiceAccountToken: false,
+  terminationGracePeriodSeconds: 30,
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: 10_001,
+    fsGroup: 10_001,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+};
+/** Of its containers. */
+export const HARDENED = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };

@@ -1,16 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildPod, type PodInput } from '#server/executors/kubernetes/pod-spec.ts';
-import { podInput } from './pod-input.ts';
-
-function built(input: PodInput) {
-  const result = buildPod(input);
-  if ('refused' in result) throw new Error(result.refused.map(({ path, message }) => `${path}: ${message}`).join('\n'));
-  return result.pod;
-}
-const refusedPaths = (input: PodInput) => {
-  const result = buildPod(input);
-  return 'refused' in result ? result.refused.map(({ path }) => path) : [];
-};
+import { built, HARDENED, PLAIN_SPEC, podInput, refusedPaths } from './pod-input.ts';
 
 test('a task with an image alone gets a Pod that the restricted level lets pass', () => {
   expect(built(podInput({ task: { command: ['python', '-c', 'print(1)'] } }))).toEqual({
@@ -34,24 +23,14 @@ test('a task with an image alone gets a Pod that the restricted level lets pass'
       },
     },
     spec: {
-      restartPolicy: 'Never',
-      enableServiceLinks: false,
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 30,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 10_001,
-        fsGroup: 10_001,
-        fsGroupChangePolicy: 'OnRootMismatch',
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
+      ...PLAIN_SPEC,
       containers: [
         {
           name: 'base',
           image: 'python:3.8',
           command: ['python', '-c', 'print(1)'],
           terminationMessagePolicy: 'FallbackToLogsOnError',
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          securityContext: HARDENED,
         },
       ],
     },
@@ -108,7 +87,6 @@ test('every field of a task has its place in the Pod', () => {
   expect(pod.metadata?.namespace).toBe('more');
   expect(pod.metadata?.labels).toMatchObject({ team: 'x', 'millrace.dev/dag': 'etl' });
   expect(pod.metadata?.annotations).toMatchObject({ note: 'y' });
-  const hardened = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
   expect(pod.spec).toEqual({
     restartPolicy: 'Never',
     enableServiceLinks: false,
@@ -133,7 +111,7 @@ test('every field of a task has its place in the Pod', () => {
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    initContainers: [{ name: 'first', image: 'busybox', securityContext: hardened }],
+    initContainers: [{ name: 'first', image: 'busybox', securityContext: HARDENED }],
     containers: [
       {
         name: 'base',
@@ -151,11 +129,11 @@ test('every field of a task has its place in the Pod', () => {
         ports: [{ containerPort: 80 }],
         volumeMounts: [{ name: 'v', mountPath: '/v' }],
         resources: { requests: { cpu: '1' }, limits: { memory: '1Gi' } },
-        securityContext: { ...hardened, readOnlyRootFilesystem: true },
+        securityContext: { ...HARDENED, readOnlyRootFilesystem: true },
         terminationMessagePath: '/tmp/result.json',
         terminationMessagePolicy: 'File',
       },
-      { name: 'proxy', image: 'envoy', securityContext: hardened },
+      { name: 'proxy', image: 'envoy', securityContext: HARDENED },
     ],
   });
 });
