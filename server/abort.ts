@@ -9,6 +9,8 @@ const LONGEST_MS = 2 ** 31 - 1;
 
 export interface Bounded {
   signal: AbortSignal;
+  /** Its time counts no longer. */
+  untimed(): void;
   /** It is not needed any more: nothing of it stays behind. */
   release(): void;
 }
@@ -32,6 +34,7 @@ export function anyOf(signals: readonly AbortSignal[], { timeoutMs }: BoundOptio
   if (signals.some(({ aborted }) => aborted)) abort();
   return {
     signal: controller.signal,
+    untimed: () => clearTimeout(timer),
     release() {
       clearTimeout(timer);
       for (const signal of signals) signal.removeEventListener('abort', abort);

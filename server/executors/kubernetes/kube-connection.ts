@@ -1,6 +1,7 @@
 /** HTTP to one Kubernetes API: its own connections, its own credentials (read again as they rotate), every request bounded. */
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { anyOf, type Bounded } from '../../abort.ts';
 import { createClusterClock } from './cluster-clock.ts';
 import type { ClusterCredentials } from './credentials.ts';
 import { errorOfAnswer, KubeError } from './kube-error.ts';
@@ -125,30 +126,11 @@ export function createKubeConnection({
   onRequest,
 }: ConnectionOptions): KubeConnection {
   const identities = createIdentity(credentials);
-  const underWay = new Set<AbortController>();
   const clock = createClusterClock();
-  const closed = new Error('the cluster was closed');
-  let isClosed = false;
+  const closing = new AbortController();
 
-  /** By hand: `AbortSignal.any` of a signal that lives long keeps something of every request. */
-  function bound({ signal, timeoutMs: most = timeoutMs }: KubeRequest) {
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(new DOMException('no answer in time', 'TimeoutError')), most);
-    const stop = () => controller.abort(signal?.reason);
-    if (signal?.aborted) stop();
-    else if (isClosed) controller.abort(closed);
-    signal?.addEventListener('abort', stop, { once: true });
-    underWay.add(controller);
-    return {
-      signal: controller.signal,
-      answered: () => clearTimeout(timer),
-      release() {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', stop);
-        underWay.delete(controller);
-      },
-    };
-  }
+  const bound = ({ signal, timeoutMs: most = timeoutMs }: KubeRequest): Bounded =>
+    anyOf(signal ? [signal, closing.signal] : [closing.signal], { timeoutMs: most });
 
   async function text(answer: IncomingMessage, request: KubeRequest): Promise<string> {
     try {
@@ -219,7 +201,7 @@ export function createKubeConnection({
     const work = () => begin(request, bounds.signal);
     try {
       const answer = await measured(request, work, (result) => result.statusCode ?? 0);
-      bounds.answered();
+      bounds.untimed();
       // Streams may be silent for long: only the system notices that the other side is no more.
       answer.socket.setKeepAlive(true, KEEP_ALIVE_MS);
       answer.once('close', bounds.release);
@@ -235,8 +217,7 @@ export function createKubeConnection({
     stream,
     clockOffset: clock.offsetMs,
     close() {
-      isClosed = true;
-      for (const controller of underWay) controller.abort(closed);
+      closing.abort(new Error('the cluster was closed'));
       identities.destroy();
     },
   };
