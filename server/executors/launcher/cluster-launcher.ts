@@ -183,18 +183,14 @@ export function startClusterLauncher(deps: ClusterLauncherDeps): ClusterLauncher
       for (const { leave } of entries.values()) leave.abort(STOPPED);
       // No answer of a cluster is waited for any more
       client.close();
+      // Nor for a database that is away: what could not be written, the next launcher finds out by itself
+      const written = () => Promise.all([logs.shipper, saver, recorder, dropper].map((writer) => writer.stop()));
+      void written();
       await Promise.all([claims.stop(), adoptions.stop()]);
       await Promise.all(lives);
       unobserve();
       teller.stop();
-      await Promise.all([
-        line.stop(),
-        objects.stop(),
-        logs.shipper.stop(),
-        saver.stop(),
-        recorder.stop(),
-        dropper.stop(),
-      ]);
+      await Promise.all([line.stop(), objects.stop(), written()]);
     },
   };
 }

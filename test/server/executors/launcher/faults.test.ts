@@ -290,6 +290,33 @@ it('a launcher waits for no answer when it stops; another one cleans up', async 
   await launcher.stop();
 });
 
+it('a launcher does not wait for a database that is away when it stops', async () => {
+  await begin();
+  kube.fail({ verb: 'get', resource: 'pods/log', delayMs: 500 });
+  let isAway = false;
+  const query = (...args: [never]) =>
+    isAway ? Promise.reject(new Error('the database is away')) : database.pool.query(...args);
+  const pool = Object.assign(Object.create(database.pool) as typeof database.pool, { query });
+  const steps: LaunchStep[] = [];
+  const stopping = await launching.launch('one', {
+    pool,
+    metricsOf: () => ({ ...NO_METRICS, took: (step) => void steps.push(step) }),
+  });
+  const runId = await start();
+  await waitFor(() => steps.includes('run'), { what: 'its end to be seen' });
+  isAway = true;
+  await waitFor(() => launching.errors.some((error) => error.includes('store logs')), { what: 'a log not stored' });
+  let stopped = false;
+  void stopping.stop().then(() => (stopped = true));
+  await waitFor(() => stopped, { timeoutMs: 10_000, what: 'the launcher to stop' });
+  const launcher = await launching.launch('two', { silentSeconds: 3 });
+  expect(await launching.ended(runId)).toEqual({ t0: 'success' });
+  expect(await launching.output(runId)).toEqual(['hello']);
+  expect(await onlyTries(runId)).toEqual([1]);
+  await launching.tidy();
+  await launcher.stop();
+});
+
 it.each([
   ['behind', -1],
   ['ahead', 1],
