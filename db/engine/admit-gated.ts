@@ -14,7 +14,7 @@ import {
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { admit, type Admission, type Admitted, type GateState, type WaitingSet } from './admission.ts';
 import type { CompiledDag } from './compiled-dag.ts';
-import type { DispatchKey } from './dispatch-id.ts';
+import { keyColumns, type InstanceKey } from './key-columns.ts';
 import { gateName, usesKeys, type GateSet, type RunValues } from './gates.ts';
 import { paramDefaults } from './param-defaults.ts';
 import type { Transaction } from './transaction.ts';
@@ -28,8 +28,6 @@ export interface FollowUp {
   /** Runs with more to admit than one flush takes. */
   runs: Set<number>;
 }
-
-type InstanceKey = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
 
 interface AdmitInput {
   /** Runs whose waiting tasks may pass. */
@@ -60,12 +58,6 @@ export async function admitRuns(tx: Transaction, input: AdmitInput): Promise<Fol
   const woken = new Set([...released.map((row) => row.gate), ...admits.flatMap((item) => item.gates)]);
   return admitGated(tx, gated, woken, versions);
 }
-
-const keyColumns = (keys: readonly InstanceKey[]): string[] => [
-  arrayLiteral(keys.map((key) => key.runId)),
-  arrayLiteral(keys.map((key) => key.taskIndex)),
-  arrayLiteral(keys.map((key) => key.mapIndex)),
-];
 
 /** Most tasks of a set that one flush looks at. */
 const MOST_TASKS = 256;

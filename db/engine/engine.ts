@@ -7,7 +7,6 @@ import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
 import type { EndRunRequest, EndRunResult } from '#db/queries/task-transitions/end-run.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
-import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { createAdmittance } from './admittance.ts';
 import { createConnections } from './connections.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
@@ -16,6 +15,7 @@ import { endRun } from './end-run.ts';
 import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from './edit-tasks.ts';
 import { endSuperseded } from './end-superseded.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { dispatchColumns } from './key-columns.ts';
 import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
@@ -240,10 +240,3 @@ const runKey = (run: NewRun): string => {
   const at = (run.logicalDate ?? new Date()).toISOString();
   return run.kind === 'scheduled' ? `scheduled__${at}` : `${run.kind}__${at}__${randomBytes(4).toString('hex')}`;
 };
-
-const dispatchColumns = (keys: readonly DispatchKey[]): string[] => [
-  arrayLiteral(keys.map((key) => key.runId)),
-  arrayLiteral(keys.map((key) => key.taskIndex)),
-  arrayLiteral(keys.map((key) => key.mapIndex)),
-  arrayLiteral(keys.map((key) => key.uuid)),
-];

@@ -10,10 +10,10 @@ import { REVIEW_WAITS } from '#db/queries/task-transitions/review-waits.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import { WAKE_TASKS } from '#db/queries/task-transitions/wake-tasks.ts';
 import { admitRuns, type FollowUp } from './admit-gated.ts';
-import type { DispatchKey } from './dispatch-id.ts';
 import { findUnexpanded } from './expand-tasks.ts';
 import { sendFinishes, type FinishResult } from './finish-rounds.ts';
 import type { FinishRow, Slots } from './flush-plan.ts';
+import { dispatchColumns, keyColumns, type InstanceKey } from './key-columns.ts';
 import { sendAside, sendResume } from './set-aside.ts';
 import { sendStarted, sendStartToEnd, sendTold } from './starting.ts';
 import { splitFinishes, type Finishes } from './split-finishes.ts';
@@ -116,7 +116,7 @@ async function applyChanges(tx: Transaction, input: ChangeInput): Promise<Change
   const aside = finishes.aside.length > 0 ? sendAside(tx, finishes.aside) : Promise.resolve([]);
   // Awaited after the commit, which tells of its failure; until then it is nobody's
   aside.catch(() => undefined);
-  const holders: Key[] = finishes.aside.filter((row) => row.how !== 'released');
+  const holders: InstanceKey[] = finishes.aside.filter((row) => row.how !== 'released');
   for (const { runId } of holders) admit.add(runId);
   sendResume(tx, finishes.rows);
   sendStartToEnd(tx, finishes.rows);
@@ -235,17 +235,6 @@ const claimedTask = (row: ClaimRow): ClaimedTask => ({
   maxTries: row.max_tries,
   versionId: row.version_id,
 });
-
-type Key = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
-const keyColumns = (keys: readonly Key[]): string[] => [
-  arrayLiteral(keys.map((key) => key.runId)),
-  arrayLiteral(keys.map((key) => key.taskIndex)),
-  arrayLiteral(keys.map((key) => key.mapIndex)),
-];
-const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): string[] => [
-  ...keyColumns(keys),
-  arrayLiteral(keys.map((key) => key.uuid)),
-];
 
 /** How each row says its try ended, in the words of task_try; deferred: it ended nothing; nulls: it was handed back or put off. */
 const endColumns = (rows: readonly (FinishRow | AsideRow)[]): string[] => {

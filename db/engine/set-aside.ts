@@ -6,6 +6,7 @@ import { RELEASE_TASKS } from '#db/queries/task-transitions/release-tasks.ts';
 import { RESCHEDULE_TASKS } from '#db/queries/task-transitions/reschedule-tasks.ts';
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { DispatchKey } from './dispatch-id.ts';
+import { dispatchColumns } from './key-columns.ts';
 import type { FinishRow } from './flush-plan.ts';
 import type { Transaction } from './transaction.ts';
 import type { AsideRow } from './work-items.ts';
@@ -63,11 +64,3 @@ export function sendResume(tx: Transaction, rows: readonly FinishRow[]): void {
   const system = rows.filter((row) => row.uuid !== null && isSystemQueue(row.dag.tasks[row.taskIndex]?.queue));
   if (system.length > 0) void tx.send(RESUME_TASKS, dispatchColumns(system));
 }
-
-type Key = Pick<DispatchKey, 'runId' | 'taskIndex' | 'mapIndex'>;
-const dispatchColumns = (keys: readonly (Key & { uuid: string | null })[]): string[] => [
-  arrayLiteral(keys.map((key) => key.runId)),
-  arrayLiteral(keys.map((key) => key.taskIndex)),
-  arrayLiteral(keys.map((key) => key.mapIndex)),
-  arrayLiteral(keys.map((key) => key.uuid)),
-];

@@ -1,9 +1,9 @@
 /** Dispatches that a cluster runs: queued until their code begins, which somebody saw there. */
 import { clusterOfQueue } from '#sdk/system-tasks.ts';
 import { START_TASKS, START_TO_END, TELL_LAUNCHES } from '#db/queries/task-transitions/start-tasks.ts';
-import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
+import { dispatchColumns } from './key-columns.ts';
 import type { Transaction } from './transaction.ts';
 import type { StartedDispatch } from './work-items.ts';
 
@@ -14,7 +14,7 @@ export function sendStarted(tx: Transaction, started: readonly StartedDispatch[]
 
 /** Those that are not starting any more are left out. The runs are locked. */
 export function sendTold(tx: Transaction, told: readonly DispatchKey[]): void {
-  if (told.length > 0) void tx.send(TELL_LAUNCHES, keyColumns(told));
+  if (told.length > 0) void tx.send(TELL_LAUNCHES, dispatchColumns(told));
 }
 
 /** A Pod that was too short to be seen running, or never ran, ends all the same. The runs are locked. */
@@ -27,13 +27,7 @@ export function sendStartToEnd(tx: Transaction, rows: readonly FinishRow[]): voi
 }
 
 type Key = Omit<DispatchKey, 'uuid'> & { uuid: string | null };
-const keyColumns = (rows: readonly Key[]): string[] => [
-  arrayLiteral(rows.map((row) => row.runId)),
-  arrayLiteral(rows.map((row) => row.taskIndex)),
-  arrayLiteral(rows.map((row) => row.mapIndex)),
-  arrayLiteral(rows.map((row) => row.uuid)),
-];
 const startColumns = (rows: readonly (Key & Pick<StartedDispatch, 'startedAt'>)[]): unknown[] => [
-  ...keyColumns(rows),
+  ...dispatchColumns(rows),
   rows.map((row) => row.startedAt),
 ];
