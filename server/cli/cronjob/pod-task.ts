@@ -80,13 +80,12 @@ function ofContainer(container: Fields): { fields: Plain; rest: Plain } {
 }
 
 function ofPod(spec: Fields): Plain {
-  const { serviceAccountName, serviceAccount } = {
-    serviceAccountName: spec.take('serviceAccountName'),
-    serviceAccount: spec.take('serviceAccount'),
-  };
+  const account = spec.take('serviceAccountName');
+  // Its old name, which the API server writes beside it
+  const oldAccount = spec.take('serviceAccount');
   const secrets = spec.take('imagePullSecrets');
   return {
-    serviceAccount: serviceAccountName ?? serviceAccount,
+    serviceAccount: account ?? oldAccount,
     imagePullSecrets: Array.isArray(secrets)
       ? secrets.map((secret) => (isPlain(secret) ? secret['name'] : secret))
       : [],
