@@ -71,6 +71,10 @@ export function readKubeconfig(text: string, { context: wanted, readFile }: Read
     throw new KubeconfigError(
       `users[${String(chosen['user'])}].user has neither a token nor a client certificate: nobody would be signed in.`,
     );
+  if (who['token'] !== undefined && !(typeof who['token'] === 'string' && /^[\x21-\x7e]+$/.test(who['token'])))
+    throw new KubeconfigError(
+      `users[${String(chosen['user'])}].user: its token must be one word of ASCII characters, and quoted if it looks like a number.`,
+    );
   const kept = {
     apiVersion: 'v1',
     kind: 'Config',
@@ -115,8 +119,10 @@ function namesIn(config: Plain, list: string): string {
 /** The part `field` of the entry of this name in `list`. */
 function find(config: Plain, list: string, field: string, name: unknown): Plain {
   const entries = entriesOf(config, list);
-  const part = entries.find((entry) => entry['name'] === name)?.[field];
+  const entry = entries.find((each) => each['name'] === name);
+  const part = entry?.[field];
   if (isPlainObject(part)) return part;
+  if (entry) throw new KubeconfigError(`${list}[${String(name)}] has no ${field}: it must be a mapping.`);
   const names = entries.map((entry) => String(entry['name']));
   throw new KubeconfigError(
     `It has no ${field} '${String(name)}'.${didYouMean(String(name), names)} ${namesIn(config, list)}`,

@@ -46,6 +46,8 @@ const CONFIG = {
     { name: 'eks', user: { exec: { command: 'aws', args: ['eks', 'geheim-3'] } } },
     { name: 'files', user: { tokenFile: '/etc/shadow' } },
     { name: 'nobody', user: {} },
+    { name: 'broken', user: { token: 'geheim-4\ngeheim-5' } },
+    { name: 'number', user: { token: 12345678 } },
   ],
   contexts: [
     { name: 'prod', context: { cluster: 'c', user: 'u', namespace: 'etl' } },
@@ -53,6 +55,9 @@ const CONFIG = {
     { name: 'files', context: { cluster: 'c', user: 'files' } },
     { name: 'nobody', context: { cluster: 'c', user: 'nobody' } },
     { name: 'lost', context: { cluster: 'gone', user: 'u' } },
+    { name: 'hollow' },
+    { name: 'broken', context: { cluster: 'c', user: 'broken' } },
+    { name: 'number', context: { cluster: 'c', user: 'number' } },
   ],
   'current-context': 'prod',
 };
@@ -134,11 +139,17 @@ describe('a cluster', () => {
   });
 
   it.each([
-    ['prot', "It has no context 'prot'. Did you mean 'prod'? Its contexts: prod, eks, files, nobody, lost."],
+    [
+      'prot',
+      "It has no context 'prot'. Did you mean 'prod'? Its contexts: prod, eks, files, nobody, lost, hollow, broken, number.",
+    ],
     ['lost', "It has no cluster 'gone'."],
     ['eks', 'Use the token of a service account'],
     ['files', 'names the file /etc/shadow, which is not here'],
     ['nobody', 'neither a token nor a client certificate'],
+    ['hollow', 'contexts[hollow] has no context: it must be a mapping.'],
+    ['broken', 'its token must be one word of ASCII characters'],
+    ['number', 'its token must be one word of ASCII characters'],
   ])('of a kubeconfig that cannot be used in context %s is refused', async (context, message) => {
     const refused = await create({ name: 'bad', access: { kubeconfig: stringify(CONFIG), context } });
     expect(refused.issues).toEqual([

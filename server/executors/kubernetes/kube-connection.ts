@@ -2,6 +2,7 @@
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { anyOf, type Bounded } from '../../abort.ts';
+import { isPlainObject } from '#sdk/spec-fields.ts';
 import { createClusterClock } from './cluster-clock.ts';
 import type { ClusterCredentials } from './credentials.ts';
 import { errorOfAnswer, KubeError } from './kube-error.ts';
@@ -111,11 +112,17 @@ async function readText(answer: IncomingMessage): Promise<string> {
 }
 
 function parseJson<T>(body: string, status: number): T {
+  const refused = (what: string, cause?: unknown) =>
+    new KubeError(`The API server answered with something that is ${what}.`, { status, cause });
+  let parsed: unknown;
   try {
-    return JSON.parse(body) as T;
+    parsed = JSON.parse(body);
   } catch (error) {
-    throw new KubeError('The API server answered with something that is not JSON.', { status, cause: error });
+    throw refused('not JSON', error);
   }
+  // All that a Kubernetes API says is objects: whoever asked may look into it
+  if (!isPlainObject(parsed)) throw refused('no object: it is no Kubernetes API');
+  return parsed as T;
 }
 
 /** Connects at the first request. */

@@ -1,5 +1,5 @@
 /** Who asks a Kubernetes API, and over which connections. */
-import type { Agent, OutgoingHttpHeaders } from 'node:http';
+import { validateHeaderValue, type Agent, type OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { CredentialsError, loadCredentials, type ClusterCredentials } from './credentials.ts';
 
@@ -31,6 +31,7 @@ export function createIdentity(credentials: ClusterCredentials) {
     const agent = keepAgent && known ? known.agent : Object.assign(options.agent as Agent, { keepAlive: true });
     if (known && known.agent !== agent) Object.assign(known.agent, { keepAlive: false });
     const headers = { ...basic, ...(options.headers as OutgoingHttpHeaders | undefined) };
+    for (const [name, value] of Object.entries(headers)) checkHeader(name, value);
     known = { server: new URL(config.getCurrentCluster()!.server), agent, headers, readAt: performance.now() };
     return known;
   }
@@ -57,6 +58,19 @@ export function createIdentity(credentials: ClusterCredentials) {
     },
     destroy: () => known?.agent.destroy(),
   };
+}
+
+/** Node's own words tell neither whose header it is nor what to do. */
+function checkHeader(name: string, value: OutgoingHttpHeaders[string]): void {
+  try {
+    for (const each of [value ?? ''].flat()) validateHeaderValue(name, String(each));
+  } catch (error) {
+    const of = name.toLowerCase() === 'authorization' ? 'their token' : `what they say for ${name}`;
+    throw new CredentialsError(
+      `The cluster's credentials cannot be used: ${of} has a character that cannot be sent, such as a line break.`,
+      error,
+    );
+  }
 }
 
 /** No message of ours may hold a token, whatever an API server echoes. */

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -52,6 +55,19 @@ describe('the client of a cluster, when things go wrong', () => {
       kind: 'unknown',
       message: expect.stringContaining('none within the time allowed for create pods'),
     });
+  });
+
+  it('names credentials that no request can carry, and an answer of something else', async () => {
+    const credentials = { kind: 'token' as const, server: 'https://127.0.0.1:1', token: 'geheim\n2', ca: null };
+    const { client: unable } = await start({ credentials });
+    await expect(unable.version()).rejects.toThrow(/credentials cannot be used: their token has a character/);
+    const other = createServer((_request, answer) => answer.end('null')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    closing.push(() => other.close());
+    const server = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { client: nobody } = await start({ credentials: { ...credentials, server, token: 'x', insecure: true } });
+    await expect(nobody.version()).rejects.toThrow(/something that is no object/);
+    await expect(nobody.getPod(NAMESPACE, 'p')).rejects.toThrow(/something that is no object/);
   });
 
   it('waits when nothing can have happened: no server, a quota', async () => {
