@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   flags?: string[];
   /** For tests: durability off. */
   ephemeral?: boolean;
+  /** Any free one unless given. One that is taken is waited for. */
+  port?: number;
 }
 
 export interface EmbeddedPostgres {
@@ -132,7 +134,7 @@ async function launch(cluster: string, binaries: Binaries, owner: Owner | null, 
   const settings = Object.entries({ ...SETTINGS, ...(options.ephemeral ? EPHEMERAL : {}) });
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const args = ['-D', cluster, '-p', String(port), '-h', '127.0.0.1', '-k', ''];
     for (const [name, value] of settings) args.push('-c', `${name}=${value}`);
     // Its log is a file: a pipe would break when this process dies before the server.

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createDatabase, type Database } from '#db/client.ts';
-import { startEmbeddedPostgres } from '#db/embedded.ts';
+import { keepEmbeddedPostgres } from '#db/embedded-keeper.ts';
 import { createListener, type Listener } from '#db/listen.ts';
 import { CommandError } from '../command-error.ts';
 import type { RoleContext } from './role.ts';
@@ -8,12 +8,16 @@ import type { RoleContext } from './role.ts';
 /** Address of the database: the configured one, or that of an embedded server, started or adopted. */
 export async function databaseUrl({ config, log, shutdown }: RoleContext): Promise<string> {
   if (config.databaseUrl) return config.databaseUrl;
-  const server = await startEmbeddedPostgres({ dataDir: join(config.home, 'postgres') }).catch((cause: Error) => {
+  const server = await keepEmbeddedPostgres({
+    dataDir: join(config.home, 'postgres'),
+    onRestart: (pid) => log.warn({ pid }, 'PostgreSQL had ended; it is up again'),
+    onError: (error) => log.error({ error }, 'PostgreSQL has ended and could not be started; it is tried again'),
+  }).catch((cause: Error) => {
     throw new CommandError(cause.message, { cause });
   });
   // There is always time to tell it: it recovers from this at the next start.
-  shutdown.add('postgres', server.stop, () => process.kill(server.pid, 'SIGQUIT'));
-  log.debug({ pid: server.pid, adopted: server.adopted }, 'embedded PostgreSQL is up');
+  shutdown.add('postgres', server.stop, () => process.kill(server.pid(), 'SIGQUIT'));
+  log.debug({ pid: server.pid(), adopted: server.adopted }, 'embedded PostgreSQL is up');
   return server.url;
 }
 
