@@ -35,6 +35,8 @@ async function importCronJobs(file: string, { out, json }: ImportOptions): Promi
   if (cronJobs.length === 0) throw new CommandError(`There is no CronJob in ${file}.`);
   const dags = withOwnNames(cronJobs.map(cronJobDag), cronJobs.map(namespaceOf));
   dags.forEach(check);
+  const twice = dags.find(({ spec }, index) => dags.findIndex((dag) => dag.spec.dagId === spec.dagId) < index);
+  if (twice) throw new CommandError(`${file} has two CronJobs for the DAG ${twice.spec.dagId}: take one of them out.`);
   if (!json)
     for (const { spec, findings: lost } of dags)
       for (const { path, message } of lost) printNote(`${spec.dagId}: ${path}: ${message}`);

@@ -2,6 +2,9 @@ import { parseAllDocuments } from 'yaml';
 import { CommandError } from '../command-error.ts';
 import { isPlain, type Finding, type Plain } from './manifest-fields.ts';
 
+/** A few are a convenience, thousands within each other fill the memory. */
+const MOST_ALIASES = 1_000;
+
 export interface Manifests {
   cronJobs: Plain[];
   /** Of objects that are no CronJobs. */
@@ -16,10 +19,19 @@ export function readManifests(text: string, source: string): Manifests {
   if (errors.length > 0) throw new CommandError(errors.map((error) => `${source}: ${error.message}`).join('\n'));
   const found: Manifests = { cronJobs: [], findings: [] };
   list.forEach((document, index) => {
-    const value: unknown = document.toJS({ maxAliasCount: 1000 });
+    const value = valueOf(() => document.toJS({ maxAliasCount: MOST_ALIASES }), source);
     if (value !== null && value !== undefined) collect(value, `document ${index + 1}`, found);
   });
   return found;
+}
+
+function valueOf(read: () => unknown, source: string): unknown {
+  try {
+    return read();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandError(`${source} cannot be read: ${why}. Write out what its YAML aliases stand for.`, { cause });
+  }
 }
 
 function collect(value: unknown, place: string, found: Manifests): void {

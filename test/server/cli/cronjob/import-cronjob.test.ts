@@ -159,6 +159,20 @@ describe('millrace import cronjob', { timeout: 60_000 }, () => {
     });
   });
 
+  it('refuses a CronJob that is there twice, and aliases beyond measure', async () => {
+    const job = JSON.stringify(cronJob({}));
+    const twice = join(root, 'twice.yaml');
+    writeFileSync(twice, `${job}\n---\n${job}`);
+    expect(await runCli(['import', 'cronjob', twice])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has two CronJobs for the DAG'),
+    });
+    const levels = Array.from({ length: 8 }, (_, n) => `a${n + 1}: &a${n + 1} [${Array(9).fill(`*a${n}`).join()}]`);
+    expect(() => readManifests(['a0: &a0 [x]', ...levels].join('\n'), 'bomb.yaml')).toThrow(
+      /^bomb\.yaml cannot be read: .*Write out what its YAML aliases stand for\.$/,
+    );
+  });
+
   it('reads what lists hold', () => {
     const { cronJobs, findings } = readManifests(
       'kind: List\nitems: [{ kind: CronJob }, { kind: Pod, metadata: { name: p } }, 3]\n---\n',
