@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +10,8 @@ import type { LoadedFile } from '#server/bundles/loaded-file.ts';
 import { unpackBundle } from '#server/bundles/unpack-bundle.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import { runTypeScriptTask } from '#sdk/run-task.ts';
+import { isAlive } from '#server/runner/process-group.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 let root: string;
 beforeAll(() => {
@@ -140,6 +143,21 @@ describe('a TypeScript file', () => {
   test('sees no variable of ours', async () => {
     const loaded = await load('env.ts', `throw new Error(Object.keys(process.env).join());`);
     expect(loaded.errors[0]?.message).not.toMatch(/PATH|HOME|MILLRACE|DATABASE/);
+  });
+  test('that never ends does not outlive who loads it', async () => {
+    const pidFile = join(root, 'busy.pid');
+    const path = write(
+      'busy.ts',
+      `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); for (;;);`,
+    );
+    const module = JSON.stringify(new URL('../../server/bundles/load-dag-file.ts', import.meta.url).href);
+    const script = `import(${module}).then(({ loadDagFile }) => loadDagFile(${JSON.stringify(path)}))`;
+    const parent = spawn(process.execPath, ['--import', 'tsx', '-e', script], { stdio: 'inherit' });
+    const pid = await waitFor(() => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : null), {
+      what: 'the file to be loaded',
+    });
+    parent.kill('SIGKILL');
+    await waitFor(() => !isAlive(pid), { what: `process ${pid} to end` });
   });
   test('that never ends is stopped, with all it started', async () => {
     const path = write('slow.ts', `console.log('waiting'); await new Promise((resolve) => setTimeout(resolve, 1e6));`);
