@@ -7,6 +7,17 @@ const root = join(import.meta.dirname, '../../..');
 const schema = buildSchema(readFileSync(join(root, 'schema/schema.graphql'), 'utf8'));
 const DOCUMENT = /= (?:\/\* GraphQL \*\/ )?`(\s*(?:query|mutation|subscription) [^`]*)`/g;
 
+const CONSTANT = /const (\w+) = (?:\/\* GraphQL \*\/ )?`([^`]*)`/g;
+
+/** With the fragments of its file in the places where it names them. */
+const expand = (text: string, constants: ReadonlyMap<string, string>): string =>
+  text.replace(/\$\{(\w+)\}/g, (_, name: string) => expand(constants.get(name) ?? `unknown: ${name}`, constants));
+
+const documentsOf = (source: string): string[] => {
+  const constants = new Map([...source.matchAll(CONSTANT)].map(([, name = '', text = '']) => [name, text]));
+  return [...source.matchAll(DOCUMENT)].map(([, text = '']) => expand(text, constants));
+};
+
 const sourcesOf = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
@@ -15,10 +26,7 @@ const sourcesOf = (folder: string): string[] =>
 const documents = ['server/cli', 'server/worker']
   .flatMap((folder) => sourcesOf(join(root, folder)))
   .flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(DOCUMENT)].map((match) => ({
-      file: file.slice(root.length + 1),
-      text: match[1]!,
-    })),
+    documentsOf(readFileSync(file, 'utf8')).map((text) => ({ file: file.slice(root.length + 1), text })),
   )
   .map((document) => ({ ...document, name: /(?:query|mutation|subscription) (\w+)/.exec(document.text)?.[1] }));
 
