@@ -23,9 +23,12 @@ export interface TrialServiceOptions {
 /** Engine and scheduler on a PostgreSQL of their own; all of it goes with the shutdown. */
 export async function openTrialCore(context: RoleContext, { onPrepare }: TrialServiceOptions): Promise<Core> {
   const { config, shutdown } = context;
-  const folder = await makeTrialFolder();
-  const remove = () => removeTrialFolder(folder);
+  // Told at once: a signal may come while it is made
+  const making = makeTrialFolder();
+  const remove = () => making.then(removeTrialFolder);
   shutdown.add('folder', remove, remove);
+  const folder = await making;
+  if (shutdown.signal.aborted) throw new CommandError('Stopped.');
   const cache = join(config.home, 'trial-templates');
   const starting = startFromTemplate({ cache, dataDir: join(folder, 'postgres'), onPrepare });
   // At once: a signal may come while it starts, and its server must not be left running.
