@@ -9,6 +9,9 @@ import type { KubeObject, KubePod } from '#server/executors/kubernetes/kube-type
 import { REQUIRED_PERMISSIONS, resourceName } from '#server/executors/kubernetes/permissions.ts';
 import { waitFor } from './wait-for.ts';
 
+// Nodes are slow at times; files that wait for more say so after their imports.
+vi.setConfig({ testTimeout: 90_000 });
+
 const WITHOUT_CLUSTER = 'KUBECONFIG is not set: tests on a real cluster are skipped. See "cluster tests" in .ci/run.';
 
 /** The image of most test Pods: what the nodes have, or what any cluster can pull. */
@@ -209,8 +212,6 @@ export function describeCluster(name: string, define: (cluster: () => TestCluste
     return;
   }
   describe(name, () => {
-    // Nodes are slow at times.
-    vi.setConfig({ testTimeout: 90_000 });
     let cluster: TestCluster | undefined;
     beforeAll(async () => {
       cluster = await openTestCluster();
