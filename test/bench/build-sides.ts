@@ -10,11 +10,14 @@ const PROGRAMS = [
   'limits/l2-side',
   'peers/bullmq',
   'peers/graphile',
+  'peers/plain-socket',
   'sides/client',
   'sides/engine',
+  'sides/event-source',
   'sides/kube',
   'sides/launcher',
   'sides/server',
+  'sides/subscribers',
   'sides/worker',
 ] as const;
 export type Program = (typeof PROGRAMS)[number];

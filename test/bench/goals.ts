@@ -20,6 +20,10 @@ const at = (q: number) => (row: Row) => (row.values.length > 0 ? quantile(row.va
 export const cpuPerTask = (row: Row): number | null =>
   row.costs.length > 0 ? median(row.costs.map((cost) => (cost.nodeCpu + cost.databaseCpu) / row.tasks)) : null;
 
+/** CPU of the side alone, microseconds a task or message. */
+const ownCpu = (row: Row): number | null =>
+  row.costs.length > 0 ? median(row.costs.map((cost) => cost.nodeCpu / row.tasks)) : null;
+
 const share = (key: string) => (row: Row, all: readonly Row[]) => {
   const other = all.find((candidate) => candidate.key === key);
   const [mine, theirs] = [middle(row), other ? middle(other) : null];
@@ -86,6 +90,22 @@ export const GOALS: Goal[] = [
   most({ id: 'B5', text: 'deploy 10,000 tasks', key: 'B5.deploy', limit: 400, unit: 'ms', value: middle }),
   most({ id: 'B5', text: 'run 10,000 tasks', key: 'B5.run', limit: 1500, unit: 'ms', value: middle }),
   most({ id: 'B5', text: 'longest stall of the event loop', key: 'B5.stall', limit: 30, unit: 'ms', value: middle }),
+  most({ id: 'B6', text: 'server CPU a message', key: 'B6.messages', limit: 25, unit: 'µs', value: ownCpu }),
+  most({ id: 'B6', text: 'event → message received, p99', key: 'B6.delay', limit: 60, unit: 'ms', value: at(0.99) }),
+  most({ id: 'B6', text: 'memory for all subscribers', key: 'B6.memory', limit: 40, unit: 'MiB', value: middle }),
+  most({
+    id: 'B6',
+    text: '… CPU against graphql-ws as its manual has it',
+    key: 'B6.messages',
+    limit: 0.33,
+    unit: '×',
+    value: (row, all) => {
+      const plain = all.find(({ key }) => key === 'B6.plain');
+      const [mine, theirs] = [ownCpu(row), plain ? ownCpu(plain) : null];
+      return mine !== null && theirs !== null ? mine / theirs : null;
+    },
+  }),
+  most({ id: 'B6r', text: 'all are back and have caught up', key: 'B6R', limit: 1000, unit: 'ms', value: middle }),
   least({ id: 'B7', text: '1,000 Pods on a stand-in', key: 'B7.pods', limit: 150, unit: 'pods/s', value: middle }),
   most({ id: 'B7', text: 'requests a task', key: 'B7.requests', limit: 4, unit: '', value: middle }),
   most({ id: 'B7', text: 'lists while it ran', key: 'B7.lists', limit: 0, unit: '', value: middle }),

@@ -18,6 +18,7 @@ export interface Bench {
 export const VARIANTS = {
   a: '(a) engine and worker, a task is a call',
   a2: '(a2) the same in two processes',
+  b0: '(b0) GraphQL server alone',
   b: '(b) GraphQL server, worker process, a task is a call',
   b1: '(b1) GraphQL server and worker in one process, a task is a call',
   c: '(c) engine, worker, supervisor and its children',
@@ -27,7 +28,7 @@ export const VARIANTS = {
 } as const;
 export type Variant = keyof typeof VARIANTS;
 
-export type Unit = 'tasks/s' | 'tasks/min' | 'pods/s' | 'jobs/s' | 'runs/s' | 'ms' | 'ratio';
+export type Unit = 'tasks/s' | 'tasks/min' | 'pods/s' | 'jobs/s' | 'runs/s' | 'ms' | 'ratio' | 'messages/s' | 'MiB';
 
 /** One side's figures. */
 export interface Row {
