@@ -1,6 +1,7 @@
 /** Who gets which event. Subscribers that want the same make one group, and all of a group get the very same object. */
 import { cursorOfEvent, formatEventCursor, type EventCursor, type EventRow } from '#db/queries/events.ts';
 import type { EventFilter, StreamItem } from '#schema/event-streams.ts';
+import type { RecentEvents } from './recent-events.ts';
 import type { SubscriberQueue } from './subscriber-queue.ts';
 
 /** An event on its way to a subscriber, with its place in both orders. */
@@ -22,20 +23,19 @@ export interface Group {
   select: Select;
 }
 
-const change = (row: EventRow, cursor: string): StreamItem => ({
+const globalChange = (row: EventRow): StreamItem => ({
   kind: 'CHANGE',
-  cursor,
+  cursor: formatEventCursor(cursorOfEvent(row)),
   at: row.at,
   runId: row.run_id,
   body: row.body,
 });
-const globalChange = (row: EventRow): StreamItem => change(row, formatEventCursor(cursorOfEvent(row)));
 
-export const runGroup = (runId: number): Group => ({
+export const runGroup = (runId: number, recent: RecentEvents): Group => ({
   key: `run ${runId}`,
   runId,
   needsDagName: false,
-  select: (row) => change(row, String(row.run_seq)),
+  select: recent.itemOf,
 });
 
 /** Without the transitions of tasks. */

@@ -14,6 +14,7 @@ import { createEventTail } from './event-tail.ts';
 import { logEvents, readStart } from './log-events.ts';
 import { createJobChanges } from './job-changes.ts';
 import { createLogWakeUps } from './log-wake-ups.ts';
+import { createRecentEvents } from './recent-events.ts';
 import { runEvents, type EventLimits } from './run-events.ts';
 import { createStream } from './stream.ts';
 import { taskLog } from './task-log.ts';
@@ -39,6 +40,8 @@ export function createEventStreams({
   setMaxListeners(0, stopped.signal);
   const dagNames = createDagNames(db);
   const tail = createEventTail({ db, listener, dagNames, log });
+  const recent = createRecentEvents();
+  const offResync = listener.onResync(recent.clear);
   const wakeUps = createLogWakeUps(listener);
   const work = createWorkSignals(listener);
   const jobs = createJobChanges(listener);
@@ -54,7 +57,7 @@ export function createEventStreams({
     async runEvents(runId, after) {
       const seq = await readEventSeq(db, runId);
       if (seq === null) return null;
-      const deps = { db, tail, limits };
+      const deps = { db, tail, recent, limits };
       return createStream(stopped.signal, (signal) => runEvents(deps, { runId, after: after ?? seq }, signal));
     },
     dagEvents: (after) => openLog(DAG_CHANGES, after),
@@ -62,7 +65,7 @@ export function createEventStreams({
     async taskLog(task, tryNumber, after) {
       const [row] = await findTaskInstances(db, [task]);
       if (!row) throw notFound(`task instance ${task.runId}.${task.taskIndex}.${task.mapIndex}`);
-      const deps = { db, tail, wakeUps };
+      const deps = { db, tail, recent, wakeUps };
       return createStream(stopped.signal, (signal) => taskLog(deps, { task, tryNumber, after }, signal));
     },
     workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),
@@ -70,6 +73,7 @@ export function createEventStreams({
     clusterChanges: async () => createStream(stopped.signal, (signal) => clusters.stream(signal)),
     async stop() {
       stopped.abort();
+      offResync();
       wakeUps.stop();
       work.stop();
       jobs.stop();

@@ -1,10 +1,11 @@
 /** The events of one run: first what the table holds after the cursor, then what the tail brings, each once and in order. */
 import type { Db } from '#db/client.ts';
 import { readEventSeq } from '#db/queries/dag-runs.ts';
-import { readRunEvents, type EventRow } from '#db/queries/events.ts';
+import { readRunEvents } from '#db/queries/events.ts';
 import type { StreamItem } from '#schema/event-streams.ts';
 import { runGroup, type Entry } from './event-groups.ts';
 import type { EventTail } from './event-tail.ts';
+import type { RecentEvents } from './recent-events.ts';
 import { createSubscriberQueue, LAGGED } from './subscriber-queue.ts';
 
 export interface EventLimits {
@@ -17,18 +18,19 @@ export interface EventLimits {
 export interface RunEventsDeps {
   db: Db;
   tail: EventTail;
+  recent: RecentEvents;
   limits: EventLimits;
 }
 
 const PAGE = 500;
 
 export async function* runEvents(
-  { db, tail, limits }: RunEventsDeps,
+  { db, tail, recent, limits }: RunEventsDeps,
   { runId, after }: { runId: number; after: number },
   signal: AbortSignal,
 ): AsyncGenerator<StreamItem, void> {
   const queue = createSubscriberQueue<Entry>(limits.queue, signal);
-  const { leave } = await tail.join(runGroup(runId), queue);
+  const { leave } = await tail.join(runGroup(runId, recent), queue);
   let last = after;
 
   /** From the table, up to `to` (a run_seq that has been committed) or to the run's end of now. */
@@ -40,17 +42,23 @@ export async function* runEvents(
       return yield resync(runId, end);
     }
     while (last < end && !signal.aborted) {
-      const rows = await readRunEvents(db, { runId, after: last, upTo: end, limit: PAGE });
-      // Dense by run_seq: a hole means that the log no longer reaches back so far
-      if (rows.length === 0 || rows.some((row, index) => row.run_seq !== last + 1 + index)) {
+      const upTo = Math.min(end, last + PAGE);
+      const items = recent.between(runId, last + 1, upTo) ?? (await read(last, upTo));
+      if (!items) {
         last = end;
         return yield resync(runId, end);
       }
-      for (const row of rows) {
-        last = row.run_seq;
-        yield toItem(row);
+      for (const item of items) {
+        last++;
+        yield item;
       }
     }
+  }
+
+  /** Dense by run_seq: a hole (undefined) means that the log no longer reaches back so far. */
+  async function read(from: number, upTo: number): Promise<StreamItem[] | undefined> {
+    const rows = await readRunEvents(db, { runId, after: from, upTo, limit: PAGE });
+    return rows.length === upTo - from ? rows.map(recent.itemOf) : undefined;
   }
 
   try {
@@ -70,14 +78,6 @@ export async function* runEvents(
     leave();
   }
 }
-
-const toItem = (row: EventRow): StreamItem => ({
-  kind: 'CHANGE',
-  cursor: String(row.run_seq),
-  at: row.at,
-  runId: row.run_id,
-  body: row.body,
-});
 
 const resync = (runId: number, seq: number): StreamItem => ({
   kind: 'RESYNC',

@@ -6,6 +6,7 @@ import { readLogPage } from '#schema/read-log-page.ts';
 import { isFinishedTaskState } from '#sdk/states.ts';
 import { runGroup } from './event-groups.ts';
 import type { EventTail } from './event-tail.ts';
+import type { RecentEvents } from './recent-events.ts';
 import type { LogWakeUps } from './log-wake-ups.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -16,16 +17,17 @@ const POLL_MS = 3_000;
 export interface TaskLogDeps {
   db: Db;
   tail: EventTail;
+  recent: RecentEvents;
   wakeUps: LogWakeUps;
 }
 
 export async function* taskLog(
-  { db, tail, wakeUps }: TaskLogDeps,
+  { db, tail, recent, wakeUps }: TaskLogDeps,
   { task, tryNumber, after }: { task: TaskKey; tryNumber: number | null; after: number },
   signal: AbortSignal,
 ): AsyncGenerator<LogPage, void> {
   const wakeUp = createWakeUp(signal);
-  const { leave } = await tail.join(runGroup(task.runId), { push: wakeUp.raise, pull: async () => null });
+  const { leave } = await tail.join(runGroup(task.runId, recent), { push: wakeUp.raise, pull: async () => null });
   let offset = after;
   let pinned = tryNumber;
   let watched: { uuid: string; leave(): void } | undefined;

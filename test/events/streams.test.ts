@@ -65,6 +65,19 @@ describe('events of a run', () => {
     expect(one).toBe(other);
   });
 
+  it('are the same objects for all who come back with a cursor', async () => {
+    const runId = await newRun();
+    const first = await streams.runEvents(runId, 0);
+    if (!first) throw new Error('the run is not there');
+    const seen = await take(first, 2);
+    await first[Symbol.asyncIterator]().return?.();
+    const [one, other] = await Promise.all([streams.runEvents(runId, 0), streams.runEvents(runId, 1)]);
+    if (!one || !other) throw new Error('the run is not there');
+    const [again, last] = [await take(one, 2), await take(other, 1)];
+    expect(again.map((item, i) => item === seen[i])).toEqual([true, true]);
+    expect(last[0]).toBe(seen[1]);
+  });
+
   it('are in order also when a later one has the older transaction', async () => {
     const runId = await newRun();
     const stream = await streams.runEvents(runId, 2);

@@ -1,6 +1,6 @@
 /** B6: a thousand people look at one run. B6r: all their connections break, and all come back with their cursors. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { treesOf, withClient } from '../engine-rounds.ts';
+import { treesOf } from '../engine-rounds.ts';
 import { measure, type Measured } from '../measure.ts';
 import { quiet, roundsOf } from '../rounds.ts';
 import { newRow, type Bench, type Row, type Scenario } from '../scenario.ts';
