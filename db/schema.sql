@@ -612,6 +612,18 @@ create table pool (
   constraint pool_pkey PRIMARY KEY (name)
 );
 
+create table queue (
+  name text not null,
+  description text,
+  paused_at timestamp with time zone,
+  paused_by text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text,
+  constraint queue_pause CHECK (((paused_at IS NULL) = (paused_by IS NULL))),
+  constraint queue_pkey PRIMARY KEY (name)
+);
+
 create table rate_bucket (
   gate text not null,
   tokens double precision not null,
@@ -893,6 +905,8 @@ CREATE INDEX notification_ended ON public.notification USING btree (ended_at) WH
 CREATE UNIQUE INDEX notification_once ON public.notification USING btree (run_id, rule, target, task_index, map_index, try_number, run_seq) WHERE (run_id IS NOT NULL);
 
 CREATE INDEX notification_state ON public.notification USING btree (state, id);
+
+CREATE INDEX queue_paused ON public.queue USING btree (name) WHERE (paused_at IS NOT NULL);
 
 CREATE INDEX ready_task_run ON public.ready_task USING btree (run_id, task_index, map_index);
 

@@ -471,6 +471,16 @@ export interface Pool {
   updated_at: Generated<Timestamp>;
 }
 
+export interface Queue {
+  created_at: Generated<Timestamp>;
+  description: string | null;
+  name: string;
+  paused_at: Timestamp | null;
+  paused_by: string | null;
+  updated_at: Generated<Timestamp>;
+  updated_by: string | null;
+}
+
 export interface RateBucket {
   at: Timestamp;
   full_at: Timestamp;
@@ -687,6 +697,7 @@ export interface DB {
   note: Note;
   notification: Notification;
   pool: Pool;
+  queue: Queue;
   rate_bucket: RateBucket;
   ready_task: ReadyTask;
   schema_migration: SchemaMigration;

@@ -34,6 +34,7 @@ export type ApiEngine = Pick<
   | 'cancelRun'
   | 'editTasks'
   | 'wakeGates'
+  | 'queuesChanged'
   | 'versions'
   | 'redispatch'
 >;

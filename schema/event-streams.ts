@@ -34,5 +34,7 @@ export interface EventStreams {
   jobChanges(name: string): Promise<AsyncIterable<{ at: Date }>>;
   /** A message at once, one each time a cluster or its health has changed, and while tasks run one every other second. */
   clusterChanges(): Promise<AsyncIterable<{ at: Date }>>;
+  /** As `clusterChanges`, of queues. */
+  queueChanges(): Promise<AsyncIterable<{ at: Date }>>;
   workAvailable(worker: { id: number; queues: readonly string[] }): Promise<AsyncIterable<WorkSignal>>;
 }

@@ -30,6 +30,8 @@ import './types/notification.ts';
 import './types/note.ts';
 import './types/pod-token.ts';
 import './types/pool.ts';
+import './types/queue-changes.ts';
+import './types/queue.ts';
 import './types/runner.ts';
 import './types/schedule.ts';
 import './types/service-health.ts';

@@ -16,6 +16,7 @@ import { editTasks, type EditedTask, type EditRefusal, type EditRequest } from '
 import { endSuperseded } from './end-superseded.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { dispatchColumns } from './key-columns.ts';
+import { createPausedQueues } from './paused-queues.ts';
 import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
@@ -78,6 +79,8 @@ export interface Engine {
   /** Ends tries whose lease has expired; says how many. */
   expireLeases(): Promise<number>;
   attachLocalWorker(worker: LocalWorker): () => void;
+  /** A queue was paused or resumed: from when this resolves on, nothing of a paused one is handed out here. */
+  queuesChanged(): Promise<void>;
   /** Tasks may be ready for a local worker. */
   kick(): void;
   versions: Versions;
@@ -99,10 +102,12 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
   const connections = createConnections(url, size);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions, vault);
+  const paused = createPausedQueues(pool, onError);
   const settleKeys = (dagIds: number[] | null) => endSuperseded(db, dagIds, end);
   const commit = createGroupCommit({
     connections,
     versions,
+    paused,
     follow: (left) => admittance.follow(left),
     settleKeys,
     onError,
@@ -227,6 +232,10 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
           );
         },
       }),
+    async queuesChanged() {
+      await paused.reload();
+      await commit.settled();
+    },
     kick: () => commit.kick(),
     async stop() {
       await commit.stop();

@@ -6,14 +6,14 @@ import {
   countUnfinished,
   findClusterFacts,
   findGates,
-  findQueueWorkers,
+  findQueueFacts,
   findWaiting,
   type WaitingRow,
 } from '#db/queries/waiting-facts.ts';
-import { taskWaitingReason, type ClusterFacts, type WaitingReason } from './waiting-reason.ts';
+import { taskWaitingReason, type ClusterFacts, type QueueFacts, type WaitingReason } from './waiting-reason.ts';
 import type { Versions } from './versions.ts';
 
-const NO_WORKERS = { online: 0, slots: 0, running: 0 };
+const NO_QUEUE: QueueFacts = { online: 0, slots: 0, running: 0, paused: null };
 
 /** In the order of `keys`; null: it does not wait, or there is none. */
 export async function explainWaiting(
@@ -28,7 +28,7 @@ export async function explainWaiting(
   const setOf = (row: WaitingRow) => versions.ofRun(row.run_id)?.gateSetOf[row.task_index] ?? 0;
   const inState = (state: WaitingRow['state']) => rows.filter((row) => row.state === state);
   const queues = [...new Set(inState('queued').map((row) => taskOf(row)?.queue ?? ''))];
-  const [unfinished, gates, workers, clusters] = await Promise.all([
+  const [unfinished, gates, queueFacts, clusters] = await Promise.all([
     countUnfinished(
       db,
       inState('none').flatMap((row) => upstreamsOf(row).map((taskIndex) => ({ runId: row.run_id, taskIndex }))),
@@ -37,7 +37,7 @@ export async function explainWaiting(
       db,
       inState('scheduled').map((row) => ({ runId: row.run_id, set: setOf(row) })),
     ),
-    findQueueWorkers(
+    findQueueFacts(
       db,
       queues.filter((queue) => clusterOfQueue(queue) === null),
     ),
@@ -62,9 +62,8 @@ export async function explainWaiting(
           const n = unfinished.get(`${row.run_id}.${taskIndex}`);
           return n ? [{ taskId: versions.ofRun(row.run_id)?.tasks[taskIndex]?.taskId ?? '', unfinished: n }] : [];
         }),
-        queue: task?.queue ?? '',
+        queue: { name: task?.queue ?? '', ...(queueFacts.get(task?.queue ?? '') ?? NO_QUEUE) },
         gate: gates.get(`${row.run_id}.${setOf(row)}`) ?? null,
-        workers: workers.get(task?.queue ?? '') ?? NO_WORKERS,
         dueAt: row.due_at,
         cluster: clusterFacts(task?.queue, clusters, row),
         wait: row.wait_kind === null ? null : { kind: row.wait_kind, timeoutAt: row.timeout_at },

@@ -38,11 +38,15 @@ type PlainItem = Extract<WorkItem, { kind: 'running' | 'tell' | 'wake' | 'review
 const PLAIN: ReadonlySet<WorkItem['kind']> = new Set<PlainItem['kind']>(['running', 'tell', 'wake', 'review', 'admit']);
 
 /** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
-export async function runFlush(client: pg.Client, batch: Batch, versions: Versions): Promise<Flushed> {
+export async function runFlush(
+  client: pg.Client,
+  batch: Batch,
+  { versions, paused }: { versions: Versions; paused: ReadonlySet<string> },
+): Promise<Flushed> {
   const tx = beginTransaction(client);
   const started = await createAndStart(tx, batch, versions);
   const finishes = splitFinishes(batch);
-  const slots = slotsOf(finishes.ready);
+  const slots = slotsOf(finishes.ready, paused);
   const changes = await applyChanges(tx, { batch, finishes, started, slots, versions });
   const claims = sendClaims(tx, batch, finishes.ready, slots);
   await tx.commit();
@@ -63,13 +67,16 @@ export async function runFlush(client: pg.Client, batch: Batch, versions: Versio
 }
 
 /** Only a worker whose reports all go out now offers its slots: what it asked for counts them as free. */
-function slotsOf(items: FinishItem[]): Map<number, Slots> {
+function slotsOf(items: FinishItem[], paused: ReadonlySet<string>): Map<number, Slots> {
   const slots = new Map<number, Slots>();
   for (const { claim } of items) {
     if (!claim) continue;
     const known = slots.get(claim.workerId);
     if (known) known.free += claim.limit;
-    else slots.set(claim.workerId, { queues: new Set(claim.queues), free: claim.limit });
+    else {
+      const queues = new Set(claim.queues.filter((queue) => !paused.has(queue)));
+      slots.set(claim.workerId, { queues, free: claim.limit });
+    }
   }
   return slots;
 }

@@ -5,6 +5,7 @@
 import type { FollowUp } from './admit-gated.ts';
 import type { Connections } from './connections.ts';
 import { runFlush } from './flush.ts';
+import type { PausedQueues } from './paused-queues.ts';
 import { isTransient, retryPause } from './transient-errors.ts';
 import type { Versions } from './versions.ts';
 import type { Batch, LocalClaimer, WorkItem } from './work-items.ts';
@@ -19,6 +20,8 @@ export interface GroupCommit {
   /** Tasks may be ready: let the workers of this process claim. */
   kick(): void;
   attach(claimer: LocalClaimer): () => void;
+  /** When the flushes that are in flight now have ended. */
+  settled(): Promise<void>;
   /** Flushes what is queued, then takes nothing more. */
   stop(): Promise<void>;
 }
@@ -26,6 +29,7 @@ export interface GroupCommit {
 interface GroupCommitDeps {
   connections: Connections;
   versions: Versions;
+  paused: PausedQueues;
   /** What a flush has left to admit. */
   follow(admittable: FollowUp): Promise<void>;
   /** New runs of these DAGs may take the place of others. */
@@ -36,6 +40,7 @@ interface GroupCommitDeps {
 export function createGroupCommit({
   connections,
   versions,
+  paused,
   follow,
   settleKeys,
   onError,
@@ -93,8 +98,9 @@ export function createGroupCommit({
 
   const fly = async (batch: Batch, attempt = 1): Promise<void> => {
     try {
+      const queues = await paused.current();
       const { later, startable, admittable, contested } = await connections.use((client) =>
-        runFlush(client, batch, versions),
+        runFlush(client, batch, { versions, paused: queues }),
       );
       queue.unshift(...later);
       if (startable.length > 0) startRuns(startable);
@@ -144,6 +150,9 @@ export function createGroupCommit({
       kicked = true;
       wake();
       return () => claimers.delete(claimer);
+    },
+    async settled() {
+      await Promise.allSettled(flights);
     },
     async stop() {
       stopping = true;

@@ -15,6 +15,7 @@ export const WAITING_KINDS = [
   'pool_full',
   'rate_limit',
   'admission',
+  'queue_paused',
   'no_worker',
   'workers_busy',
   'starting',
@@ -56,16 +57,22 @@ export interface TaskFacts {
   triggerRule: string;
   /** Upstream tasks with instances that have not finished. */
   upstreams: { taskId: string; unfinished: number }[];
-  queue: string;
+  queue: QueueFacts & { name: string };
   /** Null: it stands before no gate. */
   gate: GateFacts | null;
-  /** Those that serve its queue. */
-  workers: { online: number; slots: number; running: number };
   /** When a timer rings for it. */
   dueAt: Date | null;
   wait: { kind: string; timeoutAt: Date | null } | null;
   /** Of a task for a cluster. */
   cluster: ClusterFacts | null;
+}
+
+export interface QueueFacts {
+  /** Workers that serve it, their slots, and what they run of all their queues. */
+  online: number;
+  slots: number;
+  running: number;
+  paused: { by: string; at: Date } | null;
 }
 
 export interface ClusterFacts {
@@ -120,7 +127,7 @@ export function taskWaitingReason(facts: TaskFacts): WaitingReason | null {
     case 'scheduled':
       return admissionReason(facts);
     case 'queued':
-      return facts.cluster ? clusterReason(facts.cluster) : workerReason(facts);
+      return facts.cluster ? clusterReason(facts.cluster) : queueReason(facts.queue);
     case 'up_for_retry':
       return reason('retry', `Its next try is due at ${iso(facts.dueAt)}.`, { until: iso(facts.dueAt) });
     case 'up_for_reschedule':
@@ -204,13 +211,17 @@ const holdersText = (holders: readonly Holder[]): string => {
   return ` by ${names.join(', ')}`;
 };
 
-function workerReason({ queue, workers }: TaskFacts): WaitingReason {
-  const { online, slots, running } = workers;
-  const details = { queue, workers: online, slots, running };
-  if (online === 0) return reason('no_worker', `No worker serves queue "${queue}".`, details);
+function queueReason({ name, online, slots, running, paused }: TaskFacts['queue']): WaitingReason {
+  const details = { queue: name, workers: online, slots, running };
+  if (paused) {
+    const message = `Queue "${name}" is paused by ${paused.by} since ${iso(paused.at)}.`;
+    return reason('queue_paused', message, { ...details, by: paused.by, since: iso(paused.at) });
+  }
+  if (online === 0) return reason('no_worker', `No worker serves queue "${name}".`, details);
   if (running < slots) return reason('starting', 'A worker is about to take it.', details);
-  const all = online === 1 ? 'The worker' : `All ${online} workers`;
-  return reason('workers_busy', `${all} of queue "${queue}" ${online === 1 ? 'is' : 'are'} busy.`, details);
+  const taken = slots === 1 ? 'The one slot' : `All ${slots} slots`;
+  const message = `${taken} of the ${plural(online, 'worker')} of queue "${name}" ${slots === 1 ? 'is' : 'are'} taken.`;
+  return reason('workers_busy', message, details);
 }
 
 /** By the word that its launcher has written down. */

@@ -15,6 +15,7 @@ import type { DB } from '#db/types.ts';
 import { linkAssets } from './asset-links.ts';
 import { approveVersion } from './author-role.ts';
 import type { DagChange } from './events.ts';
+import { nameQueues } from './queues.ts';
 import { PARTITIONED } from './partitions.ts';
 import { hasSameTiming, scheduleNextRun } from './schedule.ts';
 
@@ -72,6 +73,10 @@ export async function deployDag(db: Db, request: DeployRequest): Promise<Deploye
       const goesOn = dag.active && dag.version_id !== null && (await hasSameTiming(trx, dag.version_id, spec));
       if (!goesOn) await scheduleNextRun(trx, dag.id, spec);
       await linkAssets(trx, dag.id, spec);
+      await nameQueues(
+        trx,
+        spec.tasks.map((task) => task.queue),
+      );
       await recordDagEvent(trx, dag.id, { dag: 'deployed', by: actor, version: version.number });
     }
     return { dagId: dag.id, versionId: version.id, number: version.number, created: !known };

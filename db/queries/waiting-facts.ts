@@ -2,7 +2,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { RunState, TaskState } from '#sdk/states.ts';
 import type { Db } from '#db/client.ts';
-import type { ClusterFacts, GateFacts, Holder, RunFacts } from '#db/engine/waiting-reason.ts';
+import type { ClusterFacts, GateFacts, Holder, QueueFacts, RunFacts } from '#db/engine/waiting-reason.ts';
 import type { TaskKey } from './task-instances.ts';
 
 export interface WaitingRow {
@@ -110,24 +110,24 @@ export async function findGates(
   );
 }
 
-export interface QueueFacts {
-  online: number;
-  slots: number;
-  running: number;
-}
-
-/** Who serves these queues; what they run is counted over all of their queues. */
-export async function findQueueWorkers(db: Db, queues: readonly string[]): Promise<Map<string, QueueFacts>> {
+/** Who serves these queues, and who has paused them; what their workers run is counted over all of their queues. */
+export async function findQueueFacts(db: Db, queues: readonly string[]): Promise<Map<string, QueueFacts>> {
   if (queues.length === 0) return new Map();
-  const { rows } = await sql<QueueFacts & { queue: string }>`
+  const { rows } = await sql<QueueFacts & { queue: string; pausedBy: string | null; pausedAt: Date | null }>`
     with busy as (
       select t.worker_id, count(*)::int as n from dag_run r join task_instance t on t.run_id = r.id and t.state = 'running'
       where r.state = 'running' and r.active > 0 group by t.worker_id)
-    select q.queue, count(*)::int as online, sum(w.slots)::int as slots, coalesce(sum(b.n), 0)::int as running
-    from unnest(${queues}::text[]) q(queue)
-    join worker w on w.state = 'online' and q.queue = any(w.queues) left join busy b on b.worker_id = w.id
-    group by q.queue`.execute(db);
-  return new Map(rows.map(({ queue, ...facts }) => [queue, facts]));
+    select q.queue, count(w.id)::int as online, coalesce(sum(w.slots), 0)::int as slots, coalesce(sum(b.n), 0)::int as running,
+      p.paused_by as "pausedBy", p.paused_at as "pausedAt"
+    from unnest(${queues}::text[]) q(queue) left join queue p on p.name = q.queue
+    left join worker w on w.state = 'online' and q.queue = any(w.queues) left join busy b on b.worker_id = w.id
+    group by q.queue, p.name`.execute(db);
+  return new Map(
+    rows.map(({ queue, pausedBy, pausedAt, ...facts }) => [
+      queue,
+      { ...facts, paused: pausedBy === null || pausedAt === null ? null : { by: pausedBy, at: pausedAt } },
+    ]),
+  );
 }
 
 /** Those of the clusters that are there, by name. */

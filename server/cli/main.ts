@@ -20,6 +20,7 @@ import { addNoteCommand } from './commands/note.ts';
 import { addPauseCommands } from './commands/pause.ts';
 import { addNextCommand } from './commands/next.ts';
 import { addPoolCommand } from './commands/pool.ts';
+import { addQueuesCommand } from './commands/queues.ts';
 import { addRerunCommand } from './commands/rerun.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { addRunsCommand } from './commands/runs.ts';
@@ -54,6 +55,7 @@ export function createProgram(): Command {
   addVariableCommand(program);
   addConnectionCommand(program);
   addPoolCommand(program);
+  addQueuesCommand(program);
   addClusterCommand(program);
   addAssetCommands(program);
   addSecretsCommand(program);

@@ -2,17 +2,19 @@
 import { setMaxListeners } from 'node:events';
 import type { Db } from '#db/client.ts';
 import type { Listener } from '#db/listen.ts';
+import { CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED } from '#db/queries/clusters.ts';
 import { readEventSeq } from '#db/queries/dag-runs.ts';
+import { QUEUE_CHANGED } from '#db/queries/queues.ts';
 import { findTaskInstances } from '#db/queries/task-instances.ts';
 import { notFound } from '#schema/errors.ts';
 import type { EventStreams, StreamItem } from '#schema/event-streams.ts';
 import type { Logger } from '../log.ts';
-import { createClusterChanges } from './cluster-changes.ts';
 import { createDagNames } from './dag-names.ts';
 import { DAG_CHANGES, filterGroup, type Group } from './event-groups.ts';
 import { createEventTail } from './event-tail.ts';
 import { logEvents, readStart } from './log-events.ts';
 import { createJobChanges } from './job-changes.ts';
+import { createListChanges } from './list-changes.ts';
 import { createLogWakeUps } from './log-wake-ups.ts';
 import { createRecentEvents } from './recent-events.ts';
 import { runEvents, type EventLimits } from './run-events.ts';
@@ -45,7 +47,8 @@ export function createEventStreams({
   const wakeUps = createLogWakeUps(listener);
   const work = createWorkSignals(listener);
   const jobs = createJobChanges(listener);
-  const clusters = createClusterChanges(listener);
+  const clusters = createListChanges(listener, [CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED]);
+  const queues = createListChanges(listener, [QUEUE_CHANGED]);
 
   const openLog = async (group: Group, after: string | null): Promise<AsyncIterableIterator<StreamItem>> => {
     const start = await readStart(db, after);
@@ -71,6 +74,7 @@ export function createEventStreams({
     workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),
     jobChanges: async (name) => createStream(stopped.signal, (signal) => jobs.stream(name, signal)),
     clusterChanges: async () => createStream(stopped.signal, (signal) => clusters.stream(signal)),
+    queueChanges: async () => createStream(stopped.signal, (signal) => queues.stream(signal)),
     async stop() {
       stopped.abort();
       offResync();
@@ -78,6 +82,7 @@ export function createEventStreams({
       work.stop();
       jobs.stop();
       clusters.stop();
+      queues.stop();
       await tail.stop();
     },
   };

@@ -69,7 +69,11 @@ describe('a task instance says that it waits', () => {
     await app.engine.claim({ workerId, queues: ['tight'], limit: 1 });
     expect((await reasonsOf(run!)).tasks).toMatchObject({
       a: null,
-      b: { kind: 'WORKERS_BUSY', message: 'The worker of queue "tight" is busy.', details: { running: 1, slots: 1 } },
+      b: {
+        kind: 'WORKERS_BUSY',
+        message: 'The one slot of the 1 worker of queue "tight" is taken.',
+        details: { running: 1, slots: 1 },
+      },
     });
   });
 

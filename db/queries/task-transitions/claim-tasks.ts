@@ -1,6 +1,10 @@
 import { announce } from './events.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
+/** Those of the queues $1 that are not paused. */
+const OPEN_QUEUES = `(select q.queue from unnest($1::text[]) q(queue)
+      where not exists (select from queue p where p.name = q.queue and p.paused_at is not null)) q`;
+
 /**
  * Chooses ready tasks and locks them and their runs. Runs that somebody else has locked are skipped, never waited for: only LOCK_RUNS
  * waits, so lock orders cannot cross. CLAIM_TASKS, next in the transaction, reads the choice from a setting: without a further round
@@ -11,7 +15,7 @@ export const LOCK_READY: Statement = {
   text: `
 with k as materialized (
   select y.run_id, y.task_index, y.map_index, r.version_id, y.place from (
-    select z.ctid as place, z.run_id, z.task_index, z.map_index from unnest($1::text[]) q(queue),
+    select z.ctid as place, z.run_id, z.task_index, z.map_index from ${OPEN_QUEUES},
       lateral (select ctid, rank, id, run_id, task_index, map_index from ready_task where queue = q.queue order by rank, id limit $2
         for update skip locked) z
     order by z.rank, z.id limit $2) y,

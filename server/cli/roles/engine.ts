@@ -1,11 +1,13 @@
 import type { Database, Db } from '#db/client.ts';
 import { createEngine, type Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
+import { QUEUE_CHANGED } from '#db/queries/queues.ts';
 import { createVault, type Vault } from '#db/vault.ts';
 import { startProcessBeat } from '../../process-beat.ts';
 import { startNotifications } from '../../notifications/start-notifications.ts';
 import { startScheduler } from '../../scheduler/scheduler.ts';
 import { version } from '../version.ts';
+import { openListener } from './database.ts';
 import type { RoleContext } from './role.ts';
 
 /** What the parts of a process share. */
@@ -15,13 +17,26 @@ export interface Core extends Database {
   vault: Vault;
 }
 
-export const openVault = (secretKey: Buffer, { config }: RoleContext): Vault =>
-  createVault(secretKey, config.oldSecretKeys);
+const openVault = (secretKey: Buffer, { config }: RoleContext): Vault => createVault(secretKey, config.oldSecretKeys);
 
-export function openEngine({ url, db, pool }: Database, vault: Vault, { log, shutdown }: RoleContext): Engine {
+function openEngine({ url, db, pool }: Database, vault: Vault, { log, shutdown }: RoleContext): Engine {
   const engine = createEngine({ url, db, pool, vault, onError: (error) => log.error({ error }, 'a flush failed') });
   shutdown.add('engine', () => engine.stop());
   return engine;
+}
+
+/** Once the listener has started, the engine hears of queues that others have paused. */
+export function openCore(database: Database, secretKey: Buffer, context: RoleContext): Core {
+  const listener = openListener(database.url, context);
+  const vault = openVault(secretKey, context);
+  const engine = openEngine(database, vault, context);
+  const followQueues = () =>
+    void engine
+      .queuesChanged()
+      .catch((error: unknown) => context.log.warn({ error }, 'the paused queues could not be read'));
+  listener.on(QUEUE_CHANGED, followQueues);
+  listener.onResync(followQueues);
+  return { ...database, listener, vault, engine };
 }
 
 export async function openProcessBeat(

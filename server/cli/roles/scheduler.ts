@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { openHealthWatch } from './clusters.ts';
-import { checkDatabase, openDatabase, openListener } from './database.ts';
-import { openEngine, openNotifications, openScheduler, openVault } from './engine.ts';
+import { checkDatabase, openDatabase } from './database.ts';
+import { openCore, openNotifications, openScheduler } from './engine.ts';
 import { runRole } from './role.ts';
 import { openLauncher } from './launcher.ts';
 import { openMetrics } from './metrics.ts';
@@ -12,9 +12,7 @@ export const runScheduler = (): Promise<void> =>
     const url = context.config.databaseUrl!;
     const database = openDatabase(url, context);
     await checkDatabase(database);
-    const listener = openListener(url, context);
-    const vault = openVault(context.config.secretKey!, context);
-    const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
+    const core = openCore(database, context.config.secretKey!, context);
     const { metricsOf, onClusterRequest } = await openMetrics(context);
     await openScheduler(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
@@ -26,6 +24,6 @@ export const runScheduler = (): Promise<void> =>
       metricsOf,
     });
     openNotifications(core, context, context.config.publicUrl);
-    await listener.start();
+    await core.listener.start();
     context.log.info('the scheduler runs');
   });

@@ -1,6 +1,6 @@
 import { keepConfiguredCluster } from './clusters.ts';
-import { checkDatabase, openDatabase, openListener } from './database.ts';
-import { openEngine, openVault } from './engine.ts';
+import { checkDatabase, openDatabase } from './database.ts';
+import { openCore } from './engine.ts';
 import { openHttp } from './http.ts';
 import { openMetrics } from './metrics.ts';
 import { runRole } from './role.ts';
@@ -10,11 +10,9 @@ export const runServer = (): Promise<void> =>
     const { config, log } = context;
     const database = openDatabase(config.databaseUrl!, context);
     await checkDatabase(database);
-    const listener = openListener(database.url, context);
-    const vault = openVault(config.secretKey!, context);
-    const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
+    const core = openCore(database, config.secretKey!, context);
     await keepConfiguredCluster(core, context);
-    await listener.start();
+    await core.listener.start();
     const { onClusterRequest } = await openMetrics(context);
     const address = await openHttp(core, config.secretKey!, context, onClusterRequest);
     log.info({ address }, 'the API listens');

@@ -9,8 +9,8 @@ import type { DagSpec } from '#sdk/dag-spec.ts';
 import type { LogChunk } from '#sdk/protocol.ts';
 import { createDirectWorkerApi } from '../../worker/direct-worker-api.ts';
 import { CommandError } from '../command-error.ts';
-import { openDatabase, openListener } from '../roles/database.ts';
-import { openEngine, openScheduler, openVault, type Core } from '../roles/engine.ts';
+import { openDatabase } from '../roles/database.ts';
+import { openCore, openScheduler, type Core } from '../roles/engine.ts';
 import type { RoleContext } from '../roles/role.ts';
 import { openTriggerer } from '../roles/triggerer.ts';
 import { openWorker } from '../roles/worker.ts';
@@ -45,10 +45,8 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   // Tasks work in the folder too.
   context.config = { ...config, home: folder, databaseUrl: null };
   const database = openDatabase(server.url, context);
-  const listener = openListener(server.url, context);
-  const vault = openVault(randomBytes(32), context);
-  const core = { ...database, listener, vault, engine: openEngine(database, vault, context) };
-  await listener.start();
+  const core = openCore(database, randomBytes(32), context);
+  await core.listener.start();
   await openScheduler(core, context);
   await openTriggerer(core, 'triggerer test', context);
   return core;

@@ -1,22 +1,24 @@
 /**
- * Tells those who watch the clusters that one has changed, or that tasks have: their Pods are counted with it. Changes that they have not
- * read yet become one.
+ * Tells those who watch a short list, such as the clusters, that an entry has changed, or that tasks have, which are counted with it.
+ * Changes that they have not read yet become one.
  */
 import type { Listener } from '#db/listen.ts';
-import { CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED } from '#db/queries/clusters.ts';
 import { createWakeUp } from './wake-up.ts';
 
 const NEVER_MS = 2 ** 31 - 1;
 /** Tasks change all the time. */
 const TASKS_MS = 2_000;
 
-export interface ClusterChanges {
+export interface ListChanges {
   /** One at once: what they stand at now. */
   stream(signal: AbortSignal): AsyncGenerator<{ at: Date }, void>;
   stop(): void;
 }
 
-export function createClusterChanges(listener: Pick<Listener, 'on' | 'onResync'>): ClusterChanges {
+export function createListChanges(
+  listener: Pick<Listener, 'on' | 'onResync'>,
+  channels: readonly string[],
+): ListChanges {
   const watchers = new Set<() => void>();
   const wake = () => {
     for (const raise of watchers) raise();
@@ -31,8 +33,7 @@ export function createClusterChanges(listener: Pick<Listener, 'on' | 'onResync'>
   }
   const offs = [
     listener.on('millrace_event', wakeSoon),
-    listener.on(CLUSTER_CHANGED, wake),
-    listener.on(CLUSTER_HEALTH_CHANGED, wake),
+    ...channels.map((channel) => listener.on(channel, wake)),
     listener.onResync(wake),
   ];
   return {

@@ -1,0 +1,221 @@
+import type { Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { printJson, printLine, printTable } from '../output.ts';
+
+const FIELDS = /* GraphQL */ `
+  fragment QueueFields on Queue {
+    name
+    description
+    paused
+    pausedAt
+    pausedBy
+    figures {
+      depth
+      oldestSeconds
+      running
+      consumers
+      slots
+      freeSlots
+    }
+  }
+`;
+const QUEUES = /* GraphQL */ `
+  query Queues($after: String) {
+    queues(first: 200, after: $after) {
+      edges {
+        node {
+          ...QueueFields
+        }
+      }
+      pageInfo {
+        endCursor
+        hasNextPage
+      }
+    }
+  }
+  ${FIELDS}
+`;
+const SET = /* GraphQL */ `
+  mutation SetQueue($input: SetQueueInput!) {
+    setQueue(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationSetQueueSuccess {
+        data {
+          ...QueueFields
+        }
+      }
+    }
+  }
+  ${FIELDS}
+`;
+const PAUSE = /* GraphQL */ `
+  mutation PauseQueue($input: PauseQueueInput!) {
+    pauseQueue(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationPauseQueueSuccess {
+        data {
+          ...QueueFields
+        }
+      }
+    }
+  }
+  ${FIELDS}
+`;
+const RESUME = /* GraphQL */ `
+  mutation ResumeQueue($input: ResumeQueueInput!) {
+    resumeQueue(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationResumeQueueSuccess {
+        data {
+          ...QueueFields
+        }
+      }
+    }
+  }
+  ${FIELDS}
+`;
+const DELETE = /* GraphQL */ `
+  mutation DeleteQueue($input: DeleteQueueInput!) {
+    deleteQueue(input: $input) {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on ValidationError {
+        issues {
+          path
+          message
+        }
+      }
+      ... on MutationDeleteQueueSuccess {
+        data {
+          deletedName
+        }
+      }
+    }
+  }
+`;
+
+interface Queue {
+  name: string;
+  description: string | null;
+  paused: boolean;
+  pausedAt: string | null;
+  pausedBy: string | null;
+  figures: {
+    depth: number;
+    oldestSeconds: number | null;
+    running: number;
+    consumers: number;
+    slots: number;
+    freeSlots: number;
+  };
+}
+interface QueuePage {
+  queues: { edges: { node: Queue }[]; pageInfo: { endCursor: string | null; hasNextPage: boolean } };
+}
+
+export function addQueuesCommand(program: Command): void {
+  const queues = program.command('queues').alias('queue').description('queues: where ready tasks wait for workers');
+  const list = queues.command('list', { isDefault: true }).description('list the queues and what goes on in them');
+  withExamples(withConnection(list), 'millrace queues list', 'millrace queues list --json').action(
+    (options: ConnectionOptions) => withClient(options, (client) => print(client, options)),
+  );
+  const named = (name: string, about: string) =>
+    withConnection(queues.command(name).description(about).argument('<name>', 'its name'));
+  const pause = named('pause', 'keep the ready tasks of a queue back; those that run go on');
+  withExamples(pause, 'millrace queues pause gpu', 'millrace queues resume gpu').action(
+    (name: string, options: ConnectionOptions) => change(PAUSE, { name }, options),
+  );
+  named('resume', 'let the tasks of a queue go on').action((name: string, options: ConnectionOptions) =>
+    change(RESUME, { name }, options),
+  );
+  named('set', 'make a queue known, or say what it is for')
+    .option('--description <text>', 'what it is for')
+    .action((name: string, { description, ...options }: ConnectionOptions & { description?: string }) =>
+      change(SET, { name, description }, options),
+    );
+  named('delete', 'forget a queue that nothing names, serves or stands in').action(
+    (name: string, options: ConnectionOptions) => withClient(options, (client) => remove(client, name, options)),
+  );
+}
+
+async function print(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
+  const queues = await listAll(client);
+  if (json) return printJson(queues);
+  const rows = queues.map(({ name, paused, pausedBy, figures, description }) => ({
+    name,
+    paused: paused ? `by ${pausedBy}` : '',
+    depth: figures.depth,
+    oldest: figures.oldestSeconds === null ? '' : `${Math.round(figures.oldestSeconds)} s`,
+    running: figures.running,
+    workers: figures.consumers,
+    free: `${figures.freeSlots}/${figures.slots}`,
+    description,
+  }));
+  printTable(rows, 'No queues yet: the first task or worker that names one makes it.');
+}
+
+async function listAll(client: ApiClient): Promise<Queue[]> {
+  const all: Queue[] = [];
+  for (let after: string | null = null; ;) {
+    const page: QueuePage = await client.request<QueuePage>(QUEUES, { after });
+    all.push(...page.queues.edges.map(({ node }) => node));
+    if (!page.queues.pageInfo.hasNextPage) return all;
+    after = page.queues.pageInfo.endCursor;
+  }
+}
+
+const change = (
+  mutation: string,
+  input: { name: string; description?: string | undefined },
+  options: ConnectionOptions,
+) =>
+  withClient(options, async (client) => {
+    const answer = await client.request<{ [mutation: string]: Outcome<Queue> }>(mutation, { input });
+    const queue = orFail(Object.values(answer)[0]!);
+    if (options.json) return printJson(queue);
+    const { depth, consumers } = queue.figures;
+    printLine(
+      `${queue.name}: ${queue.paused ? `paused by ${queue.pausedBy}` : 'open'}, ${depth} ready, ${consumers} workers`,
+    );
+  });
+
+async function remove(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
+  const { deleteQueue } = await client.request<{ deleteQueue: Outcome<{ deletedName: string }> }>(DELETE, {
+    input: { name },
+  });
+  const deleted = orFail(deleteQueue);
+  if (json) return printJson(deleted);
+  printLine(`${deleted.deletedName} is gone`);
+}
