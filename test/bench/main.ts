@@ -17,12 +17,13 @@ import { b4 } from './scenarios/b4.ts';
 import { b5 } from './scenarios/b5.ts';
 import { b6 } from './scenarios/b6.ts';
 import { b7 } from './scenarios/b7.ts';
+import { b9 } from './scenarios/b9.ts';
 import { f1 } from './scenarios/f1.ts';
 import { m1 } from './scenarios/m1.ts';
 import { w1 } from './scenarios/w1.ts';
 import { packageVersion, settingsOf } from './versions.ts';
 
-const SCENARIOS: Scenario[] = [l1, l2, b1s, b1p, b2, b3, b4, b5, b6, b7, m1, w1, f1];
+const SCENARIOS: Scenario[] = [l1, l2, b1s, b1p, b2, b3, b4, b5, b6, b7, b9, m1, w1, f1];
 
 const begin = performance.now();
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));

@@ -24,11 +24,23 @@ export const VARIANTS = {
   c: '(c) engine, worker, supervisor and its children',
   d: '(d) all: GraphQL server, worker process, supervisor and its children',
   d1: '(d1) all, as `npm start` has it: server and worker in one process',
+  r: '(r) the roles as they are deployed',
   k: '(k) engine and launcher in one process, a task is a Pod',
 } as const;
 export type Variant = keyof typeof VARIANTS;
 
-export type Unit = 'tasks/s' | 'tasks/min' | 'pods/s' | 'jobs/s' | 'runs/s' | 'ms' | 'ratio' | 'messages/s' | 'MiB';
+export type Unit =
+  | 'tasks/s'
+  | 'tasks/min'
+  | 'pods/s'
+  | 'jobs/s'
+  | 'runs/s'
+  | 'ms'
+  | 'ratio'
+  | 'messages/s'
+  | 'MiB'
+  | 'queries/s'
+  | '% of a core';
 
 /** One side's figures. */
 export interface Row {
