@@ -1,4 +1,5 @@
-/** A service of several processes, as it is deployed: server, worker, and a client that is not counted. */
+/** A service of several processes, as it is deployed: server, workers, and a client that is not counted. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { dagFile, dagInput, type DagChoice } from './dag-inputs.ts';
 import { homeOf, treesOf, withClient, type Burst, type EngineRound, type Sequence } from './engine-rounds.ts';
 import { tasksOf } from './graphs.ts';
@@ -10,23 +11,25 @@ import { verifyRuns } from './verify.ts';
 
 export interface Service {
   server: Side;
-  worker: Side;
+  workers: Side[];
   client: Side;
   stop(): Promise<void>;
 }
 
 const CONNECTIONS = 32;
+const LOOK_MS = 20;
 
-export async function startService(): Promise<Service> {
+export async function startService({ workers: count = 1 } = {}): Promise<Service> {
   const server = await startSide('server', 'sides/server');
-  const worker = await startSide('worker', 'sides/worker');
+  const workers: Side[] = [];
+  while (workers.length < count) workers.push(await startSide('worker', 'sides/worker'));
   const client = await startSide('client', 'sides/client');
   return {
     server,
-    worker,
+    workers,
     client,
     async stop() {
-      for (const side of [client, worker, server]) await side.stop();
+      for (const side of [client, ...workers, server]) await side.stop();
     },
   };
 }
@@ -39,6 +42,7 @@ interface Addresses {
 
 export interface OpenService {
   url: string;
+  /** Of all workers together. */
   slots: number;
   flavour: DagChoice['flavour'];
   /** The worker is a process of its own, else part of the server's. */
@@ -47,16 +51,17 @@ export interface OpenService {
 
 /** Returns what closes it. */
 export async function openService(bench: Bench, service: Service, open: OpenService): Promise<() => Promise<void>> {
-  const { server, worker, client } = service;
+  const { server, workers, client } = service;
   const { url, slots, flavour, apart } = open;
   const home = homeOf(bench, { flavour });
   const role = apart ? 'api' : 'all';
   const { address, clientToken, workerToken } = await server.call<Addresses>('open', { url, slots, role, home });
-  if (apart) await worker.call('open', { address, token: workerToken, slots, home });
+  const share = { address, token: workerToken, slots: Math.ceil(slots / workers.length) };
+  if (apart) for (const worker of workers) await worker.call('open', { ...share, home: homeOf(bench, { flavour }) });
   await client.call('open', { address, token: clientToken });
   return async () => {
     await client.call('close');
-    if (apart) await worker.call('close');
+    if (apart) for (const worker of workers) await worker.call('close');
     await server.call('close');
   };
 }
@@ -69,16 +74,41 @@ export const deployOver = ({ client }: Service, choice: DagChoice): Promise<numb
 
 export const nameOf = ({ shape }: Pick<DagChoice, 'shape'>): string => `bench_${shape}`;
 
+interface Total {
+  count: number;
+  at: number;
+  refused: string | null;
+}
+
+async function totalOf(workers: readonly Side[]): Promise<Total> {
+  const totals = await Promise.all(workers.map((worker) => worker.call<Total>('total')));
+  return {
+    count: totals.reduce((sum, { count }) => sum + count, 0),
+    at: Math.max(...totals.map(({ at }) => at)),
+    refused: totals.find(({ refused }) => refused !== null)?.refused ?? null,
+  };
+}
+
+/** When the last of so many reports was recorded, as the worker that sent it saw it. */
+async function recorded(workers: readonly Side[], count: number): Promise<number> {
+  for (;;) {
+    const total = await totalOf(workers);
+    if (total.refused !== null) throw new Error(`A report was answered ${total.refused}.`);
+    if (total.count >= count) return total.at;
+    await sleep(LOOK_MS);
+  }
+}
+
 async function burst(
-  { server, worker, client }: Service,
+  { server, workers, client }: Service,
   round: EngineRound,
   runs: number,
 ): Promise<Omit<Burst, 'deployMs'>> {
   if (round.watchLoop) await server.call('watchLoop');
-  await worker.call('expect', { tasks: runs * tasksOf(round.shape) });
+  const before = await totalOf(workers);
   const triggers = round.eachByMutation ? client : server;
   const begin = await triggers.call<number>('burst', { dagId: nameOf(round), runs, connections: CONNECTIONS });
-  const end = await worker.call<number>('recorded');
+  const end = await recorded(workers, before.count + runs * tasksOf(round.shape));
   const stallMs = round.watchLoop ? await server.call<number>('takeStall') : null;
   return { ms: (end - begin) / 1000, firstRun: 0, stallMs };
 }
@@ -104,7 +134,7 @@ export async function serviceRound<R extends Burst | Sequence>(
       (inSequence ? sequence : burst)(service, round, count);
     if (warmRuns > 0) await work(warmRuns);
     await quiet(bench);
-    const measured = await measure(treesOf(bench, [service.server, service.worker]), () => work(runs));
+    const measured = await measure(treesOf(bench, [service.server, ...service.workers]), () => work(runs));
     await withClient(url, (client) => verifyRuns(client, 0, runs + warmRuns));
     return { ...measured, result: { ...measured.result, deployMs } as R & Burst };
   } finally {

@@ -13,26 +13,28 @@ const SHAPES = { chain10: 'chain of 10', diamond10: 'diamond 1-8-1' } as const;
 interface Sides {
   side: Side;
   service: Service;
+  /** With four workers. */
+  fleet: Service;
 }
 
 interface Choice {
   shape: keyof typeof SHAPES;
-  variant: 'a' | 'b' | 'c' | 'd';
+  variant: 'a' | 'b' | 'b4' | 'c' | 'd';
   runs: number;
 }
 
-function contender(bench: Bench, { side, service }: Sides, { shape, variant, runs }: Choice): Contender {
+function contender(bench: Bench, { side, service, fleet }: Sides, { shape, variant, runs }: Choice): Contender {
   const tasks = runs * tasksOf(shape);
   const workload = `${runs} runs of a ${SHAPES[shape]}`;
   const row = newRow({ key: `B2.${shape}`, workload, variant, unit: 'tasks/s', tasks });
-  const flavour = variant === 'a' || variant === 'b' ? 'call' : 'typescript';
+  const flavour = variant === 'c' || variant === 'd' ? 'typescript' : 'call';
   return {
     row,
     async round() {
       const work = { shape, flavour, slots: SLOTS, runs, warmRuns: 100 } as const;
-      const isService = variant === 'b' || variant === 'd';
+      const isService = variant !== 'a' && variant !== 'c';
       const { result, cost } = isService
-        ? await serviceRound<Burst>(bench, service, work)
+        ? await serviceRound<Burst>(bench, variant === 'b4' ? fleet : service, work)
         : await freshEngineRound<Burst>(bench, side, work);
       row.values.push((tasks / result.ms) * 1000);
       row.costs.push(cost);
@@ -69,7 +71,11 @@ export const b2: Scenario = {
   title: 'Many short runs at once, 100 tasks at a time',
   async run(bench): Promise<Row[]> {
     const runs = bench.options.quick ? 300 : 1000;
-    const sides = { side: await startSide('engine', 'sides/engine'), service: await startService() };
+    const sides = {
+      side: await startSide('engine', 'sides/engine'),
+      service: await startService(),
+      fleet: await startService({ workers: 4 }),
+    };
     const peers = await startPeers(bench, { jobs: runs * 10, slots: SLOTS });
     const ours = (variant: Choice['variant'], shape: Choice['shape'] = 'chain10') =>
       contender(bench, sides, { shape, variant, runs });
@@ -78,6 +84,7 @@ export const b2: Scenario = {
         ours('a'),
         ...peers.contenders,
         ours('b'),
+        ours('b4'),
         ours('c'),
         ours('d'),
         ours('a', 'diamond10'),
@@ -87,6 +94,7 @@ export const b2: Scenario = {
     } finally {
       await sides.side.stop();
       await sides.service.stop();
+      await sides.fleet.stop();
       await peers.stop();
     }
   },

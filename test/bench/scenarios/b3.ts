@@ -60,7 +60,7 @@ async function service(bench: Bench, { key, variant, workload, flavour }: Choice
   return {
     row: newRow({ key, workload, variant, unit: 'ms', samples: true }),
     triggers: started.client,
-    handles: apart && !told ? started.worker : started.server,
+    handles: apart && !told ? started.workers[0]! : started.server,
     argument: { dagId: nameOf({ shape: 'single' }) },
     told,
     async close() {

@@ -3,7 +3,7 @@ import { createGraphqlWorkerApi } from '#server/worker/graphql-worker-api.ts';
 import { startWorker } from '#server/worker/worker.ts';
 import { createAnswered } from './answered.ts';
 import { onError } from './open-engine.ts';
-import { nowUs, serveSide } from './serve.ts';
+import { serveSide } from './serve.ts';
 import { callTasks, superviseTasks, type HandlerStart } from './supervise.ts';
 
 interface OpenRequest {
@@ -39,7 +39,6 @@ async function openWorker({ address, token, slots, home }: OpenRequest) {
 }
 
 let opened: Awaited<ReturnType<typeof openWorker>> | null = null;
-let recorded: Promise<number> | null = null;
 
 serveSide({
   async open(request: OpenRequest) {
@@ -49,12 +48,7 @@ serveSide({
     await opened?.close();
     opened = null;
   },
-  /** From here on so many reports are waited for. */
-  expect({ tasks }: { tasks: number }) {
-    recorded = opened?.answered.next(tasks).then(() => nowUs()) ?? null;
-    if (opened) opened.starts.length = 0;
-  },
-  /** When the last one was recorded. */
-  recorded: () => recorded,
+  /** Reports that are recorded, since it was opened. */
+  total: () => opened?.answered.total(),
   takeStarts: () => opened?.starts.splice(0),
 });
