@@ -538,6 +538,19 @@ create table lease_breaker (
   constraint lease_breaker_pkey PRIMARY KEY (one_row)
 );
 
+create table log_archive (
+  run_id bigint not null,
+  dispatch_id uuid not null,
+  archived_at timestamp with time zone not null default clock_timestamp(),
+  bytes bigint not null,
+  lines bigint not null,
+  stored_bytes bigint not null,
+  store text not null,
+  key text not null,
+  blocks json not null,
+  constraint log_archive_pkey PRIMARY KEY (run_id, dispatch_id)
+) partition by RANGE (run_id);
+
 create table log_chunk (
   run_id bigint not null,
   dispatch_id uuid not null,
@@ -545,6 +558,39 @@ create table log_chunk (
   body text not null,
   constraint log_chunk_pkey PRIMARY KEY (run_id, dispatch_id, byte_offset)
 ) partition by RANGE (run_id);
+
+create table log_due (
+  run_id bigint not null,
+  dispatch_id uuid not null,
+  task_index integer not null,
+  map_index integer not null,
+  look_at timestamp with time zone not null default clock_timestamp(),
+  since timestamp with time zone not null default clock_timestamp(),
+  attempts integer not null default 0,
+  claim uuid,
+  key text,
+  constraint log_due_pkey PRIMARY KEY (run_id, dispatch_id)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
+
+create table log_store (
+  name text not null,
+  current boolean not null default false,
+  archive_from bigint not null,
+  since timestamp with time zone not null default clock_timestamp(),
+  seeded_to bigint,
+  failing_since timestamp with time zone,
+  last_error text,
+  constraint log_store_check CHECK (((NOT current) OR (archive_from >= 0))),
+  constraint log_store_pkey PRIMARY KEY (name)
+);
+
+create table log_trash (
+  id bigint not null generated always as identity,
+  store text not null,
+  key text not null,
+  look_at timestamp with time zone not null default clock_timestamp(),
+  constraint log_trash_pkey PRIMARY KEY (id)
+) with (autovacuum_vacuum_scale_factor=0.05);
 
 create table login_link (
   token_hash text not null,
@@ -895,6 +941,12 @@ CREATE INDEX launch_cluster ON public.launch USING btree (cluster, phase);
 CREATE INDEX launch_task ON public.launch USING btree (run_id, task_index, map_index);
 
 CREATE INDEX launch_worker ON public.launch USING btree (worker_id);
+
+CREATE INDEX log_due_look_at ON public.log_due USING btree (look_at);
+
+CREATE UNIQUE INDEX log_store_current ON public.log_store USING btree (current) WHERE current;
+
+CREATE INDEX log_trash_look_at ON public.log_trash USING btree (look_at);
 
 CREATE INDEX notification_dag ON public.notification USING btree (dag_id, id);
 

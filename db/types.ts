@@ -407,6 +407,18 @@ export interface LeaseBreaker {
   since: Timestamp;
 }
 
+export interface LogArchive {
+  archived_at: Generated<Timestamp>;
+  blocks: Json;
+  bytes: number;
+  dispatch_id: string;
+  key: string;
+  lines: number;
+  run_id: number;
+  store: string;
+  stored_bytes: number;
+}
+
 export interface LogChunk {
   body: string;
   byte_offset: number;
@@ -414,11 +426,40 @@ export interface LogChunk {
   run_id: number;
 }
 
+export interface LogDue {
+  attempts: Generated<number>;
+  claim: string | null;
+  dispatch_id: string;
+  key: string | null;
+  look_at: Generated<Timestamp>;
+  map_index: number;
+  run_id: number;
+  since: Generated<Timestamp>;
+  task_index: number;
+}
+
 export interface LoginLink {
   expires_at: Timestamp;
   token_hash: string;
   used_at: Timestamp | null;
   user_id: number;
+}
+
+export interface LogStore {
+  archive_from: number;
+  current: Generated<boolean>;
+  failing_since: Timestamp | null;
+  last_error: string | null;
+  name: string;
+  seeded_to: number | null;
+  since: Generated<Timestamp>;
+}
+
+export interface LogTrash {
+  id: Generated<number>;
+  key: string;
+  look_at: Generated<Timestamp>;
+  store: string;
 }
 
 export interface MapItem {
@@ -691,7 +732,11 @@ export interface DB {
   launch: Launch;
   launch_record: LaunchRecord;
   lease_breaker: LeaseBreaker;
+  log_archive: LogArchive;
   log_chunk: LogChunk;
+  log_due: LogDue;
+  log_store: LogStore;
+  log_trash: LogTrash;
   login_link: LoginLink;
   map_item: MapItem;
   note: Note;

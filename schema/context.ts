@@ -7,6 +7,7 @@ import type { Dispatch } from '#sdk/protocol.ts';
 import type { Vault } from '#db/vault.ts';
 import type { ClusterStatus } from './cluster-status.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { LogReader } from './log-reader.ts';
 
 export const ROLES = ['viewer', 'editor', 'admin', 'worker', 'runner'] as const;
 export type Role = (typeof ROLES)[number];
@@ -71,6 +72,7 @@ export interface Context {
   /** Null: not signed in. */
   viewer: Viewer | null;
   events: EventStreams;
+  logs: LogReader;
   access: Access;
   /** Asks clusters themselves. */
   clusters: ClusterStatus;

@@ -27,32 +27,59 @@ interface PageInput {
   /** `chunks` is all that there is from `offset` on. */
   exhausted: boolean;
   offset: number;
+  /** Most lines. */
+  limit?: number;
   source: LogSource;
 }
 
 /** Joins chunks from `offset` as far as they follow each other. */
-export function buildLogPage({ chunks, exhausted, offset, source }: PageInput): LogPage {
+export function buildLogPage({ chunks, exhausted, offset, limit = Infinity, source }: PageInput): LogPage {
   const lines: LogLine[] = [];
   const skipsGaps = source.end !== null && source.end.secondsAgo > GAP_PATIENCE_SECONDS;
   let next = offset;
   let isHeld = false;
-  for (const chunk of chunks) {
-    const bytes = Buffer.from(chunk.body);
-    const end = chunk.byte_offset + bytes.length;
-    if (end <= next) continue;
-    if (chunk.byte_offset > next) {
+  for (const { start, bytes, isLast } of stretchesOf(chunks, offset)) {
+    if (start > next) {
       if (!skipsGaps) {
         isHeld = true;
         break;
       }
-      lines.push(missing(next, chunk.byte_offset, lines.at(-1)));
-      next = chunk.byte_offset;
+      lines.push(missing(next, start, lines.at(-1)));
     }
-    const from = next === chunk.byte_offset ? 0 : lineStart(bytes, next - chunk.byte_offset);
-    parseLines(bytes.subarray(from), chunk.byte_offset + from, lines);
-    next = end;
+    const from = start >= next ? 0 : lineStart(bytes, next - start);
+    const isEnd = exhausted && (skipsGaps || start + bytes.length >= (source.end?.logBytes ?? Infinity));
+    const end = !isLast || isEnd ? bytes.length : wholeLines(bytes, from, exhausted);
+    if (end === from) break;
+    next = start + parseLines(bytes.subarray(0, end), { from, offset: start, limit }, lines);
+    if (lines.length >= limit && next < start + end) return { lines, nextOffset: next, complete: false };
   }
   return { lines, nextOffset: next, complete: isComplete({ source, exhausted, isHeld, next, skipsGaps }) };
+}
+
+/** The rest of the last line is still to come; one that is longer than all that is read at once goes as far as it was read. */
+function wholeLines(bytes: Buffer, from: number, exhausted: boolean): number {
+  const end = bytes.lastIndexOf(NEWLINE) + 1;
+  if (end > from) return end;
+  return exhausted ? from : bytes.length;
+}
+
+/** What follows without a gap as one piece, with the byte before `offset`: a line may begin in one chunk and end in another. */
+function stretchesOf(chunks: readonly StoredChunk[], offset: number) {
+  const stretches: { start: number; parts: Buffer[]; end: number }[] = [];
+  for (const chunk of chunks) {
+    const bytes = Buffer.from(chunk.body);
+    const end = chunk.byte_offset + bytes.length;
+    const last = stretches.at(-1);
+    if (end <= (last?.end ?? offset - 1)) continue;
+    if (last && chunk.byte_offset <= last.end) last.parts.push(bytes.subarray(last.end - chunk.byte_offset));
+    else stretches.push({ start: chunk.byte_offset, parts: [bytes], end });
+    stretches.at(-1)!.end = end;
+  }
+  return stretches.map(({ start, parts }, i) => ({
+    start,
+    bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts),
+    isLast: i === stretches.length - 1,
+  }));
 }
 
 function isComplete(at: {
@@ -75,16 +102,23 @@ function lineStart(bytes: Buffer, at: number): number {
   return newline === -1 ? bytes.length : newline + 1;
 }
 
-function parseLines(bytes: Buffer, offset: number, into: LogLine[]): void {
-  for (let at = 0; at < bytes.length;) {
+/** Returns where it has come to. */
+function parseLines(
+  bytes: Buffer,
+  { from, offset, limit }: { from: number; offset: number; limit: number },
+  into: LogLine[],
+): number {
+  let at = from;
+  while (at < bytes.length && into.length < limit) {
     const newline = bytes.indexOf(NEWLINE, at);
     const end = newline === -1 ? bytes.length : newline;
     into.push(parseLine(bytes.toString('utf8', at, end), offset + at, into.at(-1)));
-    at = end + 1;
+    at = newline === -1 ? end : end + 1;
   }
+  return at;
 }
 
-function parseLine(raw: string, offset: number, before: LogLine | undefined): LogLine {
+export function parseLine(raw: string, offset: number, before: LogLine | undefined): LogLine {
   const match = LINE.exec(raw);
   const at = match && new Date(match[1] ?? '');
   // Not in the form: shown as it is rather than lost

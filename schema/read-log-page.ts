@@ -1,9 +1,8 @@
 import type { Db } from '#db/client.ts';
-import { findLogSource, readLogChunks } from '#db/queries/log.ts';
+import { findLogSource } from '#db/queries/log.ts';
 import type { TaskKey } from '#db/queries/task-instances.ts';
 import { buildLogPage, type LogPage } from './log-page.ts';
-
-const CHUNKS_PER_READ = 32;
+import type { LogReader } from './log-reader.ts';
 
 export interface LogPosition {
   /** Null: the newest try. */
@@ -22,7 +21,7 @@ export interface FoundLogPage extends LogPage {
 
 /** Undefined: the try does not exist (yet). */
 export async function readLogPage(
-  db: Db,
+  { db, logs }: { db: Db; logs: Pick<LogReader, 'read'> },
   task: TaskKey,
   { tryNumber, offset, limit }: LogPosition,
 ): Promise<FoundLogPage | undefined> {
@@ -30,9 +29,6 @@ export async function readLogPage(
   if (!source) return undefined;
   const { dispatchId: uuid, tryNumber: found } = source;
   if (uuid === null) return { tryNumber: found, uuid, lines: [], nextOffset: offset, complete: source.end !== null };
-  const chunks = await readLogChunks(db, { runId: task.runId, uuid }, offset, CHUNKS_PER_READ);
-  const page = buildLogPage({ chunks, exhausted: chunks.length < CHUNKS_PER_READ, offset, source });
-  const cut = page.lines[limit];
-  if (!cut) return { ...page, tryNumber: found, uuid };
-  return { tryNumber: found, uuid, lines: page.lines.slice(0, limit), nextOffset: cut.offset, complete: false };
+  const piece = await logs.read({ runId: task.runId, uuid }, offset);
+  return { ...buildLogPage({ ...piece, offset, limit, source }), tryNumber: found, uuid };
 }

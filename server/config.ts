@@ -14,6 +14,7 @@ import {
   text,
   wholeNumber,
 } from './config-values.ts';
+import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
@@ -110,6 +111,7 @@ export const VARIABLES = {
     about: 'One of text, json.',
     fallback: '`text` for `start`, else `json`',
   },
+  ...LOG_VARIABLES,
   MILLRACE_SHUTDOWN_SECONDS: {
     schema: wholeNumber(0, 86_400),
     about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
@@ -226,6 +228,7 @@ function parse(role: ConfigRole, environment: Environment): Values {
       mistakes.push(`${name}: needed by "millrace ${role}". ${variable.about}`);
   if (values['MILLRACE_IN_CLUSTER'] === true && values['MILLRACE_KUBECONFIG'] !== undefined)
     mistakes.push('MILLRACE_IN_CLUSTER: not together with MILLRACE_KUBECONFIG, both name the cluster `default`.');
+  mistakes.push(...logStoreMistakes(values, role));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return values as Values;
 }
@@ -245,9 +248,10 @@ const SHUTDOWN_SECONDS: { [R in ConfigRole]?: number } = { start: 10, test: 0, '
 /** The only reader of the environment. */
 export function readConfig(role: ConfigRole, environment: Environment = process.env) {
   const values = parse(role, environment);
+  const home = values.MILLRACE_HOME ?? defaultHome(role, environment);
   return {
     role,
-    home: values.MILLRACE_HOME ?? defaultHome(role, environment),
+    home,
     host: values.MILLRACE_HOST ?? '127.0.0.1',
     port: values.MILLRACE_PORT ?? 4400,
     metricsPort: values.MILLRACE_METRICS_PORT ?? 0,
@@ -270,6 +274,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),
       format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),
     },
+    logStore: logStoreConfig(values, role === 'start' ? join(home, 'logs') : null),
     shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? SHUTDOWN_SECONDS[role] ?? 60,
     worker: {
       name: values.MILLRACE_WORKER_NAME ?? null,

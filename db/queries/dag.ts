@@ -15,6 +15,7 @@ import type { DB } from '#db/types.ts';
 import { linkAssets } from './asset-links.ts';
 import { approveVersion } from './author-role.ts';
 import type { DagChange } from './events.ts';
+import { trashLogsOfDag } from './log-archive.ts';
 import { nameQueues } from './queues.ts';
 import { PARTITIONED } from './partitions.ts';
 import { hasSameTiming, scheduleNextRun } from './schedule.ts';
@@ -209,6 +210,7 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
       .executeTakeFirst();
     if (live) return 'busy';
     await recordDagEvent(trx, dagId, { dag: 'deleted', by: actor });
+    await trashLogsOfDag(trx, dagId);
     for (const table of [...Object.keys(PARTITIONED), 'trigger_wait', 'note', 'asset_run_event']) {
       await sql`delete from ${sql.table(table)} where run_id in (select id from dag_run where dag_id = ${dagId})`.execute(
         trx,

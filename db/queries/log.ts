@@ -1,13 +1,14 @@
 /** Log chunks while and after a task runs, by dispatch and byte offset. */
 import type pg from 'pg';
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { LogChunk } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import { parseDispatchId, type DispatchKey } from '#db/engine/dispatch-id.ts';
+import { ARCHIVED, archivedLog, type ArchivedLog, type ArchivedRow } from './archived-log.ts';
 
 /**
  * Chunks of dispatches that the database knows, each stored once; a chunk that was sent again is ignored. Readers are woken once per
- * dispatch. $1 run $2 task $3 map $4 dispatch $5 offset $6 body
+ * dispatch. A log that has grown large enough for the log store is due to be archived. $1 run $2 task $3 map $4 dispatch $5 offset $6 body
  */
 const APPEND_LOG = {
   name: 'append_log',
@@ -24,7 +25,13 @@ known as materialized (
 i as (
   insert into log_chunk (run_id, dispatch_id, byte_offset, body)
   select c.run_id, c.dispatch_id, c.byte_offset, c.body from c join known using (run_id, dispatch_id)
-  on conflict do nothing returning dispatch_id),
+  on conflict do nothing returning run_id, dispatch_id, byte_offset, octet_length(body) as bytes),
+due as (
+  insert into log_due (run_id, dispatch_id, task_index, map_index)
+  select distinct i.run_id, i.dispatch_id, c.task_index, c.map_index from i
+    join log_store s on s.current and i.byte_offset + i.bytes > s.archive_from
+    join c on c.run_id = i.run_id and c.dispatch_id = i.dispatch_id
+  on conflict do nothing),
 notify as materialized (select pg_notify('millrace_log', d::text) from (select distinct dispatch_id as d from i) i)
 select (select count(*) from c join known using (run_id, dispatch_id))::int as accepted, (select count(*) from notify) as woken`,
 };
@@ -56,19 +63,62 @@ export interface StoredChunk {
   body: string;
 }
 
-/** Chunks in order, from the one that holds `offset` on. */
-export async function readLogChunks(
-  db: Db,
-  { runId, uuid }: Pick<DispatchKey, 'runId' | 'uuid'>,
-  offset: number,
-  limit: number,
-): Promise<StoredChunk[]> {
-  const { rows } = await sql<StoredChunk>`
-    select byte_offset, body from log_chunk
-    where run_id = ${runId} and dispatch_id = ${uuid}::uuid and byte_offset >= coalesce(
-      (select max(byte_offset) from log_chunk where run_id = ${runId} and dispatch_id = ${uuid}::uuid and byte_offset <= ${offset}), 0)
-    order by byte_offset limit ${limit}`.execute(db);
-  return rows;
+type LogKey = Pick<DispatchKey, 'runId' | 'uuid'>;
+
+export interface StoredLog {
+  /** In order; at most as many as were asked for. */
+  chunks: StoredChunk[];
+  /** What of it has moved to a log store. */
+  archive: ArchivedLog | null;
+}
+
+/** What is there of a log from the byte before `offset` on: as of one moment, so that nothing is missed that is being archived. */
+export const readStoredLog = (db: Db, log: LogKey, { offset, limit }: { offset: number; limit: number }) =>
+  withArchive(
+    db,
+    log,
+    sql<StoredChunk>`
+      select byte_offset, body from log_chunk
+      where ${isOf(log)} and byte_offset >= coalesce(
+        (select max(byte_offset) from log_chunk where ${isOf(log)} and byte_offset < ${offset}), 0)
+      order by byte_offset limit ${limit}`,
+  );
+
+/** The same, of the last chunks that begin before `offset`. */
+export const readStoredLogBefore = (db: Db, log: LogKey, { offset, limit }: { offset: number; limit: number }) =>
+  withArchive(
+    db,
+    log,
+    sql<StoredChunk>`
+      select byte_offset, body from log_chunk where ${isOf(log)} and byte_offset < ${offset}
+      order by byte_offset desc limit ${limit}`,
+  );
+
+const isOf = ({ runId, uuid }: LogKey) => sql`run_id = ${runId} and dispatch_id = ${uuid}::uuid`;
+
+async function withArchive(db: Db, log: LogKey, chunks: RawBuilder<StoredChunk>): Promise<StoredLog> {
+  const { rows } = await sql<StoredRow>`
+    select c.byte_offset, c.body, null::json as archive from (${chunks}) c
+    union all
+    select null, null, ${ARCHIVED} from log_archive a where ${isOf(log)}`.execute(db);
+  return splitStored(rows);
+}
+
+interface StoredRow {
+  byte_offset: number | null;
+  body: string | null;
+  archive: ArchivedRow | null;
+}
+
+function splitStored(rows: readonly StoredRow[]): StoredLog {
+  const chunks = rows.flatMap(({ byte_offset, body }) =>
+    byte_offset === null || body === null ? [] : [{ byte_offset, body }],
+  );
+  const archive = rows.find((row) => row.archive !== null)?.archive;
+  return {
+    chunks: chunks.sort((a, b) => a.byte_offset - b.byte_offset),
+    archive: archive ? archivedLog(archive) : null,
+  };
 }
 
 export interface LogSource {

@@ -21,6 +21,7 @@ export const PARTITIONED: { [table: string]: string } = {
   launch_record: '',
   artifact: '',
   log_chunk: '',
+  log_archive: '',
   event: '',
 };
 

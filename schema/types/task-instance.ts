@@ -139,7 +139,7 @@ builder.objectFields(TaskInstanceNode, (t) => ({
       if (limit < 1 || limit > MOST_LOG_LINES)
         throw badInput(`log: limit is from 1 to ${MOST_LOG_LINES}, not ${limit}.`);
       const position = { tryNumber: args.try ?? null, offset: parseOffset(args.offset), limit };
-      const page = await readLogPage(ctx.db, taskKeyOf(row), position);
+      const page = await readLogPage(ctx, taskKeyOf(row), position);
       return page ?? { lines: [], nextOffset: position.offset, complete: false };
     },
   }),

@@ -8,6 +8,7 @@ import { QUEUE_CHANGED } from '#db/queries/queues.ts';
 import { findTaskInstances } from '#db/queries/task-instances.ts';
 import { notFound } from '#schema/errors.ts';
 import type { EventStreams, StreamItem } from '#schema/event-streams.ts';
+import type { LogReader } from '#schema/log-reader.ts';
 import type { Logger } from '../log.ts';
 import { createDagNames } from './dag-names.ts';
 import { DAG_CHANGES, filterGroup, type Group } from './event-groups.ts';
@@ -26,6 +27,7 @@ const LIMITS: EventLimits = { queue: 1_000, replay: 5_000 };
 
 export interface EventStreamsDeps {
   db: Db;
+  logs: Pick<LogReader, 'read'>;
   listener: Pick<Listener, 'on' | 'onResync'>;
   log: Logger;
   limits?: EventLimits;
@@ -33,6 +35,7 @@ export interface EventStreamsDeps {
 
 export function createEventStreams({
   db,
+  logs,
   listener,
   log,
   limits = LIMITS,
@@ -68,7 +71,7 @@ export function createEventStreams({
     async taskLog(task, tryNumber, after) {
       const [row] = await findTaskInstances(db, [task]);
       if (!row) throw notFound(`task instance ${task.runId}.${task.taskIndex}.${task.mapIndex}`);
-      const deps = { db, tail, recent, wakeUps };
+      const deps = { db, logs, tail, recent, wakeUps };
       return createStream(stopped.signal, (signal) => taskLog(deps, { task, tryNumber, after }, signal));
     },
     workAvailable: async (worker) => createStream(stopped.signal, (signal) => work.stream(worker, signal)),

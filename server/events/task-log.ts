@@ -2,6 +2,7 @@
 import type { Db } from '#db/client.ts';
 import { findTaskInstances, type TaskKey } from '#db/queries/task-instances.ts';
 import type { LogPage } from '#schema/log-page.ts';
+import type { LogReader } from '#schema/log-reader.ts';
 import { readLogPage } from '#schema/read-log-page.ts';
 import { isFinishedTaskState } from '#sdk/states.ts';
 import { runGroup } from './event-groups.ts';
@@ -16,13 +17,14 @@ const POLL_MS = 3_000;
 
 export interface TaskLogDeps {
   db: Db;
+  logs: Pick<LogReader, 'read'>;
   tail: EventTail;
   recent: RecentEvents;
   wakeUps: LogWakeUps;
 }
 
 export async function* taskLog(
-  { db, tail, recent, wakeUps }: TaskLogDeps,
+  { db, logs, tail, recent, wakeUps }: TaskLogDeps,
   { task, tryNumber, after }: { task: TaskKey; tryNumber: number | null; after: number },
   signal: AbortSignal,
 ): AsyncGenerator<LogPage, void> {
@@ -43,7 +45,7 @@ export async function* taskLog(
     while (!signal.aborted) {
       // Asked before the page is read: a try that came after it would be found by the reading
       const isOver = !watched && (await hasEnded(db, task));
-      const page = await readLogPage(db, task, { tryNumber: pinned, offset, limit: MOST_LINES });
+      const page = await readLogPage({ db, logs }, task, { tryNumber: pinned, offset, limit: MOST_LINES });
       // A piece may have come between the reading and the watching
       if (page && watch(page.uuid)) continue;
       pinned = page?.tryNumber ?? pinned;

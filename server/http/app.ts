@@ -7,6 +7,7 @@ import type { Db } from '#db/client.ts';
 import type { Listener } from '#db/listen.ts';
 import type { Vault } from '#db/vault.ts';
 import type { ApiEngine } from '#schema/context.ts';
+import type { LogReader } from '#schema/log-reader.ts';
 import { createAccess, type AccessRequest } from '../auth/access.ts';
 import { createAccessWatch } from '../auth/access-watch.ts';
 import { createAuthenticator } from '../auth/authenticate.ts';
@@ -19,6 +20,8 @@ import type { EventLimits } from '../events/run-events.ts';
 import { createClusterClients, type ClusterClientsDeps } from '../executors/kubernetes/cluster-clients.ts';
 import { createClusterStatus } from '../executors/kubernetes/cluster-status.ts';
 import type { Logger } from '../log.ts';
+import { createLogReader } from '../logs/log-reader.ts';
+import { createLogStores, ONLY_POSTGRES } from '../logs/log-stores.ts';
 import { createSessionCookie } from './cookie.ts';
 import { createGraphqlHttp } from './graphql-http.ts';
 import { createGraphqlSocket } from './graphql-socket.ts';
@@ -34,6 +37,8 @@ export interface AppDeps {
   /** The caller starts and stops it. */
   listener: Pick<Listener, 'on' | 'onResync'>;
   engine: ApiEngine;
+  /** Reads logs from wherever they lie; in Postgres alone unless given. */
+  logs?: LogReader;
   log: Logger;
   /** 32 bytes: signs the tokens of runners. */
   secretKey: Buffer;
@@ -110,7 +115,8 @@ function createParts(deps: AppDeps) {
   const authenticator = createAuthenticator({ db, listener, runnerTokens });
   const watch = createAccessWatch({ authenticator, listener, log });
   const limits = deps.eventLimits;
-  const events = createEventStreams({ db, listener, log, ...(limits ? { limits } : {}) });
+  const logs = deps.logs ?? createLogReader({ db, stores: createLogStores(ONLY_POSTGRES) });
+  const events = createEventStreams({ db, logs, listener, log, ...(limits ? { limits } : {}) });
   const clients = createClusterClients({
     ...{ db, vault: deps.vault, listener, timeoutMs: CLUSTER_TIMEOUT_MS },
     userAgent: `millrace/${version} (api)`,
@@ -119,7 +125,7 @@ function createParts(deps: AppDeps) {
   });
   const clusters = createClusterStatus({ db, clients });
   const graphql = createGraphql({
-    shared: { db, pool, engine, events, clusters, vault: deps.vault, hashBundle, version },
+    shared: { db, pool, engine, events, logs, clusters, vault: deps.vault, hashBundle, version },
     log,
   });
   const { reviewers = clients } = deps;
@@ -143,6 +149,7 @@ function createParts(deps: AppDeps) {
     socket: createGraphqlSocket(shared),
     route: createRouter({
       db,
+      logs,
       version,
       webRoot: deps.webRoot,
       isSecure,

@@ -5,12 +5,13 @@ import type { Db } from '#db/client.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { findBundleOfRun } from '#db/queries/dag-runs.ts';
-import { findLogSource, readLogChunks } from '#db/queries/log.ts';
+import { findLogSource } from '#db/queries/log.ts';
 import type { Viewer } from '#schema/context.ts';
 import { parseTaskInstanceId } from '#schema/global-id.ts';
+import type { LogReader } from '#schema/log-reader.ts';
+import { readPieces } from '../logs/read-pieces.ts';
 import { sendText } from './reply.ts';
 
-const CHUNKS_PER_READ = 32;
 const READERS: ReadonlySet<string> = new Set(['viewer', 'editor', 'admin']);
 
 /** People and workers get any bundle, a runner that of its own run. */
@@ -20,7 +21,7 @@ async function mayFetch(db: Db, viewer: Viewer, hash: string): Promise<boolean> 
   return key !== null && (await findBundleOfRun(db, key.runId)) === hash;
 }
 
-export function createDownloads(db: Db) {
+export function createDownloads(db: Db, logs: Pick<LogReader, 'read'>) {
   return {
     async bundle(res: ServerResponse, viewer: Viewer, hash: string): Promise<void> {
       const isHash = /^[0-9a-f]{64}$/.test(hash);
@@ -48,20 +49,22 @@ export function createDownloads(db: Db) {
         'content-disposition': `attachment; filename="log-${task.runId}.${task.taskIndex}.${task.mapIndex}-${tryNumber}.txt"`,
         'cache-control': 'no-store',
       });
-      if (source.dispatchId) await sendChunks(db, res, { runId: task.runId, uuid: source.dispatchId });
+      if (source.dispatchId) await sendPieces(logs, res, { runId: task.runId, uuid: source.dispatchId });
       res.end();
     },
   };
 }
 
-async function sendChunks(db: Db, res: ServerResponse, dispatch: { runId: number; uuid: string }): Promise<void> {
-  for (let offset = 0; !res.destroyed;) {
-    const chunks = await readLogChunks(db, dispatch, offset, CHUNKS_PER_READ);
-    const fresh = chunks.filter((chunk) => chunk.byte_offset >= offset);
-    for (const { body, byte_offset } of fresh) {
-      if (!res.write(body)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
-      offset = byte_offset + Buffer.byteLength(body);
-    }
-    if (chunks.length < CHUNKS_PER_READ) return;
+async function sendPieces(
+  logs: Pick<LogReader, 'read'>,
+  res: ServerResponse,
+  dispatch: { runId: number; uuid: string },
+): Promise<void> {
+  let sent = 0;
+  for await (const { body, byte_offset } of readPieces(logs, dispatch)) {
+    if (res.destroyed) return;
+    const bytes = Buffer.from(body).subarray(Math.max(0, sent - byte_offset));
+    if (!res.write(bytes)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    sent = byte_offset + Buffer.byteLength(body);
   }
 }

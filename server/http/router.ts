@@ -1,6 +1,7 @@
 /** Which handler a path has. Everything that is not listed is the page. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Db } from '#db/client.ts';
+import type { LogReader } from '#schema/log-reader.ts';
 import { createDownloads } from './downloads.ts';
 import { createGraphiql, GRAPHIQL_FOLDER } from './graphiql.ts';
 import { GRAPHQL_PATH } from './graphql.ts';
@@ -14,6 +15,7 @@ import { createSignIn } from './sign-in.ts';
 
 export interface RouterDeps {
   db: Db;
+  logs: LogReader;
   version: string;
   webRoot: string;
   isSecure: boolean;
@@ -29,7 +31,7 @@ const DOWNLOADS: ReadonlySet<string> = new Set(['bundles', 'logs', 'artifacts', 
 export function createRouter(deps: RouterDeps) {
   const { db, isSecure, identifier } = deps;
   const health = createHealth(deps);
-  const downloads = createDownloads(db);
+  const downloads = createDownloads(db, deps.logs);
   const results = createResultTransfers(db);
   const signIn = createSignIn(deps);
   const page = createPage(deps.webRoot);

@@ -9,6 +9,7 @@ import { writeRunEvent } from '../helpers/event-writer.ts';
 
 const database = await createTestDatabase();
 const { db, pool, url } = database;
+const NO_LOGS = { read: async () => ({ chunks: [], exhausted: true }) };
 let engine: TestEngine;
 let listener: Listener;
 let streams: ReturnType<typeof createEventStreams>;
@@ -19,7 +20,7 @@ beforeAll(async () => {
   listener = createListener(url);
   await listener.start();
   const log = createLogger({ level: 'error', format: 'json' });
-  streams = createEventStreams({ db, listener, log, limits: { queue: 5, replay: 20 } });
+  streams = createEventStreams({ db, logs: NO_LOGS, listener, log, limits: { queue: 5, replay: 20 } });
   ({ dagId } = await engine.deploy(dagOf('streamed', { a: [] }, { maxActiveRuns: 1_000 })));
 });
 afterAll(async () => {
@@ -210,7 +211,7 @@ describe('events across runs', () => {
   it('that another server has sent already are not repeated by one that lags behind', async () => {
     const deaf = { on: () => () => undefined, onResync: () => () => undefined };
     const log = createLogger({ level: 'error', format: 'json' });
-    const lagging = createEventStreams({ db, listener: deaf, log });
+    const lagging = createEventStreams({ db, logs: NO_LOGS, listener: deaf, log });
     const runId = await newRun();
     const first = take(await lagging.events({ runId }, '0.0.0'), 2);
     await first;

@@ -4,6 +4,7 @@ import { CommandError } from '../command-error.ts';
 import { version } from '../version.ts';
 import { cannotListen } from './cannot-listen.ts';
 import { openProcessBeat, type Core } from './engine.ts';
+import { openLogReader } from './logs.ts';
 import type { OnClusterRequest } from './metrics.ts';
 import type { RoleContext } from './role.ts';
 
@@ -21,6 +22,7 @@ export async function openHttp(
     pool: core.pool,
     listener: core.listener,
     engine: core.engine,
+    logs: openLogReader(core, context),
     log,
     secretKey,
     oldSecretKeys: config.oldSecretKeys,

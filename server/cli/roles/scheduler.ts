@@ -4,6 +4,7 @@ import { checkDatabase, openDatabase } from './database.ts';
 import { openCore, openNotifications, openScheduler } from './engine.ts';
 import { runRole } from './role.ts';
 import { openLauncher } from './launcher.ts';
+import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
 import { openTriggerer } from './triggerer.ts';
 
@@ -15,6 +16,7 @@ export const runScheduler = (): Promise<void> =>
     const core = openCore(database, context.config.secretKey!, context);
     const { metricsOf, onClusterRequest } = await openMetrics(context);
     await openScheduler(core, context);
+    await openLogArchiver(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);

@@ -18,6 +18,7 @@ import { lockHome } from './home-lock.ts';
 import { runRole, type RoleContext } from './role.ts';
 import { openDagsFolder } from './start-dags-folder.ts';
 import { openLauncher } from './launcher.ts';
+import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
 import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
@@ -44,6 +45,7 @@ export const runStart = (): Promise<void> =>
     const { metricsOf, onClusterRequest } = await openMetrics(context);
     const address = await (await http).openHttp(core, secretKey, context, onClusterRequest);
     await openScheduler(core, context);
+    await openLogArchiver(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
     await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, {
