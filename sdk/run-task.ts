@@ -97,6 +97,7 @@ function contextOf(dispatch: Dispatch, host: TaskHost): TaskContext {
       mapIndex: dispatch.mapIndex,
       tryNumber: dispatch.tryNumber,
       maxTries: dispatch.maxTries,
+      dispatchId: dispatch.dispatchId,
       xcomPush: (key, value) => host.xcomPush(key, toJson(value, `task '${dispatch.taskId}' pushed as '${key}'`)),
     },
     log: {

@@ -63,6 +63,8 @@ export interface TaskContext {
     readonly mapIndex: number;
     readonly tryNumber: number;
     readonly maxTries: number;
+    /** Of this launch of the try, and of no other: what something outside may be asked under twice and does once. */
+    readonly dispatchId: string;
     /** Publishes a further result, read with `task.xcom(key)` or in a template with `ti.xcom_pull(task, key)`. */
     xcomPush(key: string, value: unknown): void;
   };
