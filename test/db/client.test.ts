@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { sql } from 'kysely';
+import { createDatabase } from '#db/client.ts';
 import { createTestDatabase } from '../helpers/database.ts';
+import { openFaultyLine } from '../helpers/faulty-line.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase({ onIdleError: () => undefined });
@@ -31,4 +33,21 @@ it('a transaction whose connection breaks fails, and the next one does not', asy
   await expect(broken).rejects.toThrow(/terminat|not queryable/);
   const { rows } = await db.transaction().execute((trx) => sql<{ one: number }>`select 1 as one`.execute(trx));
   expect(rows).toEqual([{ one: 1 }]);
+});
+
+it('a connection that has fallen silent is given up, and its place is taken by another', async () => {
+  const url = new URL(database.url);
+  const line = await openFaultyLine([Number(url.port)]);
+  url.port = String(line.port);
+  const errors: Error[] = [];
+  const impatient = createDatabase(url.href, { max: 1, silenceMs: 300, onIdleError: (error) => errors.push(error) });
+  try {
+    expect((await impatient.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    line.forget();
+    await expect(impatient.pool.query('select 1')).rejects.toThrow(/did not answer within 0.3 s/);
+    expect((await impatient.pool.query('select 2 as two')).rows).toEqual([{ two: 2 }]);
+  } finally {
+    await impatient.close();
+    await line.stop();
+  }
 });
