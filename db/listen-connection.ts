@@ -26,7 +26,14 @@ export async function openListenConnection(options: ConnectionOptions): Promise<
     application_name: options.applicationName,
   });
   let over = false;
-  const timer = setInterval(() => void probe(client).catch(lost), options.probeMs);
+  /** One statement at a time: the driver does not queue them for us. */
+  let last: Promise<unknown> = Promise.resolve();
+  const query = (text: string): Promise<unknown> => {
+    const next = last.then(() => client.query(text));
+    last = next.catch(() => undefined);
+    return next;
+  };
+  const timer = setInterval(() => void probe(query).catch(lost), options.probeMs);
   timer.unref();
 
   async function close(): Promise<void> {
@@ -53,13 +60,13 @@ export async function openListenConnection(options: ConnectionOptions): Promise<
     await close();
     throw error;
   }
-  return { listen: async (channel) => void (await client.query(`listen ${pg.escapeIdentifier(channel)}`)), close };
+  return { listen: async (channel) => void (await query(`listen ${pg.escapeIdentifier(channel)}`)), close };
 }
 
-async function probe(client: pg.Client): Promise<void> {
+async function probe(query: (text: string) => Promise<unknown>): Promise<void> {
   const answered = new AbortController();
   const late = sleep(PROBE_TIMEOUT_MS, 'late', { signal: answered.signal, ref: false }).catch(() => 'in time');
-  const first = await Promise.race([client.query('select 1'), late]);
+  const first = await Promise.race([query('select 1'), late]);
   answered.abort();
   if (first === 'late') throw new Error('the LISTEN connection does not answer');
 }
