@@ -5,6 +5,8 @@ import { resultOf, type Answer } from './service-answer.ts';
 
 const LONGEST_RETRY_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
+/** A socket that leaves a ping unanswered for so long is dead, whatever it looks like. */
+const PONG_MS = 10_000;
 const IDLE_MS = 60_000;
 
 export interface ServiceSocket {
@@ -19,15 +21,22 @@ export interface ServiceSocketDeps {
   url: string;
   headers: { [name: string]: string };
   timeoutMs: number;
+  keepAliveMs?: number;
 }
 
-export function createServiceSocket({ url, headers, timeoutMs }: ServiceSocketDeps): ServiceSocket {
+export function createServiceSocket({
+  url,
+  headers,
+  timeoutMs,
+  keepAliveMs = KEEP_ALIVE_MS,
+}: ServiceSocketDeps): ServiceSocket {
   /** By the upgrade already, for only then does the service take messages as large as a batch of results. */
   class AuthorizedSocket extends WebSocket {
     constructor(address: string, protocols?: string | string[]) {
       super(address, protocols, { headers, perMessageDeflate: false });
     }
   }
+  let overdue: NodeJS.Timeout | undefined;
   const client = createClient({
     url: new URL('/graphql', url.replace(/^http/, 'ws')).href,
     webSocketImpl: AuthorizedSocket,
@@ -37,7 +46,14 @@ export function createServiceSocket({ url, headers, timeoutMs }: ServiceSocketDe
       new Promise((resolve) =>
         setTimeout(resolve, Math.min(LONGEST_RETRY_MS, 100 * 2 ** retries) * (0.5 + Math.random())),
       ),
-    keepAlive: KEEP_ALIVE_MS,
+    keepAlive: keepAliveMs,
+    on: {
+      ping: (received) => {
+        if (!received) overdue = setTimeout(() => client.terminate(), Math.min(PONG_MS, keepAliveMs));
+      },
+      pong: (received) => received && clearTimeout(overdue),
+      closed: () => clearTimeout(overdue),
+    },
     // A draining worker has no subscription any more, and still has things to say
     lazyCloseTimeout: IDLE_MS,
   });
