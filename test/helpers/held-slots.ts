@@ -22,7 +22,8 @@ export function slotProblems(record: RunRecord): string[] {
   return [`held_slot holds [${kept.join(', ')}], should be [${expected.join(', ')}]`];
 }
 
-function holdsOf(task: TaskSpec, { run, spec, values }: RunRecord): { [gate: string]: number } {
+/** Slots by gate, of one instance. */
+export function holdsOf(task: TaskSpec, { run, spec, values }: RunRecord): { [gate: string]: number } {
   const holds: { [gate: string]: number } = {};
   if (task.pool) holds[`pool:${task.pool}`] = task.poolSlots;
   if (spec.maxActiveTasksPerDag) holds[`dag:${run.dag_id}`] = 1;

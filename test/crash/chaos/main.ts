@@ -1,0 +1,28 @@
+/** `npm run chaos -- --seed 7 --minutes 5`: breaks a whole service on this machine for so long, and checks what it promised. */
+import { parseArgs } from 'node:util';
+import { buildWhenStale } from '../../helpers/build.ts';
+import { FAULTS, type FaultName } from './faults.ts';
+import { runChaos } from './run-chaos.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
+    minutes: { type: 'string', default: '3' },
+    runs: { type: 'string' },
+    workers: { type: 'string', default: '4' },
+  },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed);
+console.log(`seed ${seed}, ${minutes} minutes`);
+await buildWhenStale();
+const result = await runChaos({
+  seed,
+  size: { servers: 3, schedulers: 2, workers: Number(values.workers), slots: 8 },
+  runs: Number(values.runs ?? Math.ceil(100 * minutes)),
+  faults: Object.keys(FAULTS) as FaultName[],
+  brokenMs: minutes * 60_000,
+  healMs: 420_000,
+  say: console.log,
+});
+console.log(result);
