@@ -13,7 +13,8 @@ const CODES = new Set([
   'EAI_AGAIN',
 ]);
 const CLASSES = ['08', '53', '57P'];
-const MESSAGES = /Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed/i;
+const MESSAGES =
+  /Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed/i;
 
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
