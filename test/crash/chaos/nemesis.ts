@@ -72,7 +72,8 @@ export function startNemesis({ fleet, seed, faults }: NemesisOptions): Nemesis {
     }
   };
   // The long pause keeps one of them to itself
-  const tracks = Array.from({ length: AT_ONCE + 1 }, (_, i) => track(500 + i * PAUSE_MS));
+  const count = faults.length === 0 ? 0 : AT_ONCE + 1;
+  const tracks = Array.from({ length: count }, (_, i) => track(500 + i * PAUSE_MS));
   return {
     async stop() {
       abort.abort();

@@ -37,7 +37,7 @@ export interface ChaosResult {
 }
 
 const DAG_IDS = ['chaos_chain', 'chaos_fan', 'chaos_mapped', 'chaos_setup', 'chaos_limits'];
-const POOLS = { narrow: 6, wide: 9 };
+const POOLS = { narrow: 10, wide: 8 };
 const DAGS = join(import.meta.dirname, '../dags/chaos.ts');
 
 /** Throws with all that it found, the seed, and what was done when. */

@@ -48,20 +48,24 @@ async function work<T>({ params, ctx }: Work, ms: number, result: T): Promise<T>
   return result;
 }
 
-export const chain = dag('chaos_chain', { params, ...often, maxActiveRuns: 8 }, ({ task, bash, python: py, empty }) => {
-  const begin = empty('begin');
-  const a = task('a', {}, { after: begin }, (args) => work(args, 60, 3));
-  const b = py('b', { inputs: { a }, source: python(40, 'inputs["a"] + 1') });
-  const c = bash('c', { inputs: { B: b }, command: shell(80, true) });
-  const d = task('d', { b }, { after: c }, (args) => work(args, 30, args.b));
-  const e = py('e', { after: d, source: python(20, '"e"') });
-  const f = bash('f', { after: e, command: shell(150) });
-  empty('end', { after: f });
-});
+export const chain = dag(
+  'chaos_chain',
+  { params, ...often, maxActiveRuns: 16 },
+  ({ task, bash, python: py, empty }) => {
+    const begin = empty('begin');
+    const a = task('a', {}, { after: begin }, (args) => work(args, 60, 3));
+    const b = py('b', { inputs: { a }, source: python(40, 'inputs["a"] + 1') });
+    const c = bash('c', { inputs: { B: b }, command: shell(80, true) });
+    const d = task('d', { b }, { after: c }, (args) => work(args, 30, args.b));
+    const e = py('e', { after: d, source: python(20, '"e"') });
+    const f = bash('f', { after: e, command: shell(150) });
+    empty('end', { after: f });
+  },
+);
 
 export const fan = dag(
   'chaos_fan',
-  { params, ...often, maxActiveTasks: 8, maxActiveRuns: 6 },
+  { params, ...often, maxActiveTasks: 8, maxActiveRuns: 10 },
   ({ task, bash, python: py }) => {
     const start = task('start', (args) => work(args, 20, 1));
     const parts = Array.from({ length: 12 }, (_, i) =>
@@ -77,7 +81,7 @@ export const fan = dag(
   },
 );
 
-export const mapped = dag('chaos_mapped', { params, ...often, maxActiveRuns: 6 }, ({ task, bash, group }) => {
+export const mapped = dag('chaos_mapped', { params, ...often, maxActiveRuns: 12 }, ({ task, bash, group }) => {
   const list = task('list', (args) =>
     work(
       args,
@@ -102,7 +106,7 @@ export const mapped = dag('chaos_mapped', { params, ...often, maxActiveRuns: 6 }
 
 export const setup = dag(
   'chaos_setup',
-  { params, ...often, maxActiveRuns: 6 },
+  { params, ...often, maxActiveRuns: 12 },
   ({ task, bash, withSetup, branch, empty }) => {
     const make = bash('make', { command: shell(30) });
     const remove = bash('remove', { command: shell(30) });
@@ -120,14 +124,14 @@ export const setup = dag(
 
 export const limits = dag(
   'chaos_limits',
-  { params, ...often, maxActiveRuns: 5, maxActiveTasksPerDag: 6 },
+  { params, ...often, maxActiveRuns: 8, maxActiveTasksPerDag: 9 },
   ({ bash, python: py }) => {
     const keyed = bash('keyed', {
       command: shell(60),
       concurrencyKey: { key: ['params.customer'], limit: 1 },
     });
     for (let i = 0; i < 5; i++)
-      bash(`few_${i}`, { after: keyed, command: shell(40 + 20 * i), maxActiveTis: 2, pool: 'wide' });
-    py('rated', { after: keyed, source: python(10, '0'), rateLimit: { limit: 20, per: '1s' } });
+      bash(`few_${i}`, { after: keyed, command: shell(40 + 20 * i), maxActiveTis: 3, pool: 'wide' });
+    py('rated', { after: keyed, source: python(10, '0'), rateLimit: { limit: 30, per: '1s' } });
   },
 );
