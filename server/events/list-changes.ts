@@ -18,6 +18,8 @@ export interface ListChanges {
 export function createListChanges(
   listener: Pick<Listener, 'on' | 'onResync'>,
   channels: readonly string[],
+  /** Also so often, for what nobody is notified of. */
+  { everyMs = NEVER_MS }: { everyMs?: number } = {},
 ): ListChanges {
   const watchers = new Set<() => void>();
   const wake = () => {
@@ -43,7 +45,7 @@ export function createListChanges(
       try {
         while (!signal.aborted) {
           yield { at: new Date() };
-          await wakeUp.wait(NEVER_MS);
+          await wakeUp.wait(everyMs);
         }
       } finally {
         watchers.delete(wakeUp.raise);
