@@ -382,6 +382,11 @@ create table dag_version (
   concurrency_key jsonb,
   param_defaults jsonb,
   author_role text,
+  git_source text,
+  commit_sha text,
+  commit_author text,
+  commit_message text,
+  commit_at timestamp(3) with time zone,
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
   constraint dag_version_pkey PRIMARY KEY (id),
@@ -461,6 +466,48 @@ create table gate_timer (
   gate text not null,
   due_at timestamp with time zone not null,
   constraint gate_timer_pkey PRIMARY KEY (gate)
+);
+
+create table git_source (
+  name text not null,
+  description text,
+  url text not null,
+  ref text,
+  folder text not null default ''::text,
+  access text not null default 'none'::text,
+  username text,
+  sealed bytea,
+  webhook_sealed bytea,
+  interval_seconds integer not null default 60,
+  trusted boolean not null default false,
+  paused boolean not null default false,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  updated_by text not null,
+  due_at timestamp with time zone not null default now(),
+  asked_at timestamp with time zone,
+  reload boolean not null default true,
+  lease uuid,
+  lease_until timestamp with time zone,
+  look_began_at timestamp(3) with time zone,
+  state text not null default 'unknown'::text,
+  message text,
+  since timestamp(3) with time zone not null default now(),
+  looked_at timestamp(3) with time zone,
+  duration_ms integer,
+  commit_sha text,
+  commit_author text,
+  commit_message text,
+  commit_at timestamp(3) with time zone,
+  deployed_at timestamp(3) with time zone,
+  files integer,
+  failed_files integer,
+  constraint git_source_access_check CHECK ((access = ANY (ARRAY['none'::text, 'password'::text, 'ssh'::text]))),
+  constraint git_source_interval_seconds_check CHECK ((interval_seconds > 0)),
+  constraint git_source_state_check CHECK ((state = ANY (ARRAY['ok'::text, 'failed'::text, 'unknown'::text]))),
+  constraint leased CHECK (((lease IS NULL) = (lease_until IS NULL))),
+  constraint sealed_access CHECK (((access = 'none'::text) = (sealed IS NULL))),
+  constraint git_source_pkey PRIMARY KEY (name)
 );
 
 create table held_slot (
@@ -857,14 +904,9 @@ create table worker (
   state text not null default 'online'::text,
   started_at timestamp(3) with time zone not null default now(),
   last_beat_at timestamp(3) with time zone not null default now(),
-  labels jsonb not null default '{}'::jsonb,
-  usage jsonb,
-  finished bigint not null default 0,
-  drain text,
-  constraint worker_drain_check CHECK ((drain = ANY (ARRAY['finish'::text, 'hand_back'::text]))),
   constraint worker_state_check CHECK ((state = ANY (ARRAY['online'::text, 'draining'::text, 'offline'::text]))),
   constraint worker_pkey PRIMARY KEY (id)
-) with (fillfactor=50);
+);
 
 create table xcom (
   run_id bigint not null,

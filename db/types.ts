@@ -271,11 +271,16 @@ export interface DagRun {
 export interface DagVersion {
   author_role: string | null;
   bundle_hash: string | null;
+  commit_at: Timestamp | null;
+  commit_author: string | null;
+  commit_message: string | null;
+  commit_sha: string | null;
   concurrency_key: Json | null;
   created_at: Generated<Timestamp>;
   created_by: string | null;
   dag_id: number;
   gated: Generated<boolean>;
+  git_source: string | null;
   hash: string;
   id: Generated<number>;
   max_active_tasks: number;
@@ -339,6 +344,42 @@ export interface EventConsumer {
 export interface GateTimer {
   due_at: Timestamp;
   gate: string;
+}
+
+export interface GitSource {
+  access: Generated<string>;
+  asked_at: Timestamp | null;
+  commit_at: Timestamp | null;
+  commit_author: string | null;
+  commit_message: string | null;
+  commit_sha: string | null;
+  created_at: Generated<Timestamp>;
+  deployed_at: Timestamp | null;
+  description: string | null;
+  due_at: Generated<Timestamp>;
+  duration_ms: number | null;
+  failed_files: number | null;
+  files: number | null;
+  folder: Generated<string>;
+  interval_seconds: Generated<number>;
+  lease: string | null;
+  lease_until: Timestamp | null;
+  look_began_at: Timestamp | null;
+  looked_at: Timestamp | null;
+  message: string | null;
+  name: string;
+  paused: Generated<boolean>;
+  ref: string | null;
+  reload: Generated<boolean>;
+  sealed: Buffer | null;
+  since: Generated<Timestamp>;
+  state: Generated<string>;
+  trusted: Generated<boolean>;
+  updated_at: Generated<Timestamp>;
+  updated_by: string;
+  url: string;
+  username: string | null;
+  webhook_sealed: Buffer | null;
 }
 
 export interface HeldSlot {
@@ -678,11 +719,8 @@ export interface WaitingTask {
 }
 
 export interface Worker {
-  drain: string | null;
-  finished: Generated<number>;
   hostname: string | null;
   id: Generated<number>;
-  labels: Generated<Json>;
   last_beat_at: Generated<Timestamp>;
   name: string;
   pid: number | null;
@@ -690,7 +728,6 @@ export interface Worker {
   slots: number;
   started_at: Generated<Timestamp>;
   state: Generated<string>;
-  usage: Json | null;
   version: string;
 }
 
@@ -730,6 +767,7 @@ export interface DB {
   event: Event;
   event_consumer: EventConsumer;
   gate_timer: GateTimer;
+  git_source: GitSource;
   held_slot: HeldSlot;
   import_error: ImportError;
   installation: Installation;

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { ApiTokenRole, ApiTokenRow } from '#db/queries/api-tokens.ts';
+import type { GitPolicy } from '#sdk/git-policy.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import type { Vault } from '#db/vault.ts';
 import type { ClusterStatus } from './cluster-status.ts';
@@ -76,6 +77,8 @@ export interface Context {
   access: Access;
   /** Asks clusters themselves. */
   clusters: ClusterStatus;
+  /** Which Git repositories may be read. */
+  gitPolicy: GitPolicy;
   /** Seals secrets; nothing here ever opens one to show it. */
   vault: Vault;
   /** The content hash of an archive of DAG code, made anew from what is in it; an error when it is no such archive. */

@@ -20,6 +20,8 @@ import './types/dag-run-changes.ts';
 import './types/dag-version.ts';
 import './types/version-diff.ts';
 import './types/event.ts';
+import './types/git-source.ts';
+import './types/git-source-changes.ts';
 import './types/import-error.ts';
 import './types/deadline.ts';
 import './types/lineage.ts';
@@ -41,8 +43,6 @@ import './types/secrets.ts';
 import './types/variable.ts';
 import './types/waiting-reason.ts';
 import './types/worker.ts';
-import './types/worker-drain.ts';
 import './types/worker-registration.ts';
-import './types/worker-tasks.ts';
 
 export const schema = builder.toSchema();

@@ -2,9 +2,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { NAMESPACE_PATTERN } from '#sdk/clusters.ts';
-import { parseLabels } from '#sdk/worker-labels.ts';
+import { GIT_PROTOCOLS } from '#sdk/git-sources.ts';
 
-export const WORKER_NAME = /^[\w.:-]{1,200}$/;
 export const text = z.string().trim();
 export const wholeNumber = (low: number, high: number) =>
   text
@@ -37,12 +36,13 @@ export const names = text
     (list) => list.every((name) => /^[A-Za-z0-9_.-]{1,100}$/.test(name)),
     'must be names with commas between them',
   );
-export const labels = text.transform((value, context) => {
-  const parsed = parseLabels(value);
-  if (typeof parsed !== 'string') return parsed;
-  context.addIssue({ code: 'custom', message: parsed });
-  return z.NEVER;
-});
+const list = text.transform((value) => value.split(',').map((part) => part.trim()));
+export const gitProtocols = list.pipe(
+  z.array(z.enum(GIT_PROTOCOLS, `must be some of ${GIT_PROTOCOLS.join(', ')}, with commas between them`)),
+);
+export const hostPatterns = list.pipe(
+  z.array(z.string().regex(/^[\w.*:-]{1,253}$/, 'must be hosts with commas between them, such as *.example.com')),
+);
 /** 32 bytes, from `openssl rand -hex 32` or `openssl rand -base64 32`. */
 export const secretKey = text
   .transform((value) => Buffer.from(value, /^[0-9a-f]{64}$/i.test(value) ? 'hex' : 'base64'))

@@ -2,9 +2,20 @@ import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
-import { boolean, httpUrl, namespaceNames, path, postgresUrl, secretKey, text, wholeNumber } from './config-values.ts';
+import {
+  boolean,
+  bytes,
+  httpUrl,
+  names,
+  namespaceNames,
+  path,
+  postgresUrl,
+  secretKey,
+  text,
+  wholeNumber,
+} from './config-values.ts';
+import { GIT_VARIABLES, gitConfig } from './config-git.ts';
 import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.ts';
-import { WORKER_VARIABLES } from './config-worker.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
@@ -34,11 +45,7 @@ export const VARIABLES = {
       'Folder of all that a process keeps: embedded PostgreSQL, bundle cache, key, address of the running service.',
     fallback: '`/tmp/millrace` in the Pod of a task, `/var/lib/millrace` for root, else `~/.local/share/millrace`',
   },
-  MILLRACE_HOST: {
-    schema: text.min(1),
-    about: 'Address that the API and the page listen on.',
-    fallback: '`127.0.0.1`',
-  },
+  MILLRACE_HOST: { schema: text.min(1), about: 'Address of the API and the page.', fallback: '`127.0.0.1`' },
   MILLRACE_PORT: { schema: wholeNumber(0, 65_535), about: 'Their port; 0 takes a free one.', fallback: '`4400`' },
   MILLRACE_PUBLIC_URL: {
     schema: httpUrl,
@@ -95,6 +102,7 @@ export const VARIABLES = {
     about: 'The cluster `default` is the one that the service runs in, with the service account of its Pods.',
     fallback: '`false`',
   },
+  ...GIT_VARIABLES,
   MILLRACE_LOG_LEVEL: { schema: z.enum(LOG_LEVELS), about: `One of ${LOG_LEVELS.join(', ')}.`, fallback: '`info`' },
   MILLRACE_LOG_FORMAT: {
     schema: z.enum(LOG_FORMATS),
@@ -107,7 +115,32 @@ export const VARIABLES = {
     about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
     fallback: '`10` for `start`, `30` in the Pod of a task, else `60`',
   },
-  ...WORKER_VARIABLES,
+  MILLRACE_WORKER_NAME: {
+    schema: text.regex(/^[\w.:-]{1,200}$/, 'must be a name'),
+    about: 'Name of the worker.',
+    fallback: 'host name and process id; for `start` one that stays',
+  },
+  MILLRACE_WORKER_SLOTS: {
+    schema: wholeNumber(1, 10_000),
+    about: 'Tasks that the worker runs at once.',
+    fallback: 'twice the CPUs, at least 4',
+  },
+  MILLRACE_WORKER_QUEUES: {
+    schema: names,
+    about: 'Queues that the worker serves, with commas between them.',
+    fallback: '`default`',
+  },
+  MILLRACE_WORKER_TASK_MEMORY: {
+    schema: bytes,
+    about: 'Largest memory of one task, such as 2Gi.',
+    fallback: 'no limit',
+  },
+  MILLRACE_WORKER_RESULT_CACHE: {
+    schema: bytes,
+    about:
+      'Size of the large results of other tasks that the worker keeps on its disk for the next reader. What running tasks read stays there, also beyond it.',
+    fallback: '`2Gi`',
+  },
   MILLRACE_WAREHOUSE_URL: {
     schema: postgresUrl,
     about: 'Given to tasks as it is: the database that DAGs write their tables to.',
@@ -235,6 +268,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       /** There is a cluster that the person may have meant. */
       hint: !!environment['KUBECONFIG']?.trim(),
     },
+    git: gitConfig(values),
     log: {
       level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),
       format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),
@@ -245,7 +279,6 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       name: values.MILLRACE_WORKER_NAME ?? null,
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
       queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
-      labels: values.MILLRACE_WORKER_LABELS ?? {},
       taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,
       resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',

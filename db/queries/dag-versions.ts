@@ -6,7 +6,10 @@ import type { DagVersion } from '#db/types.ts';
 import type { KeysetPage } from './keyset.ts';
 
 export type DagSpecHead = Omit<DagSpec, 'tasks'>;
-const PLAIN = ['id', 'dag_id', 'number', 'hash', 'bundle_hash', 'task_count', 'created_by', 'created_at'] as const;
+const PLAIN = [
+  ...(['id', 'dag_id', 'number', 'hash', 'bundle_hash', 'task_count', 'created_by', 'created_at'] as const),
+  ...(['git_source', 'commit_sha', 'commit_author', 'commit_message', 'commit_at'] as const),
+] as const;
 const COLUMNS = [...PLAIN, sql<DagSpecHead>`spec - 'tasks'`.as('head')] as const;
 export type DagVersionRow = Pick<Selectable<DagVersion>, (typeof PLAIN)[number]> & { head: DagSpecHead };
 

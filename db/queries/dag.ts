@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import { canonicalJson } from '#sdk/canonical.ts';
 import type { DagSpec } from '#sdk/dag-spec.ts';
+import type { GitCommit } from '#sdk/git-sources.ts';
 import { timeScheduleOf } from '#sdk/schedule.ts';
 import { isEntry } from '#db/engine/compiled-dag.ts';
 import { readGraph } from '#db/engine/dag-graph.ts';
@@ -29,6 +30,10 @@ export interface DeployRequest {
   authorRole?: string | null;
   /** Where it comes from now; whoever deployed it before keeps it no longer. */
   origin?: DagOrigin | null;
+  /** The Git source and commit it comes with. */
+  git?: { source: string; commit: GitCommit } | null;
+  /** Before anything is written: throws when this deployer may not deploy it, or not any more. `lock` gives the DAG as it is, locked. */
+  check?(trx: Transaction<DB>, lock: () => Promise<KeptDag | undefined>): Promise<void>;
 }
 
 export interface DagOrigin {
@@ -37,6 +42,9 @@ export interface DagOrigin {
   /** The file within the source. */
   path: string | null;
 }
+
+/** Who keeps a DAG that is there. */
+export type KeptDag = Pick<DagOrigin, 'source'> & { active: boolean };
 
 export interface Deployed {
   dagId: number;
@@ -48,12 +56,13 @@ export interface Deployed {
 
 /** Stores the DAG's spec and code. The same canonical content is the same version; the newest deployed version becomes current. */
 export async function deployDag(db: Db, request: DeployRequest): Promise<Deployed> {
-  const { spec, bundle, actor, origin, authorRole = null } = request;
+  const { spec, bundle, actor, origin, git = null, authorRole = null } = request;
   const canonical = canonicalJson(spec);
   const hash = createHash('sha256')
     .update(`${canonical}\n${bundle?.hash ?? ''}`)
     .digest('hex');
   return db.transaction().execute(async (trx) => {
+    if (request.check) await request.check(trx, () => lockDag(trx, spec.dagId));
     if (bundle) await insertBundle(trx, bundle);
     const dag = await upsertDag(trx, spec, origin ?? null);
     const known = await trx
@@ -65,7 +74,7 @@ export async function deployDag(db: Db, request: DeployRequest): Promise<Deploye
     const version =
       known ??
       (await insertVersion(trx, {
-        ...{ dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor, authorRole },
+        ...{ dagId: dag.id, hash, canonical, spec, bundleHash: bundle?.hash ?? null, actor, authorRole, git },
       }));
     if (known && authorRole === 'admin') await approveVersion(trx, known.id);
     if (dag.version_id !== version.id || !dag.active) {
@@ -91,6 +100,9 @@ async function insertBundle(trx: Transaction<DB>, { hash, archive }: { hash: str
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
+
+const lockDag = (trx: Transaction<DB>, name: string) =>
+  trx.selectFrom('dag').select(['source', 'active']).where('name', '=', name).forUpdate().executeTakeFirst();
 
 async function upsertDag(
   trx: Transaction<DB>,
@@ -126,6 +138,7 @@ interface NewVersion {
   bundleHash: string | null;
   actor: string;
   authorRole: string | null;
+  git: DeployRequest['git'];
 }
 
 async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise<{ id: number; number: number }> {
@@ -145,6 +158,7 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
       run_timeout: version.spec.dagrunTimeout,
       created_by: version.actor,
       author_role: version.authorRole,
+      ...(version.git && commitColumns(version.git)),
       gated: gates.sets.length > FREE_SET,
       concurrency_key: concurrency ? JSON.stringify(concurrency.key.map((path) => path.split('.'))) : null,
       param_defaults: concurrency ? JSON.stringify(paramDefaults(version.spec.params)) : null,
@@ -167,6 +181,14 @@ async function insertVersion(trx: Transaction<DB>, version: NewVersion): Promise
   );
   return inserted;
 }
+
+const commitColumns = ({ source, commit }: NonNullable<DeployRequest['git']>) => ({
+  git_source: source,
+  commit_sha: commit.sha,
+  commit_author: commit.author,
+  commit_message: commit.message,
+  commit_at: commit.at,
+});
 
 /** False: there is no such DAG. Un-pausing schedules from now on; queued runs may start. */
 export async function setDagPaused(db: Db, dagId: number, paused: boolean, actor: string): Promise<boolean> {
@@ -227,20 +249,23 @@ export async function deleteDag(db: Db, dagId: number, actor: string): Promise<'
  * Its file has gone: no further runs are scheduled; what runs goes on, what was is kept. False: it is inactive already, or has been
  * deployed from elsewhere since the caller looked.
  */
-export async function deactivateDag(db: Db, dagId: number, origin: DagOrigin, actor: string): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
-    const dag = await trx
-      .updateTable('dag')
-      .set({ active: false, next_run_at: null, updated_at: sql`now()` })
-      .where('id', '=', dagId)
-      .where('active', '=', true)
-      .where('source', 'is not distinct from', origin.source)
-      .where('path', 'is not distinct from', origin.path)
-      .returning('id')
-      .executeTakeFirst();
-    if (dag) await recordDagEvent(trx, dag.id, { dag: 'deactivated', by: actor });
-    return dag !== undefined;
-  });
+export async function deactivateDag(
+  trx: Transaction<DB>,
+  dagId: number,
+  origin: DagOrigin,
+  actor: string,
+): Promise<boolean> {
+  const dag = await trx
+    .updateTable('dag')
+    .set({ active: false, next_run_at: null, updated_at: sql`now()` })
+    .where('id', '=', dagId)
+    .where('active', '=', true)
+    .where('source', 'is not distinct from', origin.source)
+    .where('path', 'is not distinct from', origin.path)
+    .returning('id')
+    .executeTakeFirst();
+  if (dag) await recordDagEvent(trx, dag.id, { dag: 'deactivated', by: actor });
+  return dag !== undefined;
 }
 
 interface DagEventBody {

@@ -4,6 +4,7 @@ import { VaultError, type Vault } from '#db/vault.ts';
 import { recordAudit } from './audit.ts';
 import { clusterPlace } from './clusters.ts';
 import { connectionPlace } from './connections.ts';
+import { gitPlace, gitWebhookPlace } from './git-sources.ts';
 import { variablePlace } from './variables.ts';
 
 export interface Rewrapped {
@@ -54,6 +55,7 @@ export async function rewrapSecrets(db: Db, vault: Vault, actor: string): Promis
       .where('sealed', '=', sealed);
     result.rewrapped += Number((await update.executeTakeFirst()).numUpdatedRows);
   }
+  result.rewrapped += await rewrapGitSecrets(db, again);
   await recordAudit(db, {
     actor,
     action: 'rewrap_secrets',
@@ -61,4 +63,23 @@ export async function rewrapSecrets(db: Db, vault: Vault, actor: string): Promis
     detail: { rewrapped: result.rewrapped, unreadable: result.unreadable.length },
   });
   return result;
+}
+
+async function rewrapGitSecrets(db: Db, again: (sealed: Buffer, place: string) => Buffer | null): Promise<number> {
+  let count = 0;
+  const places = { sealed: gitPlace, webhook_sealed: gitWebhookPlace } as const;
+  const rows = await db.selectFrom('git_source').select(['name', 'sealed', 'webhook_sealed']).execute();
+  for (const { name, ...secrets } of rows)
+    for (const column of ['sealed', 'webhook_sealed'] as const) {
+      const sealed = secrets[column];
+      const next = sealed && again(sealed, places[column](name));
+      if (!next) continue;
+      const update = db
+        .updateTable('git_source')
+        .set({ [column]: next })
+        .where('name', '=', name)
+        .where(column, '=', sealed);
+      count += Number((await update.executeTakeFirst()).numUpdatedRows);
+    }
+  return count;
 }

@@ -13,6 +13,10 @@ import { DagNode, requireDag } from './dag.ts';
 
 const dagName = z.string().min(1).max(200);
 const originText = z.string().min(1).max(1_000);
+const sourceText = originText.refine(
+  (source) => !source.startsWith('git:'),
+  'What begins with git: is for Git sources',
+);
 
 const DeployDagInput = builder.inputType('DeployDagInput', {
   description: 'A DAG and the code of its tasks.',
@@ -23,7 +27,7 @@ const DeployDagInput = builder.inputType('DeployDagInput', {
     }),
     source: t.string({
       description: 'What keeps this DAG, such as `cli` or a repository: a source removes its own DAGs only.',
-      validate: originText,
+      validate: sourceText,
     }),
     path: t.string({ description: 'Its file within the source.', validate: originText }),
   }),

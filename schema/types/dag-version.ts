@@ -2,6 +2,7 @@ import { findDagVersions, readDagSpec, type DagVersionRow } from '#db/queries/da
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { loadById } from '../load-by-id.ts';
+import { GitCommitType } from './git-commit.ts';
 import { TaskType, type TaskRef } from './task.ts';
 
 async function tasksOf(ctx: Context, versionId: number): Promise<TaskRef[]> {
@@ -26,6 +27,13 @@ export const DagVersionNode = builder.loadableNode('DagVersion', {
     }),
     createdAt: t.expose('created_at', { type: 'DateTime', description: 'When it was first deployed.' }),
     createdBy: t.exposeString('created_by', { nullable: true, description: 'Who deployed it first.' }),
+    commit: t.field({
+      type: GitCommitType,
+      nullable: true,
+      description: 'What it was first deployed with, from a Git repository; null: from elsewhere.',
+      resolve: (version) => (version.commit_sha === null ? null : version),
+    }),
+    gitSource: t.exposeString('git_source', { nullable: true, description: 'Name of the Git source of that commit.' }),
     spec: t.field({
       type: 'JSON',
       complexity: 50,

@@ -1,7 +1,7 @@
 import { listImportErrors, type ImportErrorRow } from '#db/queries/import-errors.ts';
 import { builder } from '../builder.ts';
 
-const ImportErrorType = builder.objectRef<ImportErrorRow>('ImportError').implement({
+export const ImportErrorType = builder.objectRef<ImportErrorRow>('ImportError').implement({
   description: 'A DAG file that could not be loaded; its DAGs stay as they were.',
   authScopes: { read: true },
   fields: (t) => ({

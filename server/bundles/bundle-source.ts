@@ -45,6 +45,10 @@ const esbuild = () => createRequire(import.meta.url)('esbuild') as typeof import
 /** Where Millrace's own packages lie (zod, pg), for DAG files that have none beside them. */
 const ownPackages = (): string => dirname(dirname(createRequire(import.meta.url).resolve('zod/package.json')));
 
+/** Of Millrace or of one of its packages. */
+export const isOwnFile = (path: string): boolean =>
+  path.startsWith(`${ownPackages()}/`) || path.startsWith(`${packageRoot()}/sdk/`);
+
 /** Finds a file inside a package beside or above `from`, whatever the package says it exports. */
 export function findPackageFile(specifier: string, from: string): string | null {
   for (let dir = resolve(from); ; dir = dirname(dir)) {
@@ -67,10 +71,10 @@ const dataFiles: Plugin = {
   },
 };
 
-/** `inputs` are the files that went in, so that a change of one of them can be noticed. */
-export async function bundleSource(path: string): Promise<BundledSource> {
+/** `inputs` are the files that went in, so that a change of one of them can be noticed. `top`: of the source the file belongs to. */
+export async function bundleSource(path: string, top?: string): Promise<BundledSource> {
   const dir = dirname(path);
-  const root = projectRoot(dir);
+  const root = projectRoot(dir, top);
   try {
     const result = await esbuild().build({
       entryPoints: [path],
@@ -108,8 +112,9 @@ export async function bundleSource(path: string): Promise<BundledSource> {
 }
 
 /** esbuild writes paths from here into the code, so the same project gives the same bundle wherever it lies. */
-function projectRoot(dir: string): string {
+function projectRoot(dir: string, top?: string): string {
   for (let at = dir; ; at = dirname(at)) {
+    if (at === top) return at;
     if (existsSync(join(at, 'package.json')) || existsSync(join(at, 'node_modules'))) return at;
     if (at === dirname(at)) return dir;
   }

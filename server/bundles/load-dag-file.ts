@@ -16,9 +16,15 @@ const OUTPUT_KEPT = 4000;
 /** Larger than any spec and bundle: a file that writes to the pipe by itself must not fill the memory. */
 const MAX_MESSAGE = 256 * 2 ** 20;
 
-export async function loadDagFile(path: string, limits: LoadLimits = LIMITS): Promise<LoadedFile> {
+export interface LoadOptions {
+  limits?: LoadLimits;
+  /** The top of the source: nothing outside of it may be read. Not given: the file may name any. */
+  root?: string;
+}
+
+export async function loadDagFile(path: string, { limits = LIMITS, root }: LoadOptions = {}): Promise<LoadedFile> {
   const file = resolve(path);
-  const child = await runLoader(file, limits);
+  const child = await runLoader(root === undefined ? [file] : [file, resolve(root)], limits);
   const message = parseMessage(child.message);
   if (!message) return { dags: [], errors: [failureOf(file, child, limits)], inputs: [file] };
   const bundle = message.bundle && {
@@ -40,11 +46,11 @@ interface LoaderEnd {
   timedOut: boolean;
 }
 
-function runLoader(file: string, limits: LoadLimits): Promise<LoaderEnd> {
+function runLoader(files: string[], limits: LoadLimits): Promise<LoaderEnd> {
   const { command, args } = entryPoint('load-dag-file');
   return new Promise((done, failed) => {
     // No variable of ours reaches the file: it would see database addresses and keys.
-    const child = spawn(command, [`--max-old-space-size=${limits.megabytes}`, ...args, file], {
+    const child = spawn(command, [`--max-old-space-size=${limits.megabytes}`, ...args, ...files], {
       env: {},
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,

@@ -1,7 +1,7 @@
 /** Reads one DAG file of any kind. Runs in the loader's child process: it executes what the file says. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, extname, join, relative, resolve } from 'node:path';
+import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DagSpec } from '#sdk/dag-spec.ts';
 import { prepareParams } from '#sdk/params.ts';
@@ -9,7 +9,7 @@ import { dagsOf } from '#sdk/run-task.ts';
 import { runtimeOf } from '#sdk/task-code.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { collectFiles } from './bundle-files.ts';
-import type { BundledSource, LoadError } from './bundle-source.ts';
+import { isOwnFile, type BundledSource, type LoadError } from './bundle-source.ts';
 import { errorOf } from './load-error.ts';
 import { SOURCE_EXTENSIONS, SPEC_EXTENSIONS, type LoadedFileMessage, type RawDag } from './loaded-file.ts';
 import { placeInSource } from './place-in-source.ts';
@@ -22,11 +22,15 @@ interface RawFile {
   code: string | null;
 }
 
-/** `bundle` gives the bundled source. */
-export async function readDagFile(path: string, bundle: () => Promise<BundledSource>): Promise<LoadedFileMessage> {
+/** `bundle` gives the bundled source. Files above `root` may not be read. */
+export async function readDagFile(
+  path: string,
+  bundle: () => Promise<BundledSource>,
+  root?: string,
+): Promise<LoadedFileMessage> {
   const raw = await readRaw(path, bundle);
   const { specs, errors } = validateAll(raw.dags, path);
-  const failed = [...raw.errors, ...errors];
+  const failed = [...raw.errors, ...errors, ...(root === undefined ? [] : foreignInputs(path, raw.inputs, root))];
   if (failed.length === 0 && raw.dags.length === 0) failed.push(noDags(path));
   if (failed.length > 0) return { dags: [], bundle: null, errors: failed, inputs: raw.inputs };
 
@@ -110,6 +114,15 @@ function validateAll(dags: readonly RawDag[], path: string): { specs: DagSpec[];
       });
   }
   return { specs, errors };
+}
+
+/** An import may lead out of the source by `..`; packages of Millrace itself are everybody's. */
+function foreignInputs(path: string, inputs: readonly string[], root: string): LoadError[] {
+  const isOwn = (input: string) => input.startsWith(root + sep) || isOwnFile(input);
+  const foreign = inputs.filter((input) => !isOwn(input));
+  return foreign.map((input) =>
+    at(path, `It imports ${relative(root, input)}, which lies outside of the source: put what it needs beside it.`),
+  );
 }
 
 const nameOf = (spec: unknown): string => {

@@ -1,5 +1,4 @@
-import { relative } from 'node:path';
-import type { LoadError } from '../bundles/bundle-source.ts';
+import { describeLoadErrors } from '../bundles/describe-load-errors.ts';
 import { loadDagFile } from '../bundles/load-dag-file.ts';
 import type { LoadedFile } from '../bundles/loaded-file.ts';
 import { CommandError } from './command-error.ts';
@@ -9,12 +8,4 @@ export async function loadFileOrFail(file: string, base: string): Promise<Loaded
   const loaded = await loadDagFile(file);
   if (loaded.errors.length > 0) throw new CommandError(describeLoadErrors(loaded.errors, base));
   return loaded;
-}
-
-export const describeLoadErrors = (errors: readonly LoadError[], base: string): string =>
-  errors.map((error) => [placeOf(error, base), error.message].filter(Boolean).join(': ')).join('\n');
-
-function placeOf({ file, line, column }: LoadError, base: string): string {
-  if (!file) return '';
-  return [relative(base, file) || file, line, line === null ? null : column].filter((part) => part !== null).join(':');
 }

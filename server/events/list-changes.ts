@@ -1,5 +1,6 @@
 /**
- * Tells those who watch a short list, such as the clusters, that an entry has changed, or that tasks have, which are counted with it.
+ * Tells those who watch a short list, such as the clusters, that an entry has changed, or (with `withTasks`) that tasks have, which are
+ * counted with it.
  * Changes that they have not read yet become one.
  */
 import type { Listener } from '#db/listen.ts';
@@ -18,8 +19,7 @@ export interface ListChanges {
 export function createListChanges(
   listener: Pick<Listener, 'on' | 'onResync'>,
   channels: readonly string[],
-  /** Also so often, for what nobody is notified of. */
-  { everyMs = NEVER_MS }: { everyMs?: number } = {},
+  { withTasks = true }: { withTasks?: boolean } = {},
 ): ListChanges {
   const watchers = new Set<() => void>();
   const wake = () => {
@@ -34,7 +34,7 @@ export function createListChanges(
     wake();
   }
   const offs = [
-    listener.on('millrace_event', wakeSoon),
+    ...(withTasks ? [listener.on('millrace_event', wakeSoon)] : []),
     ...channels.map((channel) => listener.on(channel, wake)),
     listener.onResync(wake),
   ];
@@ -45,7 +45,7 @@ export function createListChanges(
       try {
         while (!signal.aborted) {
           yield { at: new Date() };
-          await wakeUp.wait(everyMs);
+          await wakeUp.wait(NEVER_MS);
         }
       } finally {
         watchers.delete(wakeUp.raise);

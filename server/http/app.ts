@@ -22,6 +22,7 @@ import { createClusterStatus } from '../executors/kubernetes/cluster-status.ts';
 import type { Logger } from '../log.ts';
 import { createLogReader } from '../logs/log-reader.ts';
 import { createLogStores, ONLY_POSTGRES } from '../logs/log-stores.ts';
+import { GIT_POLICY, type GitPolicy } from '#sdk/git-policy.ts';
 import { createSessionCookie } from './cookie.ts';
 import { createGraphqlHttp } from './graphql-http.ts';
 import { createGraphqlSocket } from './graphql-socket.ts';
@@ -55,6 +56,8 @@ export interface AppDeps {
   publicUrl?: string | null;
   graphiql?: boolean;
   eventLimits?: EventLimits;
+  /** Which Git repositories may be read; by https and ssh unless given. */
+  gitPolicy?: GitPolicy;
   onClusterRequest?: ClusterClientsDeps['onRequest'];
 }
 
@@ -125,7 +128,10 @@ function createParts(deps: AppDeps) {
   });
   const clusters = createClusterStatus({ db, clients });
   const graphql = createGraphql({
-    shared: { db, pool, engine, events, logs, clusters, vault: deps.vault, hashBundle, version },
+    shared: {
+      ...{ db, pool, engine, events, logs, clusters, vault: deps.vault, hashBundle, version },
+      gitPolicy: deps.gitPolicy ?? GIT_POLICY,
+    },
     log,
   });
   const { reviewers = clients } = deps;

@@ -161,7 +161,7 @@ describe('a TypeScript file', () => {
   });
   test('that never ends is stopped, with all it started', async () => {
     const path = write('slow.ts', `console.log('waiting'); await new Promise((resolve) => setTimeout(resolve, 1e6));`);
-    const loaded = await loadDagFile(path, { milliseconds: 3000, megabytes: 256 });
+    const loaded = await loadDagFile(path, { limits: { milliseconds: 3000, megabytes: 256 } });
     expect(loaded.errors[0]?.message).toMatch(/^Loading took longer than 3 s\..* It printed: waiting$/);
   });
   test('is not waited for when it has left something running', async () => {
@@ -178,7 +178,7 @@ describe('a TypeScript file', () => {
   });
   test('that eats memory is stopped', async () => {
     const path = write('fat.ts', `const all: number[][] = []; for (;;) all.push(new Array(1e5).fill(1.5));`);
-    const loaded = await loadDagFile(path, { milliseconds: 30_000, megabytes: 64 });
+    const loaded = await loadDagFile(path, { limits: { milliseconds: 30_000, megabytes: 64 } });
     expect(loaded.errors[0]?.message).toMatch(/^Loading needed more than 64 MiB of memory/);
   });
 });

@@ -5,7 +5,7 @@ import { loadDagFile } from '../../bundles/load-dag-file.ts';
 import { CommandError } from '../command-error.ts';
 import { filesOf } from '../dag-files.ts';
 import { withExamples } from '../examples.ts';
-import { describeLoadErrors } from '../load-file.ts';
+import { describeLoadErrors } from '../../bundles/describe-load-errors.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 interface FileReport {

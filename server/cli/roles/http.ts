@@ -32,6 +32,7 @@ export async function openHttp(
     host: config.host,
     publicUrl: config.publicUrl,
     graphiql: config.graphiql,
+    gitPolicy: config.git.policy,
     onClusterRequest,
   });
   shutdown.add('http', () => app.stop());

@@ -6,6 +6,7 @@ import { runRole } from './role.ts';
 import { openLauncher } from './launcher.ts';
 import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
+import { openGitWatch } from './git-watch.ts';
 import { openTriggerer } from './triggerer.ts';
 
 export const runScheduler = (): Promise<void> =>
@@ -25,6 +26,7 @@ export const runScheduler = (): Promise<void> =>
       suspect,
       metricsOf,
     });
+    openGitWatch(core, context);
     openNotifications(core, context, context.config.publicUrl);
     await core.listener.start();
     context.log.info('the scheduler runs');

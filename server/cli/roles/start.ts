@@ -20,6 +20,7 @@ import { openDagsFolder } from './start-dags-folder.ts';
 import { openLauncher } from './launcher.ts';
 import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
+import { openGitWatch } from './git-watch.ts';
 import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
 
@@ -53,6 +54,7 @@ export const runStart = (): Promise<void> =>
       suspect,
       metricsOf,
     });
+    openGitWatch(core, context);
     openNotifications(core, context, config.publicUrl ?? reachable(address));
     await openLocalWorker(core, context);
     await welcome(core.db, address, context);

@@ -27,7 +27,6 @@ export const callTasks =
     pid: () => undefined,
     setPaused: () => undefined,
     drain: () => Promise.resolve(),
-    handBack: () => undefined,
     stop: () => Promise.resolve(),
   });
 

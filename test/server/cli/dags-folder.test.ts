@@ -29,7 +29,7 @@ beforeEach(() => {
       return { dagIds: names, inputs: [file, join(folder, 'data/rows.csv')] };
     },
     clearError: async (file) => void seen.push(`clear ${basename(file)}`),
-    recordError: async (file, message) => void seen.push(`error ${basename(file)}: ${message}`),
+    recordError: async (file, { message }) => void seen.push(`error ${basename(file)}: ${message}`),
     listActive: async () => [...active].map(([name, path]) => ({ id: 1, name, path })),
     async deactivate({ name }) {
       seen.push(`deactivate ${name}`);
