@@ -28,6 +28,10 @@ export const badInput = (message: string): GraphQLError =>
 export const notFound = (what: string): GraphQLError =>
   new GraphQLError(`There is no ${what}.`, { extensions: { code: 'NOT_FOUND' } });
 
+/** A log is there, but cannot be read now or from here: says which store and what to do. */
+export const logUnavailable = (message: string, cause?: unknown): GraphQLError =>
+  Object.assign(new GraphQLError(message, { extensions: { code: 'LOG_UNAVAILABLE' } }), { cause });
+
 const ErrorInterface = builder.interfaceRef<Error>('Error').implement({
   description: 'An expected failure.',
   fields: (t) => ({ message: t.exposeString('message', { description: 'For people: what is wrong and what to do.' }) }),

@@ -39,6 +39,7 @@ import './types/schedule.ts';
 import './types/service-health.ts';
 import './types/task-edits.ts';
 import './types/task-instance.ts';
+import './types/task-log-fields.ts';
 import './types/secrets.ts';
 import './types/variable.ts';
 import './types/waiting-reason.ts';

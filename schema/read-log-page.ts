@@ -32,3 +32,16 @@ export async function readLogPage(
   const piece = await logs.read({ runId: task.runId, uuid }, offset);
   return { ...buildLogPage({ ...piece, offset, limit, source }), tryNumber: found, uuid };
 }
+
+/** Where the last lines of a try's log begin, and of which try that is. */
+export async function findLogTail(
+  { db, logs }: { db: Db; logs: Pick<LogReader, 'findTail'> },
+  task: TaskKey,
+  tryNumber: number | null,
+  lines: number,
+): Promise<Pick<LogPosition, 'tryNumber' | 'offset'>> {
+  const source = await findLogSource(db, task, tryNumber);
+  if (!source?.dispatchId) return { tryNumber, offset: 0 };
+  const offset = await logs.findTail({ runId: task.runId, uuid: source.dispatchId }, lines);
+  return { tryNumber: source.tryNumber, offset };
+}

@@ -79,3 +79,15 @@ export async function claimTrashedLogs(
 export async function forgetTrashedLogs(db: Db, ids: readonly number[]): Promise<void> {
   await sql`delete from log_trash where id = any(${ids}::bigint[])`.execute(db);
 }
+
+/** Where the logs of these dispatches lie, in their order; null: in Postgres. */
+export async function findLogStores(
+  db: Db,
+  keys: readonly { runId: number; dispatchId: string }[],
+): Promise<(string | null)[]> {
+  const { rows } = await sql<{ dispatch_id: string; store: string }>`
+    select a.dispatch_id, a.store from unnest(${keys.map(({ runId }) => runId)}::bigint[], ${keys.map(({ dispatchId }) => dispatchId)}::uuid[])
+      k(run_id, dispatch_id) join log_archive a using (run_id, dispatch_id)`.execute(db);
+  const found = new Map(rows.map(({ dispatch_id, store }) => [dispatch_id, store]));
+  return keys.map(({ dispatchId }) => found.get(dispatchId) ?? null);
+}

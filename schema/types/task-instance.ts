@@ -15,10 +15,8 @@ import type { Context } from '../context.ts';
 import { TaskStateEnum } from '../enums.ts';
 import { badInput, NotFoundError } from '../errors.ts';
 import { parseTaskInstanceId } from '../global-id.ts';
-import { readLogPage } from '../read-log-page.ts';
 import { formatTaskKey, parseTaskKey, taskKeyOf } from '../task-key.ts';
 import { DagRunNode } from './dag-run.ts';
-import { LogPageType, MOST_LOG_LINES, parseOffset } from './log.ts';
 import { renderedOf, TaskTryType } from './task-try.ts';
 import { TaskType } from './task.ts';
 import { WorkerNode } from './worker.ts';
@@ -124,24 +122,6 @@ builder.objectFields(TaskInstanceNode, (t) => ({
     description: 'Its results, by key.',
     load: (ids: string[], ctx) => listXComs(ctx.db, keysOf(ids)),
     resolve: keyOf,
-  }),
-  log: t.field({
-    type: LogPageType,
-    complexity: 50,
-    description: 'A piece of the log of one try. Empty and incomplete before the try starts.',
-    args: {
-      try: t.arg.int({ description: 'Which try; the newest when absent.' }),
-      offset: t.arg.float({ defaultValue: 0, description: 'Bytes from the start of the log.' }),
-      limit: t.arg.int({ defaultValue: 1_000, description: `Most lines, up to ${MOST_LOG_LINES}.` }),
-    },
-    resolve: async (row, args, ctx) => {
-      const limit = args.limit ?? 1_000;
-      if (limit < 1 || limit > MOST_LOG_LINES)
-        throw badInput(`log: limit is from 1 to ${MOST_LOG_LINES}, not ${limit}.`);
-      const position = { tryNumber: args.try ?? null, offset: parseOffset(args.offset), limit };
-      const page = await readLogPage(ctx, taskKeyOf(row), position);
-      return page ?? { lines: [], nextOffset: position.offset, complete: false };
-    },
   }),
 }));
 

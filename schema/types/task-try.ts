@@ -1,6 +1,7 @@
 import { createContextCache } from '@pothos/core';
 import DataLoader from 'dataloader';
 import { findRendered, type RenderedFields } from '#db/queries/rendered-fields.ts';
+import { findLogStores } from '#db/queries/log-stores.ts';
 import type { TaskTryRow } from '#db/queries/task-tries.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
@@ -11,6 +12,14 @@ const renderedFields = createContextCache(
   (ctx: Context) =>
     new DataLoader<{ runId: number; dispatchId: string }, RenderedFields | null, string>(
       (keys) => findRendered(ctx.db, keys),
+      { cacheKeyFn: ({ dispatchId }) => dispatchId },
+    ),
+);
+
+const logStores = createContextCache(
+  (ctx: Context) =>
+    new DataLoader<{ runId: number; dispatchId: string }, string | null, string>(
+      (keys) => findLogStores(ctx.db, keys),
       { cacheKeyFn: ({ dispatchId }) => dispatchId },
     ),
 );
@@ -49,6 +58,12 @@ export const TaskTryType = builder.objectRef<TaskTryRow>('TaskTry').implement({
     logBytes: t.float({
       description: 'Length of its log in bytes, as its runner counted.',
       resolve: (row) => row.log_bytes,
+    }),
+    logStore: t.string({
+      nullable: true,
+      description: 'The log store that its log has moved to; null: it is in Postgres.',
+      resolve: (row, _args, ctx) =>
+        row.dispatch_id === null ? null : logStores(ctx).load({ runId: row.run_id, dispatchId: row.dispatch_id }),
     }),
     worker: t.field({
       type: WorkerNode,

@@ -82,7 +82,9 @@ export async function followRun(client: ApiClient, runId: string, watcher: RunWa
     const key = `${taskInstanceId} ${tryNumber}`;
     if (!onLogLine || !HAS_LOG.has(now) || (now !== 'RUNNING' && cause === null) || logs.has(key)) return;
     // A log that cannot be read must not hide how the run ends.
-    const reading = followTaskLog(client, taskInstanceId, tryNumber, (line) => onLogLine(transition, line));
+    const reading = followTaskLog(client, taskInstanceId, { tryNumber, tail: null }, (line) =>
+      onLogLine(transition, line),
+    );
     logs.set(
       key,
       reading.catch((error: Error) =>

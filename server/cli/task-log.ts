@@ -13,9 +13,9 @@ interface LogPage {
 }
 
 const PAGE = /* GraphQL */ `
-  query TaskLog($id: ID!, $try: Int, $offset: Float) {
+  query TaskLog($id: ID!, $try: Int, $offset: Float, $tail: Int) {
     taskInstance(id: $id) {
-      log(try: $try, offset: $offset) {
+      log(try: $try, offset: $offset, tail: $tail, limit: 5000) {
         lines {
           at
           stream
@@ -41,22 +41,29 @@ const TAIL = /* GraphQL */ `
   }
 `;
 
-/** The log as far as it has been written. */
+/** Which part of a log: all of it, or its last lines. */
+export interface LogPart {
+  tryNumber: number | null;
+  tail: number | null;
+}
+
+/** The log as far as it has been written. Returns where it ends. */
 export async function readTaskLog(
   client: ApiClient,
   id: string,
-  tryNumber: number | null,
+  { tryNumber, tail }: LogPart,
   onLine: (line: LogLine) => void,
-): Promise<void> {
-  for (let offset = 0; ;) {
+): Promise<number> {
+  for (let at: { offset?: number; tail?: number } = tail === null ? { offset: 0 } : { tail }; ;) {
     const { taskInstance } = await client.request<{ taskInstance: { log: LogPage } }>(PAGE, {
       id,
       try: tryNumber,
-      offset,
+      ...at,
     });
-    taskInstance.log.lines.forEach(onLine);
-    if (taskInstance.log.nextOffset === offset) return;
-    offset = taskInstance.log.nextOffset;
+    const { lines, nextOffset } = taskInstance.log;
+    lines.forEach(onLine);
+    if (lines.length === 0 || nextOffset === at.offset) return nextOffset;
+    at = { offset: nextOffset };
   }
 }
 
@@ -64,10 +71,11 @@ export async function readTaskLog(
 export async function followTaskLog(
   client: ApiClient,
   id: string,
-  tryNumber: number | null,
+  part: LogPart,
   onLine: (line: LogLine) => void,
 ): Promise<void> {
-  let after = 0;
+  const { tryNumber, tail } = part;
+  let after = tail === null ? 0 : await readTaskLog(client, id, part, onLine);
   await readResuming(
     () => client.subscribe<{ taskLog: LogPage }>(TAIL, { id, try: tryNumber, after }),
     ({ taskLog }) => {

@@ -1,11 +1,12 @@
 /** GET /bundles/<hash> and GET /logs/<taskInstanceId>/<try>: what is too large or too raw for GraphQL. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { GraphQLError } from 'graphql';
 import type { Db } from '#db/client.ts';
 import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { findBundleOfRun } from '#db/queries/dag-runs.ts';
-import { findLogSource } from '#db/queries/log.ts';
+import { findLogSource, type StoredChunk } from '#db/queries/log.ts';
 import type { Viewer } from '#schema/context.ts';
 import { parseTaskInstanceId } from '#schema/global-id.ts';
 import type { LogReader } from '#schema/log-reader.ts';
@@ -44,27 +45,29 @@ export function createDownloads(db: Db, logs: Pick<LogReader, 'read'>) {
       const tryNumber = /^\d{1,5}$/.test(tryText) ? Number(tryText) : null;
       const source = task && tryNumber !== null ? await findLogSource(db, task, tryNumber) : undefined;
       if (!task || !source) return sendText(res, 404, 'There is no such try.');
+      const name = `log-${task.runId}.${task.taskIndex}.${task.mapIndex}-${tryNumber}.txt`;
+      const pieces = textOf(source.dispatchId ? readPieces(logs, { runId: task.runId, uuid: source.dispatchId }) : []);
+      // Whether it can be read is known with the first piece
+      const first = await pieces.next().catch((error: unknown) => error as Error);
+      if (first instanceof GraphQLError) return sendText(res, 503, first.message);
+      if (first instanceof Error) throw first;
       res.writeHead(200, {
         'content-type': 'text/plain; charset=utf-8',
-        'content-disposition': `attachment; filename="log-${task.runId}.${task.taskIndex}.${task.mapIndex}-${tryNumber}.txt"`,
+        'content-disposition': `attachment; filename="${name}"`,
         'cache-control': 'no-store',
       });
-      if (source.dispatchId) await sendPieces(logs, res, { runId: task.runId, uuid: source.dispatchId });
+      for (let piece = first; !piece.done && !res.destroyed; piece = await pieces.next())
+        if (!res.write(piece.value)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
       res.end();
     },
   };
 }
 
-async function sendPieces(
-  logs: Pick<LogReader, 'read'>,
-  res: ServerResponse,
-  dispatch: { runId: number; uuid: string },
-): Promise<void> {
+/** What overlaps counts once. */
+async function* textOf(pieces: AsyncIterable<StoredChunk> | Iterable<StoredChunk>): AsyncGenerator<Buffer, void> {
   let sent = 0;
-  for await (const { body, byte_offset } of readPieces(logs, dispatch)) {
-    if (res.destroyed) return;
-    const bytes = Buffer.from(body).subarray(Math.max(0, sent - byte_offset));
-    if (!res.write(bytes)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+  for await (const { body, byte_offset } of pieces) {
+    yield Buffer.from(body).subarray(Math.max(0, sent - byte_offset));
     sent = byte_offset + Buffer.byteLength(body);
   }
 }

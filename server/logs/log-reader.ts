@@ -1,9 +1,11 @@
 import type { Db } from '#db/client.ts';
 import { readStoredLog, readStoredLogBefore, type StoredChunk } from '#db/queries/log.ts';
+import { logUnavailable } from '#schema/errors.ts';
 import type { LogKey, LogPiece, LogReader } from '#schema/log-reader.ts';
 import { LogGone } from './log-store.ts';
-import type { LogStores } from './log-stores.ts';
-import { joinStored, readBlocks } from './stored-log.ts';
+import { LogStoreUnknown, type LogStores } from './log-stores.ts';
+import { searchLog } from './search-log.ts';
+import { joinStored, LogUnreadable, readBlocks } from './stored-log.ts';
 import { countLines } from './text-blocks.ts';
 
 const CHUNKS_PER_READ = 32;
@@ -36,14 +38,24 @@ export function createLogReader({ db, stores }: LogReaderDeps): LogReader {
       .sort((a, b) => a.byte_offset - b.byte_offset);
   };
   /** Between the looking up and the reading it may have been archived anew. */
-  const again = <T>(work: () => Promise<T>): Promise<T> =>
-    work().catch((error: unknown) => {
-      if (error instanceof LogGone) return work();
+  const again = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work().catch((error: unknown) => {
+        if (error instanceof LogGone) return work();
+        throw error;
+      });
+    } catch (error) {
+      if (error instanceof LogGone || error instanceof LogStoreUnknown || error instanceof LogUnreadable)
+        throw logUnavailable(error.message, error);
       throw error;
-    });
+    }
+  };
+  const read: LogReader['read'] = (log, offset) => again(() => readOnce(log, offset));
+  const look = (log: LogKey, offset: number) => readStoredLog(db, log, { offset, limit: 1 });
 
   return {
-    read: (log, offset) => again(() => readOnce(log, offset)),
+    read,
+    search: (log, request) => again(() => searchLog({ reader: { read: readOnce }, look, storeOf }, log, request)),
     async findTail(log, lines) {
       let left = lines;
       let start = Number.MAX_SAFE_INTEGER;

@@ -2,10 +2,20 @@
 import type { ArchivedLog, LogBlock } from '#db/queries/archived-log.ts';
 import type { StoredChunk, StoredLog } from '#db/queries/log.ts';
 import type { LogPiece } from '#schema/log-reader.ts';
-import type { LogStore } from './log-store.ts';
+import { LogGone, type LogStore } from './log-store.ts';
 
 /** Of an archive, at once. */
 const BLOCKS_PER_READ = 2;
+
+/** The log is in the store, but the store does not answer as it should. */
+export class LogUnreadable extends Error {
+  constructor(store: string, cause: unknown) {
+    super(`The log store "${store}" cannot be read now: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+    this.name = 'LogUnreadable';
+  }
+}
 
 /** The first block that ends after the offset. */
 export function findBlock(blocks: readonly LogBlock[], offset: number): number {
@@ -26,7 +36,9 @@ export async function readBlocks(
   from: number,
   to: number,
 ): Promise<StoredChunk[]> {
-  const texts = await store.read(archive, from, to);
+  const texts = await store.read(archive, from, to).catch((cause: unknown) => {
+    throw cause instanceof LogGone ? cause : new LogUnreadable(store.name, cause);
+  });
   return texts.map((text, i) => ({ byte_offset: archive.blocks[from + i]!.offset, body: text.toString() }));
 }
 

@@ -12,7 +12,7 @@ import { createLogReader } from '#server/logs/log-reader.ts';
 import type { LogStore } from '#server/logs/log-store.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine, type TestEngine } from '../../helpers/engine.ts';
-import { plainLines, readAllLines } from '../../helpers/log-reading.ts';
+import { plainHits, plainLines, readAllLines, searchAll } from '../../helpers/log-reading.ts';
 import { anyLog, createLoggedTasks, type LoggedTask } from '../../helpers/logged-tasks.ts';
 
 const database = await createTestDatabase();
@@ -69,6 +69,29 @@ describe.each(Object.keys(stores))('any log in %s', (name) => {
         const after = lines.filter((line) => line.offset >= place);
         expect(strip(await readAllLines(reader, task, { from: place, limit, logBytes }))).toEqual(after);
         expect(await reader.findTail(task, tail)).toBe(lines.at(-tail)?.offset ?? 0);
+      },
+    );
+    await fc.assert(property, { numRuns: 60 });
+  });
+
+  it('is searched as its text is, page after page', { timeout: 120_000 }, async () => {
+    await setCurrentLogStore(db, store && { name, archiveFrom: 0 });
+    const property = fc.asyncProperty(
+      anyLog,
+      fc.record({
+        block: fc.integer({ min: 200, max: 2_000 }),
+        limit: fc.integer({ min: 1, max: 5 }),
+        context: fc.integer({ min: 0, max: 3 }),
+        wanted: fc.constantFrom('needle', 'NEEDLE', 'eed', 'ü', '🪡', 'x', '语', 'not there at all', 'heu: n'),
+        isCaseSensitive: fc.boolean(),
+      }),
+      async ({ text, chunks }, { block, limit, context, wanted, isCaseSensitive }) => {
+        const task = await start();
+        await task.write(...chunks);
+        await task.end();
+        if (store) await move(store, block);
+        const request = { text: wanted, isCaseSensitive, limit, context };
+        expect(await searchAll(reader, task, request)).toEqual(plainHits(text, request));
       },
     );
     await fc.assert(property, { numRuns: 60 });

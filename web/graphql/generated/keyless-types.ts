@@ -51,6 +51,8 @@ export const keylessTypes = [
   'Lineage',
   'LineageEdge',
   'LineageNode',
+  'LogHit',
+  'LogHits',
   'LogLine',
   'LogPage',
   'MutationCancelBackfillSuccess',
