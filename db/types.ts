@@ -719,8 +719,11 @@ export interface WaitingTask {
 }
 
 export interface Worker {
+  drain: string | null;
+  finished: Generated<number>;
   hostname: string | null;
   id: Generated<number>;
+  labels: Generated<Json>;
   last_beat_at: Generated<Timestamp>;
   name: string;
   pid: number | null;
@@ -728,6 +731,7 @@ export interface Worker {
   slots: number;
   started_at: Generated<Timestamp>;
   state: Generated<string>;
+  usage: Json | null;
   version: string;
 }
 

@@ -38,5 +38,7 @@ export interface EventStreams {
   queueChanges(): Promise<AsyncIterable<{ at: Date }>>;
   /** A message at once, and one each time a Git source has changed or been looked at. */
   gitSourceChanges(): Promise<AsyncIterable<{ at: Date }>>;
+  /** As clusterChanges, of workers; every ten seconds in any case, since beats wake nobody. */
+  workerChanges(): Promise<AsyncIterable<{ at: Date }>>;
   workAvailable(worker: { id: number; queues: readonly string[] }): Promise<AsyncIterable<WorkSignal>>;
 }

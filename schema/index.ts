@@ -44,6 +44,8 @@ import './types/secrets.ts';
 import './types/variable.ts';
 import './types/waiting-reason.ts';
 import './types/worker.ts';
+import './types/worker-drain.ts';
 import './types/worker-registration.ts';
+import './types/worker-tasks.ts';
 
 export const schema = builder.toSchema();

@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { NAMESPACE_PATTERN } from '#sdk/clusters.ts';
 import { GIT_PROTOCOLS } from '#sdk/git-sources.ts';
+import { parseLabels } from '#sdk/worker-labels.ts';
 
+export const WORKER_NAME = /^[\w.:-]{1,200}$/;
 export const text = z.string().trim();
 export const wholeNumber = (low: number, high: number) =>
   text
@@ -43,6 +45,12 @@ export const gitProtocols = list.pipe(
 export const hostPatterns = list.pipe(
   z.array(z.string().regex(/^[\w.*:-]{1,253}$/, 'must be hosts with commas between them, such as *.example.com')),
 );
+export const labels = text.transform((value, context) => {
+  const parsed = parseLabels(value);
+  if (typeof parsed !== 'string') return parsed;
+  context.addIssue({ code: 'custom', message: parsed });
+  return z.NEVER;
+});
 /** 32 bytes, from `openssl rand -hex 32` or `openssl rand -base64 32`. */
 export const secretKey = text
   .transform((value) => Buffer.from(value, /^[0-9a-f]{64}$/i.test(value) ? 'hex' : 'base64'))

@@ -2,20 +2,10 @@ import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
-import {
-  boolean,
-  bytes,
-  httpUrl,
-  names,
-  namespaceNames,
-  path,
-  postgresUrl,
-  secretKey,
-  text,
-  wholeNumber,
-} from './config-values.ts';
 import { GIT_VARIABLES, gitConfig } from './config-git.ts';
+import { boolean, httpUrl, namespaceNames, path, postgresUrl, secretKey, text, wholeNumber } from './config-values.ts';
 import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.ts';
+import { WORKER_VARIABLES } from './config-worker.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
@@ -115,32 +105,7 @@ export const VARIABLES = {
     about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
     fallback: '`10` for `start`, `30` in the Pod of a task, else `60`',
   },
-  MILLRACE_WORKER_NAME: {
-    schema: text.regex(/^[\w.:-]{1,200}$/, 'must be a name'),
-    about: 'Name of the worker.',
-    fallback: 'host name and process id; for `start` one that stays',
-  },
-  MILLRACE_WORKER_SLOTS: {
-    schema: wholeNumber(1, 10_000),
-    about: 'Tasks that the worker runs at once.',
-    fallback: 'twice the CPUs, at least 4',
-  },
-  MILLRACE_WORKER_QUEUES: {
-    schema: names,
-    about: 'Queues that the worker serves, with commas between them.',
-    fallback: '`default`',
-  },
-  MILLRACE_WORKER_TASK_MEMORY: {
-    schema: bytes,
-    about: 'Largest memory of one task, such as 2Gi.',
-    fallback: 'no limit',
-  },
-  MILLRACE_WORKER_RESULT_CACHE: {
-    schema: bytes,
-    about:
-      'Size of the large results of other tasks that the worker keeps on its disk for the next reader. What running tasks read stays there, also beyond it.',
-    fallback: '`2Gi`',
-  },
+  ...WORKER_VARIABLES,
   MILLRACE_WAREHOUSE_URL: {
     schema: postgresUrl,
     about: 'Given to tasks as it is: the database that DAGs write their tables to.',
@@ -279,6 +244,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       name: values.MILLRACE_WORKER_NAME ?? null,
       slots: values.MILLRACE_WORKER_SLOTS ?? Math.max(4, 2 * availableParallelism()),
       queues: values.MILLRACE_WORKER_QUEUES ?? ['default'],
+      labels: values.MILLRACE_WORKER_LABELS ?? {},
       taskMemory: values.MILLRACE_WORKER_TASK_MEMORY ?? null,
       resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',

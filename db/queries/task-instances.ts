@@ -62,3 +62,29 @@ export async function listTaskInstances(
   const direction = page.inverted ? 'desc' : 'asc';
   return query.orderBy('task_index', direction).orderBy('map_index', direction).limit(page.limit).execute();
 }
+
+/** What a worker runs now, oldest run first. Looks only at the task instances of runs that are going on. */
+export async function listTasksOfWorker(
+  db: Db,
+  workerId: number,
+  page: KeysetPage<TaskKey>,
+): Promise<TaskInstanceRow[]> {
+  const place = sql`(t.run_id, t.task_index, t.map_index)`;
+  const at = ({ runId, taskIndex, mapIndex }: TaskKey) => sql`(${runId}::bigint, ${taskIndex}::int, ${mapIndex}::int)`;
+  let query = db
+    .selectFrom('dag_run as r')
+    .innerJoin('task_instance as t', 't.run_id', 'r.id')
+    .select(COLUMNS.map((column) => `t.${column}` as const))
+    .where('r.state', '=', 'running')
+    .where('t.state', '=', 'running')
+    .where('t.worker_id', '=', workerId);
+  if (page.after) query = query.where(sql<boolean>`${place} > ${at(page.after)}`);
+  if (page.before) query = query.where(sql<boolean>`${place} < ${at(page.before)}`);
+  const direction = page.inverted ? 'desc' : 'asc';
+  return query
+    .orderBy('t.run_id', direction)
+    .orderBy('t.task_index', direction)
+    .orderBy('t.map_index', direction)
+    .limit(page.limit)
+    .execute();
+}

@@ -3,24 +3,48 @@ import { sql, type Selectable } from 'kysely';
 import type { Db } from '#db/client.ts';
 import type { Worker } from '#db/types.ts';
 import type { KeysetPage } from './keyset.ts';
+import { RUNS_TASKS, type DrainMode, type WorkerUsage } from './worker.ts';
 
-export type WorkerRow = Selectable<Worker>;
+export const WORKER_STATES = ['online', 'draining', 'offline'] as const;
+export type WorkerState = (typeof WORKER_STATES)[number];
+
+export type WorkerRow = Omit<Selectable<Worker>, 'state' | 'drain' | 'labels' | 'usage'> & {
+  state: WorkerState;
+  drain: DrainMode | null;
+  labels: { [name: string]: string };
+  usage: WorkerUsage | null;
+};
+
+export interface WorkerFilter {
+  states: readonly WorkerState[];
+  /** Serves it. */
+  queue?: string | null;
+  name?: string | null;
+}
 
 export async function findWorkers(db: Db, workerIds: readonly number[]): Promise<WorkerRow[]> {
   if (workerIds.length === 0) return [];
-  return db.selectFrom('worker').selectAll().where('id', 'in', workerIds).execute();
+  return typed(await db.selectFrom('worker').selectAll().where('id', 'in', workerIds).execute());
 }
 
-/** Newest first; those that have gone too. */
-export async function listWorkers(db: Db, page: KeysetPage<number>): Promise<WorkerRow[]> {
-  let query = db.selectFrom('worker').selectAll();
+/** The newest of that name, gone or not. */
+export async function findWorkerByName(db: Db, name: string): Promise<WorkerRow | undefined> {
+  const query = db.selectFrom('worker').selectAll().where('name', '=', name).orderBy('id', 'desc').limit(1);
+  return typed(await query.execute())[0];
+}
+
+/** Newest first. */
+export async function listWorkers(db: Db, filter: WorkerFilter, page: KeysetPage<number>): Promise<WorkerRow[]> {
+  let query = db.selectFrom('worker').selectAll().where(RUNS_TASKS).where('state', 'in', filter.states);
+  if (filter.queue != null) query = query.where(sql<boolean>`${filter.queue} = any(queues)`);
+  if (filter.name != null) query = query.where('name', '=', filter.name);
   if (page.after !== undefined) query = query.where('id', '<', page.after);
   if (page.before !== undefined) query = query.where('id', '>', page.before);
-  return query
-    .orderBy('id', page.inverted ? 'asc' : 'desc')
-    .limit(page.limit)
-    .execute();
+  const ordered = query.orderBy('id', page.inverted ? 'asc' : 'desc').limit(page.limit);
+  return typed(await ordered.execute());
 }
+
+const typed = (rows: Selectable<Worker>[]): WorkerRow[] => rows as WorkerRow[];
 
 /** How many task instances each of them runs. Looks only at the task instances of runs that are going on. */
 export async function countRunning(db: Db, workerIds: readonly number[]): Promise<Map<number, number>> {

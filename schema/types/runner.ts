@@ -1,12 +1,13 @@
 /** What runners call. One operation carries a whole batch, and nothing here resolves per item: this is the hot path. */
 import { appendLogChunks } from '#db/queries/log.ts';
-import { beatWorker } from '#db/queries/worker.ts';
+import { beatWorker, type DrainMode, type WorkerUsage } from '#db/queries/worker.ts';
 import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { badInput } from '../errors.ts';
 import { withToken } from '../runner-tokens.ts';
 import { checkDispatches, readLogChunkInput, readReports } from '../runner-input.ts';
+import { DrainModeEnum } from './worker.ts';
 import { checkQueues, MOST_QUEUES, readWorkerId } from './worker-registration.ts';
 
 const MOST_CLAIMED = 1_000;
@@ -82,20 +83,44 @@ const ReportedTasks = builder
     }),
   });
 
+const WorkerUsageInput = builder.inputType('WorkerUsageInput', {
+  description: 'What a worker has measured: see WorkerUsage.',
+  fields: (t) => ({
+    cpus: t.float({ required: true, description: 'CPUs there.' }),
+    cpuUsed: t.float({ description: 'CPUs in use there.' }),
+    load: t.float({ required: true, description: 'Load of the machine over the last minute.' }),
+    memoryLimit: t.float({ required: true, description: 'Bytes of memory there.' }),
+    memoryUsed: t.float({ required: true, description: 'Bytes in use there.' }),
+    ownCpu: t.float({ description: 'CPUs in use by the worker and its tasks.' }),
+    ownMemory: t.float({ required: true, description: 'Bytes in use by the worker and its tasks.' }),
+  }),
+});
 const HeartbeatInput = builder.inputType('HeartbeatInput', {
   description: 'All that a worker or runner has in hand.',
   fields: (t) => ({
     workerId: t.id({ description: 'From registerWorker; absent when a runner speaks for itself.' }),
     dispatchIds: t.idList({ required: true, description: 'Dispatches that run; at most 20000.' }),
+    usage: t.field({ type: WorkerUsageInput, description: 'CPU and memory of the worker; kept until it says others.' }),
+    finished: t.int({ description: 'Task instances that it has brought to an end since its process started.' }),
   }),
 });
-const HeartbeatAnswer = builder.objectRef<{ fenced: string[]; registered: boolean }>('HeartbeatAnswer').implement({
+interface HeartbeatResult {
+  fenced: string[];
+  registered: boolean;
+  drain: DrainMode | null;
+}
+const HeartbeatAnswer = builder.objectRef<HeartbeatResult>('HeartbeatAnswer').implement({
   description: 'What must go.',
   authScopes: { run: true },
   fields: (t) => ({
     fenced: t.idList({ description: 'No longer current: kill them.', resolve: ({ fenced }) => fenced }),
     registered: t.exposeBoolean('registered', {
       description: 'False: the worker’s registration has lapsed; register again.',
+    }),
+    drain: t.expose('drain', {
+      type: DrainModeEnum,
+      nullable: true,
+      description: 'Take nothing new and come to an end this way; null: go on, also when it said otherwise before.',
     }),
   }),
 });
@@ -153,15 +178,26 @@ async function report(ctx: Context, input: typeof ReportTasksInput.$inferInput) 
   };
 }
 
-async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput) {
+const readUsage = ({ cpuUsed, ownCpu, ...usage }: typeof WorkerUsageInput.$inferInput): WorkerUsage => ({
+  ...usage,
+  cpuUsed: cpuUsed ?? null,
+  ownCpu: ownCpu ?? null,
+});
+
+async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput): Promise<HeartbeatResult> {
   const { dispatchIds } = input;
   if (dispatchIds.length > MOST_HELD) throw badInput(`dispatchIds: at most ${MOST_HELD}, not ${dispatchIds.length}.`);
   checkDispatches(ctx.viewer, dispatchIds);
   const workerId = readWorker(ctx, input.workerId);
   // The leases first: a worker that has beaten since has named all that it has
   const { fenced } = await ctx.engine.heartbeat({ workerId, dispatchIds });
-  const registered = workerId === null ? true : await beatWorker(ctx.db, workerId);
-  return { fenced, registered };
+  if (workerId === null) return { fenced, registered: true, drain: null };
+  const { finished, usage } = input;
+  const beat = await beatWorker(ctx.db, workerId, {
+    finished: finished ?? null,
+    usage: usage ? readUsage(usage) : null,
+  });
+  return { fenced, registered: beat !== undefined, drain: beat?.drain ?? null };
 }
 
 builder.mutationFields((t) => ({

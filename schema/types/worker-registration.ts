@@ -1,6 +1,7 @@
 /** How a worker comes, is woken, and goes. */
 import { setWorkerState } from '#db/queries/worker.ts';
 import { findWorkers } from '#db/queries/workers.ts';
+import { labelProblem } from '#sdk/worker-labels.ts';
 import { isReservedQueue } from '#sdk/system-tasks.ts';
 import { builder } from '../builder.ts';
 import { badInput, notFound } from '../errors.ts';
@@ -10,6 +11,13 @@ import { parseNumericId } from '../global-id.ts';
 export const MOST_QUEUES = 100;
 const MOST_SLOTS = 10_000;
 
+const WorkerLabelInput = builder.inputType('WorkerLabelInput', {
+  description: 'What is said of a worker.',
+  fields: (t) => ({
+    name: t.string({ required: true, description: 'Such as `zone`.' }),
+    value: t.string({ required: true, description: 'Such as `a`.' }),
+  }),
+});
 const RegisterWorkerInput = builder.inputType('RegisterWorkerInput', {
   description: 'A worker that starts.',
   fields: (t) => ({
@@ -22,6 +30,7 @@ const RegisterWorkerInput = builder.inputType('RegisterWorkerInput', {
     version: t.string({ required: true, description: 'The Millrace version it runs.' }),
     hostname: t.string({ description: 'Where it runs.' }),
     pid: t.int({ description: 'Its process id there.' }),
+    labels: t.field({ type: [WorkerLabelInput], description: 'For people and their tools; at most 50.' }),
   }),
 });
 const RegisteredWorker = builder.objectRef<{ workerId: number }>('RegisteredWorker').implement({
@@ -59,6 +68,13 @@ function checkRegistration({ queues, slots }: { queues: readonly string[]; slots
   if (slots < 1 || slots > MOST_SLOTS) throw badInput(`slots: from 1 to ${MOST_SLOTS}, not ${slots}.`);
 }
 
+function readLabels(list: readonly { name: string; value: string }[]): { [name: string]: string } {
+  const labels = Object.fromEntries(list.map(({ name, value }) => [name, value]));
+  const problem = labelProblem(labels);
+  if (problem !== null) throw badInput(`labels: ${problem}`);
+  return labels;
+}
+
 export function readWorkerId(id: string): number {
   const workerId = parseNumericId('Worker', id);
   if (workerId === undefined) throw badInput(`workerId: "${id}" is not what registerWorker gave.`);
@@ -73,7 +89,8 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: RegisterWorkerInput, required: true }) },
     resolve: async (_root, { input }, ctx) => {
       checkRegistration(input);
-      const info = { ...input, hostname: input.hostname ?? null, pid: input.pid ?? null };
+      const labels = readLabels(input.labels ?? []);
+      const info = { ...input, labels, hostname: input.hostname ?? null, pid: input.pid ?? null };
       return { workerId: await ctx.engine.registerWorker(info) };
     },
   }),
@@ -96,7 +113,7 @@ const WorkSignalType = builder.objectRef<WorkSignal>('WorkSignal').implement({
   fields: (t) => ({
     queues: t.exposeStringList('queues', { description: 'Tasks are ready in these queues: claim.' }),
     fenced: t.exposeBoolean('fenced', {
-      description: 'Send a heartbeat now: some dispatch may no longer be current.',
+      description: 'Send a heartbeat now: some dispatch may no longer be current, or the worker is to drain.',
     }),
   }),
 });

@@ -30,6 +30,7 @@ import { addTokenCommand } from './commands/token.ts';
 import { addTriggerCommand } from './commands/trigger.ts';
 import { addVariableCommand } from './commands/variable.ts';
 import { addValidateCommand } from './commands/validate.ts';
+import { addWorkersCommand } from './commands/workers.ts';
 import { version } from './version.ts';
 
 export function createProgram(): Command {
@@ -57,6 +58,7 @@ export function createProgram(): Command {
   addPoolCommand(program);
   addQueuesCommand(program);
   addClusterCommand(program);
+  addWorkersCommand(program);
   addAssetCommands(program);
   addSecretsCommand(program);
   addCancelCommand(program);

@@ -7,6 +7,7 @@ import { GIT_LOOKED, GIT_WANTED } from '#db/queries/git-sources.ts';
 import { readEventSeq } from '#db/queries/dag-runs.ts';
 import { QUEUE_CHANGED } from '#db/queries/queues.ts';
 import { findTaskInstances } from '#db/queries/task-instances.ts';
+import { WORKER_CHANGED } from '#db/queries/worker.ts';
 import { notFound } from '#schema/errors.ts';
 import type { EventStreams, StreamItem } from '#schema/event-streams.ts';
 import type { LogReader } from '#schema/log-reader.ts';
@@ -24,6 +25,8 @@ import { createStream } from './stream.ts';
 import { taskLog } from './task-log.ts';
 import { createWorkSignals } from './work-available.ts';
 
+/** So often workers say what they measure. */
+const BEAT_MS = 10_000;
 const LIMITS: EventLimits = { queue: 1_000, replay: 5_000 };
 
 export interface EventStreamsDeps {
@@ -54,6 +57,7 @@ export function createEventStreams({
   const clusters = createListChanges(listener, [CLUSTER_CHANGED, CLUSTER_HEALTH_CHANGED]);
   const queues = createListChanges(listener, [QUEUE_CHANGED]);
   const gitSources = createListChanges(listener, [GIT_WANTED, GIT_LOOKED], { withTasks: false });
+  const workers = createListChanges(listener, [WORKER_CHANGED], { everyMs: BEAT_MS });
 
   const openLog = async (group: Group, after: string | null): Promise<AsyncIterableIterator<StreamItem>> => {
     const start = await readStart(db, after);
@@ -81,6 +85,7 @@ export function createEventStreams({
     gitSourceChanges: async () => createStream(stopped.signal, (signal) => gitSources.stream(signal)),
     clusterChanges: async () => createStream(stopped.signal, (signal) => clusters.stream(signal)),
     queueChanges: async () => createStream(stopped.signal, (signal) => queues.stream(signal)),
+    workerChanges: async () => createStream(stopped.signal, (signal) => workers.stream(signal)),
     async stop() {
       stopped.abort();
       offResync();
@@ -90,6 +95,7 @@ export function createEventStreams({
       clusters.stop();
       queues.stop();
       gitSources.stop();
+      workers.stop();
       await tail.stop();
     },
   };

@@ -16,10 +16,16 @@ export interface ListChanges {
   stop(): void;
 }
 
+export interface ListChangesOptions {
+  withTasks?: boolean;
+  /** Also so often, for what nobody is notified of. */
+  everyMs?: number;
+}
+
 export function createListChanges(
   listener: Pick<Listener, 'on' | 'onResync'>,
   channels: readonly string[],
-  { withTasks = true }: { withTasks?: boolean } = {},
+  { withTasks = true, everyMs = NEVER_MS }: ListChangesOptions = {},
 ): ListChanges {
   const watchers = new Set<() => void>();
   const wake = () => {
@@ -45,7 +51,7 @@ export function createListChanges(
       try {
         while (!signal.aborted) {
           yield { at: new Date() };
-          await wakeUp.wait(NEVER_MS);
+          await wakeUp.wait(everyMs);
         }
       } finally {
         watchers.delete(wakeUp.raise);

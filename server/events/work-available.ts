@@ -1,5 +1,6 @@
 /** Wakes workers. Signals that a worker has not read yet become one. */
 import type { Listener } from '#db/listen.ts';
+import { WORKER_CHANGED } from '#db/queries/worker.ts';
 import type { WorkSignal } from '#schema/event-streams.ts';
 import { createWakeUp } from './wake-up.ts';
 
@@ -34,10 +35,12 @@ export function createWorkSignals(listener: Pick<Listener, 'on' | 'onResync'>): 
         (worker) => worker.ready.add(queue),
       ),
     ),
-    listener.on('millrace_fenced', (id) =>
-      wake(
-        (worker) => String(worker.id) === id,
-        (worker) => (worker.isFenced = true),
+    ...['millrace_fenced', WORKER_CHANGED].map((channel) =>
+      listener.on(channel, (id) =>
+        wake(
+          (worker) => String(worker.id) === id,
+          (worker) => (worker.isFenced = true),
+        ),
       ),
     ),
     listener.onResync(() =>

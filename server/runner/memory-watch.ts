@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { processIds } from './process-group.ts';
+import { readProcess } from './process-stat.ts';
 
 export interface GroupUse {
   /** Resident bytes of the whole group. */
@@ -20,7 +20,6 @@ const PROCESSES_PER_TURN = 100;
 
 export function createMemoryWatch(intervalMs = 500): MemoryWatch {
   const watched = new Map<number, (use: GroupUse) => void>();
-  const pageSize = memoryPageSize();
   let timer: NodeJS.Timeout | null = null;
 
   const look = async () => {
@@ -28,7 +27,7 @@ export function createMemoryWatch(intervalMs = 500): MemoryWatch {
     const pids = processIds();
     for (let from = 0; from < pids.length; from += PROCESSES_PER_TURN) {
       if (from > 0) await nextTurn();
-      for (const pid of pids.slice(from, from + PROCESSES_PER_TURN)) addProcess(uses, pid, pageSize);
+      for (const pid of pids.slice(from, from + PROCESSES_PER_TURN)) addProcess(uses, pid);
     }
     for (const [pgid, use] of uses) watched.get(pgid)?.(use);
     schedule();
@@ -49,30 +48,11 @@ export function createMemoryWatch(intervalMs = 500): MemoryWatch {
   };
 }
 
-function addProcess(uses: Map<number, GroupUse>, pid: number, pageSize: number): void {
-  const fields = statOf(pid);
-  if (!fields) return;
-  const pgid = Number(fields[2]);
-  const use = uses.get(pgid) ?? { rss: 0, processes: 0 };
-  use.rss += Number(fields[RSS]) * pageSize;
-  if (fields[0] !== 'Z') use.processes += 1;
-  uses.set(pgid, use);
-}
-
-const RSS = 21;
-
-/** Fields of /proc/…/stat after the command's name, which may hold spaces and brackets; null when the process has ended. */
-function statOf(pid: number): string[] | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return null;
-  }
-}
-
-/** From our own process, whose memory is known in bytes and in pages: 4 KiB on most machines, up to 64 KiB on others. */
-function memoryPageSize(): number {
-  const pages = Number(statOf(process.pid)?.[RSS] ?? 0);
-  return pages > 0 ? 2 ** Math.round(Math.log2(process.memoryUsage.rss() / pages)) : 4096;
+function addProcess(uses: Map<number, GroupUse>, pid: number): void {
+  const stat = readProcess(pid);
+  if (!stat) return;
+  const use = uses.get(stat.group) ?? { rss: 0, processes: 0 };
+  use.rss += stat.rss;
+  if (!stat.isZombie) use.processes += 1;
+  uses.set(stat.group, use);
 }

@@ -52,6 +52,8 @@ export interface SupervisorClient {
   running(): string[];
   /** Takes no more; resolves when all have finished. What still runs after the drain time is interrupted. */
   drain(timeoutMs?: number): Promise<void>;
+  /** Interrupts what runs, and gives back what has not begun, and what comes until all of it has ended. */
+  handBack(): void;
   /** Interrupts what runs, and ends the supervisor. */
   stop(): Promise<void>;
   /** Reads no more output until it is undone; tasks that print much wait then. */
@@ -88,7 +90,9 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
 
   const remove = (dispatchId: string): boolean => {
     const known = running.delete(dispatchId);
-    if (running.size === 0) for (const wake of idleWaiters) wake();
+    if (running.size > 0) return known;
+    interrupted = false;
+    for (const wake of idleWaiters) wake();
     return known;
   };
   const finish = (report: TaskReport, files?: ResultFiles) => {
@@ -146,7 +150,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     if (!supervisor && performance.now() - startedAt < RESTART_DELAY_MS) await sleep(RESTART_DELAY_MS);
     const known = running.get(dispatchId);
     if (!known) return;
-    if (closing) return finish(released(dispatchId));
+    if (closing || interrupted) return finish(released(dispatchId));
     known.sent = true;
     ensureSupervisor().send({ op: 'start', dispatch, bundleDir });
   };
@@ -157,8 +161,9 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   };
   const interrupt = () => {
     // What ends now is to be heard of, however much it has printed.
-    interrupted = true;
+    interrupted = running.size > 0;
     setPaused(false);
+    if (running.size === 0) return;
     for (const [dispatchId, { sent }] of [...running]) if (!sent) finish(released(dispatchId));
     supervisor?.send({ op: 'interrupt' });
   };
@@ -169,7 +174,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
       const { dispatchId } = dispatch;
       if (running.has(dispatchId)) return;
       running.set(dispatchId, { sent: false, pid: null });
-      if (closing) finish(released(dispatchId));
+      if (closing || interrupted) finish(released(dispatchId));
       else void launch(dispatch);
     },
     cancel(dispatchId, reason) {
@@ -178,6 +183,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
       else if (known) finish(withdrawn(dispatchId, reason));
     },
     running: () => [...running.keys()],
+    handBack: interrupt,
     pid: () => supervisor?.pid,
     setPaused,
     async drain(timeoutMs = options.drainMs ?? DRAIN_MS) {

@@ -43,6 +43,7 @@ export function createSettler({ onEvent, onError, ...deps }: SettlerDeps): Super
     cancel: () => undefined,
     running: () => [...running.keys()],
     drain: async () => void (await Promise.all(running.values())),
+    handBack: () => undefined,
     stop: async () => void (await Promise.all(running.values())),
     setPaused: () => undefined,
     pid: () => process.pid,

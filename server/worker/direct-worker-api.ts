@@ -4,7 +4,7 @@ import { ArtifactError, createPostgresArtifacts } from '#db/artifacts.ts';
 import type { Db } from '#db/client.ts';
 import type { Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
-import { beatWorker, setWorkerState } from '#db/queries/worker.ts';
+import { beatWorker, setWorkerState, WORKER_CHANGED } from '#db/queries/worker.ts';
 import type { LogChunk } from '#sdk/protocol.ts';
 import { giveResult, takeResult } from '../results/large-results.ts';
 import { UploadRefused, type WorkerApi } from './worker-api.ts';
@@ -22,11 +22,11 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
     register: (info) => engine.registerWorker(info),
     claim: (workerId, wish) => engine.claim({ workerId, ...wish }),
     report: (workerId, reports, claim) => engine.report({ workerId, reports, ...(claim && { claim }) }),
-    async heartbeat(workerId, dispatchIds) {
+    async heartbeat(workerId, dispatchIds, said) {
       // The leases first: a worker that has beaten since has named all that it has
       const { fenced } = await engine.heartbeat({ workerId, dispatchIds });
-      const registered = await beatWorker(db, workerId);
-      return { fenced, registered };
+      const beat = await beatWorker(db, workerId, said);
+      return { fenced, registered: beat !== undefined, drain: beat?.drain ?? null };
     },
     appendLogs,
     async putArtifact(dispatchId, { path, hash }) {
@@ -41,7 +41,7 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
       if (!content) throw new Error('There is no such result.');
       return content;
     },
-    listen({ workerId, queues, slots, onFenced }) {
+    listen({ workerId, queues, slots, onNews }) {
       const off = [
         // The free slots take part in every flush of this process; a notification tells of tasks that others made ready
         engine.attachLocalWorker({
@@ -51,7 +51,8 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
           deliver: (dispatches, reserved) => slots.deliver(dispatches, reserved),
         }),
         listener.on('millrace_ready', (queue) => queues.includes(queue) && engine.kick()),
-        listener.on('millrace_fenced', (id) => id === String(workerId) && onFenced()),
+        listener.on('millrace_fenced', (id) => id === String(workerId) && onNews()),
+        listener.on(WORKER_CHANGED, (id) => id === String(workerId) && onNews()),
         listener.onResync(() => engine.kick()),
       ];
       const poll = setInterval(() => engine.kick(), 1000);

@@ -3,7 +3,7 @@ import type { Dispatch, ReportAnswer } from '#sdk/protocol.ts';
 import { resultOfResponse } from './service-answer.ts';
 import { createServiceSocket } from './service-socket.ts';
 import { createServiceTransfers, type ServiceTransfers } from './service-transfers.ts';
-import type { WorkerApi, WorkerListener } from './worker-api.ts';
+import type { BeatAnswer, WorkerApi, WorkerListener } from './worker-api.ts';
 
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 5_000;
@@ -11,7 +11,7 @@ const POLL_MS = 5_000;
 const REGISTER = `mutation RegisterWorker($input: RegisterWorkerInput!) { registerWorker(input: $input) { workerId } }`;
 const CLAIM = `mutation ClaimTasks($input: ClaimTasksInput!) { claimTasks(input: $input) { dispatches } }`;
 const REPORT = `mutation ReportTasks($input: ReportTasksInput!) { reportTasks(input: $input) { answers dispatches } }`;
-const HEARTBEAT = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { fenced registered } }`;
+const HEARTBEAT = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { fenced registered drain } }`;
 const APPEND = `mutation AppendTaskLogs($input: AppendTaskLogsInput!) { appendTaskLogs(input: $input) { accepted } }`;
 const RETIRE = `mutation RetireWorker($input: RetireWorkerInput!) { retireWorker(input: $input) { workerId } }`;
 const WAKE = `subscription WorkAvailable($workerId: ID!) { workAvailable(workerId: $workerId) { queues fenced } }`;
@@ -60,8 +60,9 @@ export function createGraphqlWorkerApi({
   };
 
   return {
-    async register(info) {
-      return Number((await post<{ workerId: string }>(REGISTER, info)).workerId);
+    async register({ labels = {}, ...info }) {
+      const input = { ...info, labels: Object.entries(labels).map(([name, value]) => ({ name, value })) };
+      return Number((await post<{ workerId: string }>(REGISTER, input)).workerId);
     },
     claim: async (workerId, wish) =>
       (await request<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), ...wish })).dispatches,
@@ -71,8 +72,11 @@ export function createGraphqlWorkerApi({
         reports,
         claim,
       }),
-    heartbeat: (workerId, dispatchIds) =>
-      request<{ fenced: string[]; registered: boolean }>(HEARTBEAT, { workerId: String(workerId), dispatchIds }),
+    async heartbeat(workerId, dispatchIds, said) {
+      const input = { workerId: String(workerId), dispatchIds, ...said };
+      const answer = await request<Omit<BeatAnswer, 'drain'> & { drain: string | null }>(HEARTBEAT, input);
+      return { ...answer, drain: (answer.drain?.toLowerCase() ?? null) as BeatAnswer['drain'] };
+    },
     async appendLogs(chunks) {
       await request(APPEND, { chunks });
     },
@@ -81,7 +85,7 @@ export function createGraphqlWorkerApi({
       const unsubscribe = subscribe<{ workAvailable: { fenced: boolean } }>(
         { query: WAKE, variables: { workerId: String(listener.workerId) } },
         {
-          next: ({ data }) => (data?.workAvailable.fenced ? listener.onFenced() : fill()),
+          next: ({ data }) => (data?.workAvailable.fenced ? listener.onNews() : fill()),
           error: onError,
           complete: () => undefined,
         },

@@ -1,6 +1,6 @@
 /** What a worker needs of the service. Over GraphQL for a worker of its own, direct for the one inside `millrace start`. */
 import type { ArtifactRef, Dispatch, LogChunk, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
-import type { WorkerInfo } from '#db/queries/worker.ts';
+import type { DrainMode, WorkerBeat, WorkerInfo } from '#db/queries/worker.ts';
 
 export interface ClaimWish {
   queues: string[];
@@ -17,8 +17,8 @@ export interface WorkerListener {
   workerId: number;
   queues: string[];
   slots: SlotPool;
-  /** Some dispatches may be fenced: send a heartbeat now. */
-  onFenced(): void;
+  /** Some dispatches may be fenced, or the worker is to drain: send a heartbeat now. */
+  onNews(): void;
 }
 
 /** The service will not take this result. */
@@ -29,6 +29,15 @@ export class UploadRefused extends Error {
   }
 }
 
+export interface BeatAnswer {
+  /** No longer current: kill them. */
+  fenced: string[];
+  /** False: this registration is gone; register again. */
+  registered: boolean;
+  /** Null: go on. */
+  drain: DrainMode | null;
+}
+
 export interface WorkerApi {
   register(info: WorkerInfo): Promise<number>;
   claim(workerId: number, wish: ClaimWish): Promise<Dispatch[]>;
@@ -37,8 +46,7 @@ export interface WorkerApi {
     reports: TaskReport[],
     claim: ClaimWish | null,
   ): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
-  /** False `registered`: this registration is gone; register again. */
-  heartbeat(workerId: number, dispatchIds: string[]): Promise<{ fenced: string[]; registered: boolean }>;
+  heartbeat(workerId: number, dispatchIds: string[], said: WorkerBeat): Promise<BeatAnswer>;
   appendLogs(chunks: LogChunk[]): Promise<void>;
   /** Stores a large result of a dispatch that runs. Rejects with UploadRefused when it never will. */
   putArtifact(dispatchId: string, file: ArtifactRef & { path: string }): Promise<void>;

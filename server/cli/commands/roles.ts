@@ -1,4 +1,6 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { parseLabels } from '#sdk/worker-labels.ts';
+import { WORKER_NAME } from '../../config-values.ts';
 import type { UserRole } from '#db/queries/users.ts';
 import type { WorkerOptions } from '../roles/worker.ts';
 import { withExamples } from '../examples.ts';
@@ -40,8 +42,11 @@ export function addRoleCommands(program: Command): void {
       .description('run tasks of the service at MILLRACE_URL')
       .option('--queues <names>', 'queues to serve, with commas between them (MILLRACE_WORKER_QUEUES)', list)
       .option('--slots <n>', 'tasks at once (MILLRACE_WORKER_SLOTS)', wholeNumber)
+      .option('--labels <list>', 'what is said of it, as zone=a,gpu=a100 (MILLRACE_WORKER_LABELS)', labels)
+      .option('--name <name>', 'its name, which stays over restarts (MILLRACE_WORKER_NAME)', workerName)
       .action(async (options: WorkerOptions) => (await import('../roles/worker.ts')).runWorker(options)),
     'millrace worker --queues default,gpu --slots 8',
+    'millrace worker --queues gpu --name gpu-1 --labels zone=a,gpu=a100',
   );
   addPodCommands(program);
   withExamples(
@@ -75,6 +80,17 @@ function addPodCommands(program: Command): void {
       .action(async () => (await import('../roles/collect-result.ts')).runCollectResult()),
     'millrace collect-result',
   );
+}
+
+function labels(text: string): { [name: string]: string } {
+  const parsed = parseLabels(text);
+  if (typeof parsed === 'string') throw new InvalidArgumentError(parsed);
+  return parsed;
+}
+
+function workerName(text: string): string {
+  if (!WORKER_NAME.test(text)) throw new InvalidArgumentError('It must be up to 200 letters, digits and . : _ -');
+  return text;
 }
 
 const list = (text: string): string[] =>

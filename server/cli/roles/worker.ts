@@ -3,11 +3,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { WorkerInfo } from '#db/queries/worker.ts';
 import { createBundleCache } from '../../bundles/bundle-cache.ts';
-import { createSupervisorClient, type RunnerEvent, type SupervisorClient } from '../../runner/supervisor-client.ts';
+import { createSupervisorClient, type RunnerEvent } from '../../runner/supervisor-client.ts';
 import { createArtifactCache } from '../../worker/artifact-cache.ts';
 import { askUntilAnswered } from '../../worker/ask-until-answered.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
 import { ServiceRefusal } from '../../worker/service-answer.ts';
+import { createUsageMeter } from '../../worker/measure-usage.ts';
 import type { WorkerApi } from '../../worker/worker-api.ts';
 import { startWorker } from '../../worker/worker.ts';
 import { CommandError } from '../command-error.ts';
@@ -17,8 +18,12 @@ import { runRole, type RoleContext } from './role.ts';
 export interface WorkerOptions {
   queues?: string[];
   slots?: number;
+  labels?: { [name: string]: string };
+  name?: string;
   /** What tasks see unless the worker's own environment says otherwise. */
   environment?: { [name: string]: string };
+  /** It was asked to drain, and is free. */
+  onDrained?(): void;
 }
 
 export const runWorker = (options: WorkerOptions): Promise<void> =>
@@ -33,9 +38,13 @@ export const runWorker = (options: WorkerOptions): Promise<void> =>
       fetchBundle: (hash) => api.fetchBundle(hash),
       register: (info) => askUntilAnswered({ url, ask: () => api.register(info), signal: shutdown.signal, log }),
     };
-    await openWorker(service, `${hostname()}-${process.pid}`, context, options).catch((error: unknown) => {
-      throw error instanceof ServiceRefusal ? refused(url, error) : error;
-    });
+    // A timer of the connection's library would keep the process for a minute
+    const onDrained = () => void shutdown.run('drained').then(() => process.exit(0));
+    await openWorker(service, `${hostname()}-${process.pid}`, context, { ...options, onDrained }).catch(
+      (error: unknown) => {
+        throw error instanceof ServiceRefusal ? refused(url, error) : error;
+      },
+    );
   });
 
 function refused(url: string, cause: ServiceRefusal): CommandError {
@@ -58,7 +67,7 @@ export async function openWorker(
   { config, log, shutdown }: RoleContext,
   options: WorkerOptions = {},
 ): Promise<void> {
-  const { queues = config.worker.queues, slots = config.worker.slots } = options;
+  const { queues = config.worker.queues, slots = config.worker.slots, labels = config.worker.labels } = options;
   const home = join(config.home, 'worker');
   const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
   const results = createArtifactCache({
@@ -66,15 +75,14 @@ export async function openWorker(
     limit: config.worker.resultCache,
     fetch: (dispatchId, hash) => api.readArtifact(dispatchId, hash),
   });
-  const name = config.worker.name ?? defaultName;
-  const info: WorkerInfo = { name, queues, slots, version: version(), hostname: hostname(), pid: process.pid };
-  let supervisor: SupervisorClient | undefined;
+  const name = options.name ?? config.worker.name ?? defaultName;
+  const info = { name, queues, slots, labels, version: version(), hostname: hostname(), pid: process.pid };
   const worker = await startWorker({
     api,
     info,
     ...(register ? { register } : {}),
     supervise: (onEvent) =>
-      (supervisor = createSupervisorClient({
+      createSupervisorClient({
         home,
         fetchBundleDir: (hash) => bundles.dirOf(hash),
         fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
@@ -85,13 +93,20 @@ export async function openWorker(
           for (const dispatchId of endedIn(event)) results.release(dispatchId);
           onEvent(event);
         },
-      })),
+      }),
+    measure: createUsageMeter(),
+    onDrain: (mode) =>
+      log.info(
+        { name, mode },
+        mode === null ? 'the worker takes tasks again' : 'the worker is to drain: it takes nothing new',
+      ),
+    ...(options.onDrained && { onDrained: options.onDrained }),
     onError: (error) => log.warn({ error }, 'the worker could not reach the service'),
   });
   shutdown.add(
     'worker',
     () => worker.stop(config.shutdownSeconds * 1_000),
-    () => supervisor?.stop(),
+    () => worker.handBack(),
   );
   log.info({ name, queues: queues.join(','), slots }, 'the worker takes tasks');
 }

@@ -27,6 +27,7 @@ export const callTasks =
     pid: () => undefined,
     setPaused: () => undefined,
     drain: () => Promise.resolve(),
+    handBack: () => undefined,
     stop: () => Promise.resolve(),
   });
 

@@ -1,0 +1,106 @@
+import { Option, type Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { printJson, printNote, printTable } from '../output.ts';
+import { printWorker, workerRow } from '../print-worker.ts';
+import { waitForWorkerEnd } from '../wait-for-worker-end.ts';
+import type { Connection, ShownWorker, WorkerAnswer } from '../worker-answers.ts';
+import { DRAIN, LIST, RESUME, SHOW } from '../worker-documents.ts';
+
+interface ListOptions extends ConnectionOptions {
+  queue?: string;
+  state?: string;
+  all?: boolean;
+}
+interface DrainOptions extends ConnectionOptions {
+  handBack?: boolean;
+  wait?: boolean;
+}
+
+const STATES = ['online', 'draining', 'offline'];
+type NamedAction<T> = (client: ApiClient, name: string, options: T) => Promise<void>;
+
+export function addWorkersCommand(program: Command): void {
+  const workers = program.command('workers').description('the workers: what they serve, how busy they are, their end');
+  const named = <T extends ConnectionOptions>(command: Command, action: NamedAction<T>, ...examples: string[]) =>
+    withExamples(withConnection(command.argument('<name>', 'its name')), ...examples).action(
+      (name: string, options: T) => withClient(options, (client) => action(client, name, options)),
+    );
+  const all = withConnection(
+    workers
+      .command('list')
+      .description('list the workers')
+      .option('--queue <name>', 'only those that serve this queue')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(STATES))
+      .option('--all', 'those that have gone too'),
+  );
+  withExamples(all, 'millrace workers list', 'millrace workers list --queue gpu --json').action(
+    (options: ListOptions) => withClient(options, (client) => list(client, options)),
+  );
+  named(
+    workers.command('show').description('print all about one, and what it runs'),
+    show,
+    'millrace workers show gpu-1',
+  );
+  named(
+    workers
+      .command('drain')
+      .description('have one take nothing new and end when what it runs has ended')
+      .option('--hand-back', 'what runs is interrupted and runs again, as after a failure of the infrastructure')
+      .option('--wait', 'until it has gone'),
+    drain,
+    'millrace workers drain gpu-1 --wait',
+    'millrace workers drain gpu-1 --hand-back',
+  );
+  named(
+    workers.command('resume').description('have one that drains take tasks again'),
+    resume,
+    'millrace workers resume gpu-1',
+  );
+}
+
+interface WorkersPage {
+  workers: Connection<WorkerAnswer> & { pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+}
+
+async function list(client: ApiClient, { queue, state, all, json }: ListOptions): Promise<void> {
+  const states = state ? [state] : all ? STATES : null;
+  const filter = { queue, ...(states && { states: states.map((name) => name.toUpperCase()) }) };
+  const found: WorkerAnswer[] = [];
+  for (let after: string | null = null, isMore = true; isMore;) {
+    const { workers }: WorkersPage = await client.request<WorkersPage>(LIST, { filter, after });
+    found.push(...workers.edges.map(({ node }) => node));
+    isMore = workers.pageInfo.hasNextPage;
+    after = workers.pageInfo.endCursor;
+  }
+  if (json) return printJson(found);
+  printTable(found.map(workerRow), 'No such worker: "millrace worker" starts one.');
+}
+
+async function show(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
+  const { worker } = await client.request<{ worker: ShownWorker | null }>(SHOW, { name });
+  if (!worker) throw new CommandError(`There is no worker "${name}"; "millrace workers list --all" lists them.`);
+  if (json) return printJson(worker);
+  printWorker(worker);
+}
+
+async function drain(client: ApiClient, name: string, { handBack, wait, json }: DrainOptions): Promise<void> {
+  const input = { name, mode: handBack ? 'HAND_BACK' : 'FINISH' };
+  const { drainWorker } = await client.request<{ drainWorker: Outcome<WorkerAnswer> }>(DRAIN, { input });
+  const worker = orFail(drainWorker);
+  if (!json)
+    printNote(`${name} takes nothing new${handBack ? ' and hands back what it has' : ''}: ${worker.running} run.`);
+  const last = wait ? await waitForWorkerEnd(client, worker) : worker;
+  if (json) printJson(last);
+  else if (wait) printNote(`${name} has gone.`);
+}
+
+async function resume(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
+  const { resumeWorker } = await client.request<{ resumeWorker: Outcome<WorkerAnswer> }>(RESUME, { input: { name } });
+  const worker = orFail(resumeWorker);
+  if (json) return printJson(worker);
+  printNote(`${name} takes tasks again.`);
+}

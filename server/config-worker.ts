@@ -1,0 +1,36 @@
+/** The variables of a worker, as part of all variables (config.ts). */
+import { WORKER_NAME, bytes, labels, names, text, wholeNumber } from './config-values.ts';
+
+export const WORKER_VARIABLES = {
+  MILLRACE_WORKER_NAME: {
+    schema: text.regex(WORKER_NAME, 'must be a name'),
+    about: 'Name of the worker.',
+    fallback: 'host name and process id; for `start` one that stays',
+  },
+  MILLRACE_WORKER_SLOTS: {
+    schema: wholeNumber(1, 10_000),
+    about: 'Tasks that the worker runs at once.',
+    fallback: 'twice the CPUs, at least 4',
+  },
+  MILLRACE_WORKER_QUEUES: {
+    schema: names,
+    about: 'Queues that the worker serves, with commas between them.',
+    fallback: '`default`',
+  },
+  MILLRACE_WORKER_LABELS: {
+    schema: labels,
+    about: 'What is said of the worker for people and their tools, such as zone=a,gpu=a100.',
+    fallback: 'none',
+  },
+  MILLRACE_WORKER_TASK_MEMORY: {
+    schema: bytes,
+    about: 'Largest memory of one task, such as 2Gi.',
+    fallback: 'no limit',
+  },
+  MILLRACE_WORKER_RESULT_CACHE: {
+    schema: bytes,
+    about:
+      'Size of the large results of other tasks that the worker keeps on its disk for the next reader. What running tasks read stays there, also beyond it.',
+    fallback: '`2Gi`',
+  },
+};
