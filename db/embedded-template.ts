@@ -6,7 +6,8 @@ import { cp, mkdir, readdir, rename, rm, stat, symlink, utimes } from 'node:fs/p
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
-import { migrate, migrationsHash } from './migrate.ts';
+import { migrate } from './migrate.ts';
+import { migrationsHash } from './migrations.ts';
 import { ensureWarehouse } from './warehouse.ts';
 
 export interface TemplateOptions {

@@ -639,6 +639,13 @@ create table log_trash (
   constraint log_trash_pkey PRIMARY KEY (id)
 ) with (autovacuum_vacuum_scale_factor=0.05);
 
+create table login_attempt (
+  key text not null,
+  count integer not null,
+  until timestamp(3) with time zone not null,
+  constraint login_attempt_pkey PRIMARY KEY (key)
+);
+
 create table login_link (
   token_hash text not null,
   user_id bigint not null,
@@ -738,6 +745,8 @@ create table ready_task (
 create table schema_migration (
   name text not null,
   applied_at timestamp(3) with time zone not null default now(),
+  release text,
+  needs text,
   constraint schema_migration_pkey PRIMARY KEY (name)
 );
 
@@ -750,6 +759,8 @@ create table service_process (
   started_at timestamp(3) with time zone not null default now(),
   alive_since timestamp(3) with time zone not null default now(),
   last_beat_at timestamp(3) with time zone not null default now(),
+  clock_ms integer,
+  connections integer,
   constraint service_process_role_check CHECK ((role = ANY (ARRAY['server'::text, 'scheduler'::text]))),
   constraint service_process_pkey PRIMARY KEY (id)
 );
@@ -904,14 +915,10 @@ create table worker (
   state text not null default 'online'::text,
   started_at timestamp(3) with time zone not null default now(),
   last_beat_at timestamp(3) with time zone not null default now(),
-  labels jsonb not null default '{}'::jsonb,
-  usage jsonb,
-  finished bigint not null default 0,
-  drain text,
-  constraint worker_drain_check CHECK ((drain = ANY (ARRAY['finish'::text, 'hand_back'::text]))),
+  clock_ms integer,
   constraint worker_state_check CHECK ((state = ANY (ARRAY['online'::text, 'draining'::text, 'offline'::text]))),
   constraint worker_pkey PRIMARY KEY (id)
-) with (fillfactor=50);
+);
 
 create table xcom (
   run_id bigint not null,
@@ -999,6 +1006,8 @@ CREATE INDEX log_due_look_at ON public.log_due USING btree (look_at);
 CREATE UNIQUE INDEX log_store_current ON public.log_store USING btree (current) WHERE current;
 
 CREATE INDEX log_trash_look_at ON public.log_trash USING btree (look_at);
+
+CREATE INDEX login_attempt_until ON public.login_attempt USING btree (until);
 
 CREATE INDEX notification_dag ON public.notification USING btree (dag_id, id);
 

@@ -479,6 +479,12 @@ export interface LogDue {
   task_index: number;
 }
 
+export interface LoginAttempt {
+  count: number;
+  key: string;
+  until: Timestamp;
+}
+
 export interface LoginLink {
   expires_at: Timestamp;
   token_hash: string;
@@ -582,10 +588,14 @@ export interface ReadyTask {
 export interface SchemaMigration {
   applied_at: Generated<Timestamp>;
   name: string;
+  needs: string | null;
+  release: string | null;
 }
 
 export interface ServiceProcess {
   alive_since: Generated<Timestamp>;
+  clock_ms: number | null;
+  connections: number | null;
   hostname: string;
   id: string;
   last_beat_at: Generated<Timestamp>;
@@ -719,11 +729,9 @@ export interface WaitingTask {
 }
 
 export interface Worker {
-  drain: string | null;
-  finished: Generated<number>;
+  clock_ms: number | null;
   hostname: string | null;
   id: Generated<number>;
-  labels: Generated<Json>;
   last_beat_at: Generated<Timestamp>;
   name: string;
   pid: number | null;
@@ -731,7 +739,6 @@ export interface Worker {
   slots: number;
   started_at: Generated<Timestamp>;
   state: Generated<string>;
-  usage: Json | null;
   version: string;
 }
 
@@ -783,6 +790,7 @@ export interface DB {
   log_due: LogDue;
   log_store: LogStore;
   log_trash: LogTrash;
+  login_attempt: LoginAttempt;
   login_link: LoginLink;
   map_item: MapItem;
   note: Note;

@@ -63,6 +63,8 @@ export async function ensurePartitions(pool: pg.Pool): Promise<void> {
   try {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
+    // A new partition locks its parent: whoever waits for that behind a long transaction makes all others wait behind it
+    await client.query(`set local lock_timeout = '3s'`);
     const { rows } = await client.query<{ now: Date; existing: Existing[] }>(EXISTING, [Object.keys(PARTITIONED)]);
     const { now, existing } = rows[0]!;
     const names = new Set(existing.map(({ partition }) => partition));

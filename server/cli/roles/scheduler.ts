@@ -3,6 +3,7 @@ import { openHealthWatch } from './clusters.ts';
 import { checkDatabase, openDatabase } from './database.ts';
 import { openCore, openNotifications, openScheduler } from './engine.ts';
 import { runRole } from './role.ts';
+import { refuseForeignSchema } from './schema.ts';
 import { openLauncher } from './launcher.ts';
 import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
@@ -14,6 +15,7 @@ export const runScheduler = (): Promise<void> =>
     const url = context.config.databaseUrl!;
     const database = openDatabase(url, context);
     await checkDatabase(database);
+    await refuseForeignSchema(database);
     const core = openCore(database, context.config.secretKey!, context);
     const { metricsOf, onClusterRequest } = await openMetrics(context);
     await openScheduler(core, context);

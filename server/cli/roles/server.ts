@@ -4,12 +4,14 @@ import { openCore } from './engine.ts';
 import { openHttp } from './http.ts';
 import { openMetrics } from './metrics.ts';
 import { runRole } from './role.ts';
+import { refuseForeignSchema } from './schema.ts';
 
 export const runServer = (): Promise<void> =>
   runRole('server', async (context) => {
     const { config, log } = context;
     const database = openDatabase(config.databaseUrl!, context);
     await checkDatabase(database);
+    await refuseForeignSchema(database);
     const core = openCore(database, config.secretKey!, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();

@@ -90,6 +90,16 @@ function resets(choice: Choice, ...roles: Role[]): Fault {
   };
 }
 
+/** As when a router loses what it knew of its connections. */
+function forget(choice: Choice, ...roles: Role[]): Fault {
+  const { name, line } = someOf(choice, ...roles);
+  return {
+    text: `the open connections of ${name} are silent for ever`,
+    victim: `line of ${name}`,
+    inflict: async () => line.forget(),
+  };
+}
+
 function slow(choice: Choice, ...roles: Role[]): Fault {
   const { name, line } = someOf(choice, ...roles);
   const [delay, ms] = [between(choice.random, 20, 400), between(choice.random, 4_000, 10_000)];
@@ -138,8 +148,13 @@ export const FAULTS = {
   silenceWorker: (choice: Choice) => silence(choice, 'worker'),
   resetDatabase: (choice: Choice) => resets(choice, 'server', 'scheduler'),
   resetWorker: (choice: Choice) => resets(choice, 'worker'),
+  forgetDatabase: (choice: Choice) => forget(choice, 'server', 'scheduler'),
+  forgetWorker: (choice: Choice) => forget(choice, 'worker'),
   slowDatabase: (choice: Choice) => slow(choice, 'server', 'scheduler'),
   slowWorker: (choice: Choice) => slow(choice, 'worker'),
   restartPostgres,
   pausePostgres,
 } satisfies { [name: string]: (choice: Choice) => Fault };
+
+/** Without the one that nobody notices within a minute. */
+export const QUICK_FAULTS = (Object.keys(FAULTS) as FaultName[]).filter((name) => name !== 'forgetDatabase');

@@ -20,7 +20,7 @@ export interface Member {
   role: Role;
   /** A server's and a scheduler's to PostgreSQL, a worker's to the servers. */
   line: FaultyLine;
-  /** Once it is ready, or when it dies before. */
+  /** Once it is ready. One that ends before is started again, as whoever watches over processes does. */
   start(): Promise<void>;
   /** SIGKILL; `tree`: with all that it had started, as when its machine goes. */
   kill(tree?: boolean): Promise<void>;
@@ -29,6 +29,8 @@ export interface Member {
   resume(): void;
   /** All that it has said in all its lives. */
   output(): string;
+  /** How often it has ended by itself after it was ready: nothing that is done to it is a reason for that. */
+  deaths(): number;
 }
 
 export interface Fleet {
@@ -48,6 +50,7 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
+const MOST_STARTS = 20;
 const READY: Record<Role, RegExp> = {
   server: /the API listens/,
   scheduler: /the scheduler runs/,
@@ -111,28 +114,47 @@ interface MemberDeps extends Pick<Member, 'name' | 'role' | 'line'> {
 
 function createMember({ name, role, line, env }: MemberDeps): Member {
   let cli: RunningCli | undefined;
+  let deaths = 0;
   const past: string[] = [];
-  const pidOf = () => cli?.child.pid ?? 0;
+
+  const startOnce = async () => {
+    const starting = startCli([role], env);
+    cli = starting;
+    await starting.sees(READY[role], 60_000);
+    void starting.ended.then(({ stdout, stderr }) => {
+      if (cli !== starting) return;
+      cli = undefined;
+      deaths += 1;
+      past.push(stdout + stderr);
+    });
+  };
+  const kill = async (tree = false) => {
+    const dying = cli;
+    if (!dying) return;
+    cli = undefined;
+    if (tree && dying.child.pid !== undefined) signalTree(dying.child.pid, 'SIGKILL');
+    const { stdout, stderr } = await dying.kill('SIGKILL');
+    past.push(stdout + stderr);
+  };
   return {
     name,
     role,
     line,
     async start() {
-      if (cli) return;
-      cli = startCli([role], env);
-      await cli.sees(READY[role], 60_000);
+      for (let attempt = 1; !cli; attempt++) {
+        try {
+          await startOnce();
+        } catch (error) {
+          await kill();
+          if (attempt === MOST_STARTS) throw error;
+        }
+      }
     },
-    async kill(tree = false) {
-      const dying = cli;
-      if (!dying) return;
-      cli = undefined;
-      if (tree && dying.child.pid !== undefined) signalTree(dying.child.pid, 'SIGKILL');
-      const { stdout, stderr } = await dying.kill('SIGKILL');
-      past.push(stdout + stderr);
-    },
-    pause: (tree = false) => (tree ? signalTree(pidOf(), 'SIGSTOP') : void cli?.child.kill('SIGSTOP')),
-    resume: () => signalTree(pidOf(), 'SIGCONT'),
+    kill,
+    pause: (tree = false) => (tree ? signalTree(cli?.child.pid ?? 0, 'SIGSTOP') : void cli?.child.kill('SIGSTOP')),
+    resume: () => signalTree(cli?.child.pid ?? 0, 'SIGCONT'),
     output: () => [...past, cli ? cli.stdout() + cli.stderr() : ''].join('--- started again\n'),
+    deaths: () => deaths,
   };
 }
 

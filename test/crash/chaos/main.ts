@@ -1,4 +1,7 @@
-/** `npm run chaos -- --seed 7 --minutes 5`: breaks a whole service on this machine for so long, and checks what it promised. */
+/**
+ * `npm run chaos -- --seed 7 --minutes 5 --keep /tmp/story`: breaks a whole service on this machine for so long, checks what it promised,
+ * and keeps what its processes said.
+ */
 import { parseArgs } from 'node:util';
 import { buildWhenStale } from '../../helpers/build.ts';
 import { FAULTS, type FaultName } from './faults.ts';
@@ -9,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     minutes: { type: 'string', default: '3' },
     runs: { type: 'string' },
+    keep: { type: 'string' },
     workers: { type: 'string', default: '4' },
   },
 });
@@ -23,6 +27,7 @@ const result = await runChaos({
   faults: Object.keys(FAULTS) as FaultName[],
   brokenMs: minutes * 60_000,
   healMs: 420_000,
+  keep: values.keep,
   say: console.log,
 });
 console.log(result);

@@ -1,5 +1,5 @@
 /** A service that is broken in every way while it works, then mended; and whether it kept its promises. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkRuns } from '../../helpers/check-runs.ts';
@@ -25,6 +25,8 @@ export interface ChaosOptions {
   /** From then on until all has ended. */
   healMs: number;
   environment?: { [name: string]: string };
+  /** Folder for what each process said and what was done to it. */
+  keep?: string | undefined;
   say?(text: string): void;
 }
 
@@ -51,8 +53,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   try {
     say('the fleet is up');
     await deploy(fleet);
-    nemesis = startNemesis({ fleet, seed, faults: options.faults });
     const client = startClient({ fleet, dagIds: DAG_IDS, runs: options.runs, ms: options.brokenMs, witness });
+    // Who is stopped before it has work has nothing to lose
+    await waitFor(() => readWitness(witness).size >= size.workers * 4, { what: 'tasks to run', timeoutMs: 60_000 });
+    nemesis = startNemesis({ fleet, seed, faults: options.faults });
     await new Promise((resolve) => setTimeout(resolve, options.brokenMs));
     await nemesis.stop();
     say('all is mended');
@@ -79,9 +83,16 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     ];
     throw new Error(story.join('\n'), { cause });
   } finally {
+    if (options.keep !== undefined) keepStory(options.keep, fleet, nemesis);
     await fleet.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function keepStory(folder: string, fleet: Fleet, nemesis: Nemesis | undefined): void {
+  mkdirSync(folder, { recursive: true });
+  for (const member of fleet.members) writeFileSync(join(folder, `${member.name}.log`), member.output());
+  writeFileSync(join(folder, 'timeline'), (nemesis?.timeline() ?? []).join('\n'));
 }
 
 async function deploy(fleet: Fleet): Promise<void> {
@@ -112,6 +123,9 @@ async function check(fleet: Fleet, runs: ReadonlyMap<string, number>, witness: s
   const records = await checkRuns(database, { finished: true });
   const problems = [
     ...records.filter(({ run }) => run.state !== 'success').map(({ run }) => `run ${run.id} ended as ${run.state}`),
+    ...fleet.members
+      .filter((one) => one.deaths() > 0)
+      .map((one) => `${one.name} ended by itself, ${one.deaths()} times:\n${one.output().slice(-3000)}`),
     ...acknowledgedProblems(records, runs),
     ...limitProblems(records, POOLS),
     ...witnessProblems(records, readWitness(witness)),
