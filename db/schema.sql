@@ -915,10 +915,15 @@ create table worker (
   state text not null default 'online'::text,
   started_at timestamp(3) with time zone not null default now(),
   last_beat_at timestamp(3) with time zone not null default now(),
+  labels jsonb not null default '{}'::jsonb,
+  usage jsonb,
+  finished bigint not null default 0,
+  drain text,
   clock_ms integer,
+  constraint worker_drain_check CHECK ((drain = ANY (ARRAY['finish'::text, 'hand_back'::text]))),
   constraint worker_state_check CHECK ((state = ANY (ARRAY['online'::text, 'draining'::text, 'offline'::text]))),
   constraint worker_pkey PRIMARY KEY (id)
-);
+) with (fillfactor=50);
 
 create table xcom (
   run_id bigint not null,

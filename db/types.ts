@@ -730,8 +730,11 @@ export interface WaitingTask {
 
 export interface Worker {
   clock_ms: number | null;
+  drain: string | null;
+  finished: Generated<number>;
   hostname: string | null;
   id: Generated<number>;
+  labels: Generated<Json>;
   last_beat_at: Generated<Timestamp>;
   name: string;
   pid: number | null;
@@ -739,6 +742,7 @@ export interface Worker {
   slots: number;
   started_at: Generated<Timestamp>;
   state: Generated<string>;
+  usage: Json | null;
   version: string;
 }
 
