@@ -14,6 +14,8 @@ const LEVEL = 4;
 
 export interface ObjectFolder {
   readonly name: string;
+  /** Where a name lies; as it is unless given. */
+  keyOf?(name: string): string;
   /** Whole or not at all. */
   write(key: string, content: AsyncIterable<Buffer>): Promise<void>;
   /** Bytes from `from` to before `to`. Rejects with a LogGone when there is no such object. */
@@ -26,7 +28,7 @@ export interface ObjectFolder {
 export function createCompressedLogs(folder: ObjectFolder): LogStore {
   return {
     name: folder.name,
-    keyOf,
+    keyOf: (log) => folder.keyOf?.(nameOf(log)) ?? nameOf(log),
     async write(key, blocks) {
       const written: LogBlock[] = [];
       async function* members() {
@@ -59,7 +61,7 @@ const sizeOf = (blocks: readonly LogBlock[]): number => blocks.reduce((sum, { si
 const MOST_CHARACTERS = 120;
 
 /** A person finds it; the length and the dispatch make it the only one of its name. */
-function keyOf({ runId, uuid, dagId, taskId, mapIndex, tryNumber, bytes }: LogName): string {
+function nameOf({ runId, uuid, dagId, taskId, mapIndex, tryNumber, bytes }: LogName): string {
   const safe = (name: string) => name.replace(/[^\w.-]/g, '_').slice(0, MOST_CHARACTERS);
   const task = `${safe(taskId)}${mapIndex < 0 ? '' : `[${mapIndex}]`}`;
   return `${safe(dagId)}/${runId}/${task}.${tryNumber}.${uuid.slice(0, 13)}-${bytes}.log.gz`;

@@ -1,5 +1,7 @@
 /** The stores that this process knows how to reach: the one that is written to, and others that logs of before lie in. */
+import type { ElasticsearchConfig } from './elasticsearch-client.ts';
 import type { LogStore, LogStoreName } from './log-store.ts';
+import type { S3StoreConfig } from './s3-store.ts';
 
 export interface FileStoreConfig {
   folder: string;
@@ -11,9 +13,17 @@ export interface LogStoreConfig {
   /** Shorter logs stay in Postgres; null: what suits the store. */
   archiveFrom: number | null;
   file: FileStoreConfig | null;
+  s3: S3StoreConfig | null;
+  elasticsearch: ElasticsearchConfig | null;
 }
 
-export const ONLY_POSTGRES: LogStoreConfig = { current: 'postgres', archiveFrom: null, file: null };
+export const ONLY_POSTGRES: LogStoreConfig = {
+  current: 'postgres',
+  archiveFrom: null,
+  file: null,
+  s3: null,
+  elasticsearch: null,
+};
 
 export interface LogStores {
   /** Null: logs stay in Postgres. */
@@ -37,6 +47,8 @@ const ARCHIVE_FROM: { [store in LogStoreName]: number } = {
 export function createLogStores(config: LogStoreConfig): LogStores {
   const open: { [name: string]: (() => Promise<LogStore>) | undefined } = {
     ...(config.file && { file: () => openFileStore(config.file!) }),
+    ...(config.s3 && { s3: () => openS3Store(config.s3!) }),
+    ...(config.elasticsearch && { elasticsearch: () => openElasticsearchStore(config.elasticsearch!) }),
   };
   const opened = new Map<string, Promise<LogStore>>();
   const { current } = config;
@@ -79,3 +91,9 @@ export class LogStoreUnknown extends Error {
 
 const openFileStore = async ({ folder }: FileStoreConfig): Promise<LogStore> =>
   (await import('./file-store.ts')).createFileStore(folder);
+
+const openS3Store = async (config: S3StoreConfig): Promise<LogStore> =>
+  (await import('./s3-store.ts')).createS3Store(config);
+
+const openElasticsearchStore = async (config: ElasticsearchConfig): Promise<LogStore> =>
+  (await import('./elasticsearch-store.ts')).createElasticsearchStore(config);

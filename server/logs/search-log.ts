@@ -1,3 +1,4 @@
+import type { LogBlock } from '#db/queries/archived-log.ts';
 import type { StoredLog } from '#db/queries/log.ts';
 import type { LogHits, LogKey, LogReader, LogSearchRequest } from '#schema/log-reader.ts';
 import type { LogStore } from './log-store.ts';
@@ -63,14 +64,14 @@ async function searchNarrowed(
   const first = findBlock(blocks, from.offset);
   const found = await store.narrow?.(archive, text, first);
   if (!found) return undefined;
-  const wanted = new Set(context > 0 ? found.flatMap((index) => [index - 1, index, index + 1]) : found);
+  const wanted = withLinesBefore(blocks, found, context);
   let position = from.offset;
   let read = 0;
   for (let index = first; index < blocks.length; index++) {
     const { offset, bytes, lines } = blocks[index]!;
     if (offset > position) search.skip(offset - position, 0);
     // From within a block the lines before are not in the count of its lines
-    if (wanted.has(index) || offset < position) {
+    if (wanted.has(index) || offset < position || !search.isSettled()) {
       const [piece] = await readBlocks(store, archive, index, index + 1);
       search.add(
         Buffer.from(piece?.body ?? '')
@@ -83,4 +84,15 @@ async function searchNarrowed(
     if (search.isSettled() && (search.isFull() || read > MOST_BYTES)) return false;
   }
   return true;
+}
+
+/** Also the blocks that hold the lines before those that may be found; what comes after them is read as it is needed. */
+function withLinesBefore(blocks: readonly LogBlock[], found: readonly number[], context: number): Set<number> {
+  const wanted = new Set(found);
+  for (const index of found)
+    for (let before = index - 1, left = context; before >= 0 && left > 0; before--) {
+      wanted.add(before);
+      left -= blocks[before]!.lines;
+    }
+  return wanted;
 }

@@ -7,10 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimDueLogs } from '#db/queries/log-archive.ts';
 import { setCurrentLogStore } from '#db/queries/log-stores.ts';
 import { archiveLog } from '#server/logs/archive-log.ts';
+import { createElasticsearchStore } from '#server/logs/elasticsearch-store.ts';
 import { createFileStore } from '#server/logs/file-store.ts';
 import { createLogReader } from '#server/logs/log-reader.ts';
 import type { LogStore } from '#server/logs/log-store.ts';
+import { createS3Store } from '#server/logs/s3-store.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
+import { startFakeElasticsearch } from '../../helpers/fake-elasticsearch.ts';
+import { S3_CREDENTIALS, startS3 } from '../../helpers/s3-server.ts';
 import { createTestEngine, type TestEngine } from '../../helpers/engine.ts';
 import { plainHits, plainLines, readAllLines, searchAll } from '../../helpers/log-reading.ts';
 import { anyLog, createLoggedTasks, type LoggedTask } from '../../helpers/logged-tasks.ts';
@@ -18,7 +22,16 @@ import { anyLog, createLoggedTasks, type LoggedTask } from '../../helpers/logged
 const database = await createTestDatabase();
 const { db } = database;
 const folder = mkdtempSync(join(tmpdir(), 'millrace-logs-'));
-const stores: { [name: string]: LogStore | null } = { postgres: null, file: createFileStore(folder) };
+const s3 = await startS3();
+const elasticsearch = await startFakeElasticsearch();
+const stores: { [name: string]: LogStore | null } = {
+  postgres: null,
+  file: createFileStore(folder),
+  s3: createS3Store(s3.config, { credentials: S3_CREDENTIALS }),
+  elasticsearch: createElasticsearchStore({
+    ...{ url: elasticsearch.url, apiKey: 'key', user: null, password: null, index: 'millrace-logs', period: 'day' },
+  }),
+};
 const reader = createLogReader({
   db,
   stores: { reading: async (name) => stores[name] ?? Promise.reject(new Error(`no store ${name}`)) },
@@ -32,6 +45,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await engine.stop();
+  for (const store of Object.values(stores)) store?.close?.();
+  await Promise.all([s3.stop(), elasticsearch.stop()]);
   rmSync(folder, { recursive: true, force: true });
 });
 
