@@ -21,6 +21,10 @@ export const postgresUrl = z.url({
   protocol: /^postgres(ql)?$/,
   error: 'must be an address such as postgres://user@host:5432/database',
 });
+export const redisUrl = z.url({
+  protocol: /^rediss?$/,
+  error: 'must be an address such as redis://user:password@host:6379, or rediss:// with TLS',
+});
 export const path = text.transform((value) => resolve(value));
 const SIZE_UNITS: { [unit: string]: number } = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 export const bytes = text

@@ -2,8 +2,10 @@ import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '#sdk/near-match.ts';
+import { BROKER_VARIABLES, brokerConfig, brokerMistakes } from './config-broker.ts';
+import { CLUSTER_VARIABLES, clusterConfig, clusterMistakes } from './config-cluster.ts';
 import { GIT_VARIABLES, gitConfig } from './config-git.ts';
-import { boolean, httpUrl, namespaceNames, path, postgresUrl, secretKey, text, wholeNumber } from './config-values.ts';
+import { boolean, httpUrl, path, postgresUrl, secretKey, text, wholeNumber } from './config-values.ts';
 import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.ts';
 import { WORKER_VARIABLES } from './config-worker.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
@@ -59,6 +61,7 @@ export const VARIABLES = {
     about: 'Largest number of connections per process.',
     fallback: '`10`',
   },
+  ...BROKER_VARIABLES,
   MILLRACE_SECRET_KEY: {
     schema: secretKey,
     about:
@@ -75,23 +78,7 @@ export const VARIABLES = {
     about: 'Folder of DAG files that `start` loads and watches.',
     fallback: '`dags` in the current folder, if there',
   },
-  MILLRACE_KUBECONFIG: {
-    schema: path,
-    about:
-      'Kubeconfig of the cluster `default`, which `start` and `server` make known as they start. KUBECONFIG alone is not used.',
-  },
-  MILLRACE_KUBE_CONTEXT: { schema: text.min(1), about: 'Its context.', fallback: 'its current one' },
-  MILLRACE_KUBE_NAMESPACES: {
-    schema: namespaceNames,
-    about:
-      'Namespaces of the cluster `default` where tasks may run, with commas between them; the first one when they name none.',
-    fallback: 'that of the context, else `default`',
-  },
-  MILLRACE_IN_CLUSTER: {
-    schema: boolean,
-    about: 'The cluster `default` is the one that the service runs in, with the service account of its Pods.',
-    fallback: '`false`',
-  },
+  ...CLUSTER_VARIABLES,
   ...GIT_VARIABLES,
   MILLRACE_LOG_LEVEL: { schema: z.enum(LOG_LEVELS), about: `One of ${LOG_LEVELS.join(', ')}.`, fallback: '`info`' },
   MILLRACE_LOG_FORMAT: {
@@ -189,9 +176,7 @@ function parse(role: ConfigRole, environment: Environment): Values {
   for (const [name, variable] of Object.entries<Variable>(VARIABLES))
     if (variable.requiredBy?.includes(role) && !known.has(name))
       mistakes.push(`${name}: needed by "millrace ${role}". ${variable.about}`);
-  if (values['MILLRACE_IN_CLUSTER'] === true && values['MILLRACE_KUBECONFIG'] !== undefined)
-    mistakes.push('MILLRACE_IN_CLUSTER: not together with MILLRACE_KUBECONFIG, both name the cluster `default`.');
-  mistakes.push(...logStoreMistakes(values, role));
+  mistakes.push(...clusterMistakes(values), ...logStoreMistakes(values, role), ...brokerMistakes(values));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return values as Values;
 }
@@ -222,17 +207,11 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
     graphiql: values.MILLRACE_GRAPHIQL ?? role === 'start',
     databaseUrl: values.DATABASE_URL ?? null,
     databaseConnections: values.MILLRACE_DATABASE_CONNECTIONS ?? 10,
+    broker: brokerConfig(values),
     secretKey: values.MILLRACE_SECRET_KEY ?? null,
     oldSecretKeys: values.MILLRACE_OLD_SECRET_KEYS ?? [],
     dags: values.MILLRACE_DAGS ?? null,
-    kubernetes: {
-      kubeconfig: values.MILLRACE_KUBECONFIG ?? null,
-      context: values.MILLRACE_KUBE_CONTEXT ?? null,
-      namespaces: values.MILLRACE_KUBE_NAMESPACES ?? null,
-      inCluster: values.MILLRACE_IN_CLUSTER ?? false,
-      /** There is a cluster that the person may have meant. */
-      hint: !!environment['KUBECONFIG']?.trim(),
-    },
+    kubernetes: clusterConfig(values, environment),
     git: gitConfig(values),
     log: {
       level: values.MILLRACE_LOG_LEVEL ?? (role === 'test' ? ('warn' as const) : ('info' as const)),

@@ -26,7 +26,8 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-export function createConnections(url: string, size: number): Connections {
+/** `settings`: further ones, of this engine. */
+export function createConnections(url: string, size: number, settings: readonly string[] = []): Connections {
   let free = size;
   let closed = false;
   const open: pg.Client[] = [];
@@ -41,7 +42,7 @@ export function createConnections(url: string, size: number): Connections {
       connectionTimeoutMillis: 5000,
       query_timeout: 70_000,
       application_name: 'millrace engine',
-      options: ENGINE_SETTINGS.map((setting) => `-c ${setting}`).join(' '),
+      options: [...ENGINE_SETTINGS, ...settings].map((setting) => `-c ${setting}`).join(' '),
     });
     client.on('error', () => broken.add(client));
     client.on('end', () => broken.add(client));

@@ -6,8 +6,11 @@ import type { Db } from '#db/client.ts';
 import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
 import type { EndRunRequest, EndRunResult } from '#db/queries/task-transitions/end-run.ts';
+import { TELL_BROKER } from '#db/queries/task-transitions/ready-rows.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
 import { createAdmittance } from './admittance.ts';
+import { POSTGRES_BROKER, type Broker } from './broker.ts';
+import { createClaims } from './claims.ts';
 import { createConnections } from './connections.ts';
 import { parseDispatchId, type DispatchKey } from './dispatch-id.ts';
 import { createDispatches } from './dispatches.ts';
@@ -21,7 +24,7 @@ import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
 import { findCurrent } from './find-current.ts';
-import type { ClaimedTask, ClaimRequest, CreatedRun, NewRun, StartedDispatch, WorkItem } from './work-items.ts';
+import type { ClaimRequest, CreatedRun, NewRun, StartedDispatch, WorkItem } from './work-items.ts';
 
 export type { CreatedRun, NewRun } from './work-items.ts';
 
@@ -29,7 +32,7 @@ export interface ReportRequest {
   workerId: number | null;
   reports: TaskReport[];
   /** What the worker would take next: `limit` counts the slots that these reports free. */
-  claim?: { queues: string[]; limit: number };
+  claim?: Pick<ClaimRequest, 'queues' | 'limit' | 'rows'>;
 }
 
 export interface ReportResponse {
@@ -93,26 +96,31 @@ export interface EngineDeps {
   pool: pg.Pool;
   /** Opens the secrets that tasks refer to; without one such tasks fail. */
   vault?: Vault | null;
+  /** Who tells which tasks are ready; not given: the table. */
+  broker?: Broker;
   /** Flushes that may run at once. */
   connections?: number;
   onError(error: unknown): void;
 }
 
-export function createEngine({ url, db, pool, vault = null, connections: size = 2, onError }: EngineDeps): Engine {
-  const connections = createConnections(url, size);
+export function createEngine(deps: EngineDeps): Engine {
+  const { url, db, pool, vault = null, broker = POSTGRES_BROKER, connections: size = 2, onError } = deps;
+  const connections = createConnections(url, size, broker.tells ? [TELL_BROKER] : []);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions, vault);
-  const paused = createPausedQueues(pool, onError);
+  const paused = createPausedQueues(pool);
   const settleKeys = (dagIds: number[] | null) => endSuperseded(db, dagIds, end);
   const commit = createGroupCommit({
     connections,
     versions,
     paused,
+    broker,
     follow: (left) => admittance.follow(left),
     settleKeys,
     onError,
   });
   const admittance = createAdmittance({ pool, versions, submit: (item) => commit.submit(item) });
+  const claims = createClaims({ pool, broker, paused, submit: (item) => commit.submit(item), onError });
   const reports = createReports({ pool, versions, submit: (item) => commit.submit(item), onError });
 
   /** A run that a person ended makes room, one that was cleared needs it. The change stands already: what fails here, the scheduler mends. */
@@ -148,15 +156,11 @@ export function createEngine({ url, db, pool, vault = null, connections: size = 
           }),
     startRuns: (dagIds) =>
       new Promise((resolve, reject) => commit.submit({ kind: 'start', rows: 1, dagIds, resolve, reject })),
-    async claim(claim) {
-      const claimed = await new Promise<ClaimedTask[]>((resolve, reject) =>
-        commit.submit({ kind: 'claim', rows: 1, claim, resolve, reject }),
-      );
-      return dispatches.build(claimed);
-    },
+    claim: async (request) => dispatches.build(await claims.claim(request)),
     async report(request) {
-      const { answers, claimed } = await reports.submit(request);
-      return { answers, dispatches: await dispatches.build(claimed) };
+      const { answers, claimed } = await reports.submit(claims.withReport(request));
+      const more = await claims.afterReport(request, claimed.length);
+      return { answers, dispatches: await dispatches.build([...claimed, ...more]) };
     },
     async start(started) {
       if (started.length === 0) return;

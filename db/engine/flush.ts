@@ -1,9 +1,10 @@
 /** One flush: the transaction that applies a batch. Lock order: DAGs, then runs, then gates, then task instances; each in an order of its own. */
 import type pg from 'pg';
 import type { ReportAnswer } from '#sdk/protocol.ts';
-import { CLAIM_LAUNCHES, CLAIM_TASKS, LOCK_READY } from '#db/queries/task-transitions/claim-tasks.ts';
+import { CLAIM_LAUNCHES, CLAIM_TASKS, LOCK_READY, LOCK_ROWS } from '#db/queries/task-transitions/claim-tasks.ts';
 import { EXPLAIN_REFUSALS } from '#db/queries/task-transitions/explain-refusals.ts';
 import { FINISH_ROW } from '#db/queries/task-transitions/finish-tasks.ts';
+import { parseReady, READY_ROWS, type ReadyRow } from '#db/queries/task-transitions/ready-rows.ts';
 import { LOCK_RUNS } from '#db/queries/task-transitions/lock-runs.ts';
 import { REVIEW_TASKS } from '#db/queries/task-transitions/review-tasks.ts';
 import { REVIEW_WAITS } from '#db/queries/task-transitions/review-waits.ts';
@@ -13,7 +14,7 @@ import { admitRuns, type FollowUp } from './admit-gated.ts';
 import { findUnexpanded } from './expand-tasks.ts';
 import { sendFinishes, type FinishResult } from './finish-rounds.ts';
 import type { FinishRow, Slots } from './flush-plan.ts';
-import { dispatchColumns, keyColumns, type InstanceKey } from './key-columns.ts';
+import { dispatchColumns, keyColumns, readyColumns, type InstanceKey } from './key-columns.ts';
 import { sendAside, sendResume } from './set-aside.ts';
 import { sendStarted, sendStartToEnd, sendTold } from './starting.ts';
 import { splitFinishes, type Finishes } from './split-finishes.ts';
@@ -31,17 +32,27 @@ export interface Flushed {
   admittable: FollowUp | null;
   /** DAGs whose new runs may take the place of others. */
   contested: number[];
+  /** For the broker, if there is one. */
+  ready: ReadyRow[];
 }
 
 /** They are answered with nothing but that they are done. */
 type PlainItem = Extract<WorkItem, { kind: 'running' | 'tell' | 'wake' | 'review' | 'admit' }>;
 const PLAIN: ReadonlySet<WorkItem['kind']> = new Set<PlainItem['kind']>(['running', 'tell', 'wake', 'review', 'admit']);
 
+interface FlushContext {
+  versions: Versions;
+  /** Queues of which nothing is handed over. */
+  paused: ReadonlySet<string>;
+  /** A broker is to hear what became ready. */
+  tells: boolean;
+}
+
 /** Applies the batch, commits, then answers every item that is not in `later`. Throws with nothing applied and nothing answered. */
 export async function runFlush(
   client: pg.Client,
   batch: Batch,
-  { versions, paused }: { versions: Versions; paused: ReadonlySet<string> },
+  { versions, paused, tells }: FlushContext,
 ): Promise<Flushed> {
   const tx = beginTransaction(client);
   const started = await createAndStart(tx, batch, versions);
@@ -49,6 +60,7 @@ export async function runFlush(
   const slots = slotsOf(finishes.ready, paused);
   const changes = await applyChanges(tx, { batch, finishes, started, slots, versions });
   const claims = sendClaims(tx, batch, finishes.ready, slots);
+  const told = tells ? tx.send<{ ready: string | null }>(READY_ROWS, []) : null;
   await tx.commit();
 
   const answers = await Promise.all(changes.finished);
@@ -63,6 +75,7 @@ export async function runFlush(
     startable: [...new Set([...ended, ...started.more])],
     admittable: changes.admittable,
     contested: started.contested,
+    ready: parseReady((await told)?.[0]?.ready ?? null),
   };
 }
 
@@ -156,9 +169,14 @@ function sendClaims(
   slots: ReadonlyMap<number, Slots>,
 ): Map<unknown, SentClaim> {
   const claims = new Map<unknown, SentClaim>();
-  const send = (owner: unknown, { workerId, queues, limit, cluster }: ClaimRequest, give: SentClaim['give']) => {
-    if (limit <= 0) return claims.set(owner, { rows: Promise.resolve([]), give });
-    void tx.send(LOCK_READY, [queues, limit]);
+  const send = (
+    owner: unknown,
+    { workerId, queues, limit, cluster, rows: named }: ClaimRequest,
+    give: SentClaim['give'],
+  ) => {
+    if (limit <= 0 || named?.length === 0) return claims.set(owner, { rows: Promise.resolve([]), give });
+    if (named) void tx.send(LOCK_ROWS, readyColumns(named));
+    else void tx.send(LOCK_READY, [queues, limit]);
     const rows =
       cluster === undefined
         ? tx.send<ClaimRow>(CLAIM_TASKS, [workerId, limit])

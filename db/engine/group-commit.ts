@@ -3,6 +3,7 @@
  * No timers. A flush is one transaction, sent as one pipeline where nothing in it depends on an answer.
  */
 import type { FollowUp } from './admit-gated.ts';
+import type { Broker } from './broker.ts';
 import type { Connections } from './connections.ts';
 import { runFlush } from './flush.ts';
 import type { PausedQueues } from './paused-queues.ts';
@@ -30,6 +31,7 @@ interface GroupCommitDeps {
   connections: Connections;
   versions: Versions;
   paused: PausedQueues;
+  broker: Broker;
   /** What a flush has left to admit. */
   follow(admittable: FollowUp): Promise<void>;
   /** New runs of these DAGs may take the place of others. */
@@ -41,6 +43,7 @@ export function createGroupCommit({
   connections,
   versions,
   paused,
+  broker,
   follow,
   settleKeys,
   onError,
@@ -99,9 +102,10 @@ export function createGroupCommit({
   const fly = async (batch: Batch, attempt = 1): Promise<void> => {
     try {
       const queues = await paused.current();
-      const { later, startable, admittable, contested } = await connections.use((client) =>
-        runFlush(client, batch, { versions, paused: queues }),
+      const { later, startable, admittable, contested, ready } = await connections.use((client) =>
+        runFlush(client, batch, { versions, paused: queues, tells: broker.tells }),
       );
+      if (ready.length > 0) track(aside(broker.publish(ready)));
       queue.unshift(...later);
       if (startable.length > 0) startRuns(startable);
       if (admittable && admittable.gates.size + admittable.runs.size > 0) track(aside(follow(admittable)));

@@ -1,5 +1,6 @@
 /** Which task instances a statement is about, as the arrays that its first parameters are. */
 import { arrayLiteral } from '#db/queries/task-transitions/statement.ts';
+import type { ReadyRow } from '#db/queries/task-transitions/ready-rows.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 
 export type InstanceKey = Omit<DispatchKey, 'uuid'>;
@@ -14,4 +15,11 @@ export const keyColumns = (keys: readonly InstanceKey[]): string[] => [
 export const dispatchColumns = (keys: readonly (InstanceKey & { uuid: string | null })[]): string[] => [
   ...keyColumns(keys),
   arrayLiteral(keys.map((key) => key.uuid)),
+];
+
+/** Rows of ready_task. */
+export const readyColumns = (rows: readonly ReadyRow[]): [string[], string, string] => [
+  rows.map((row) => row.queue),
+  arrayLiteral(rows.map((row) => row.rank)),
+  arrayLiteral(rows.map((row) => row.id)),
 ];

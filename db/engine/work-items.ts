@@ -1,5 +1,6 @@
 /** What the group commit takes in. `rows` is an item's weight in a batch. Every item is answered exactly once, after its commit. */
 import type { Deferral, Json, ReportAnswer } from '#sdk/protocol.ts';
+import type { ReadyRow } from '#db/queries/task-transitions/ready-rows.ts';
 import type { RunKind } from '#sdk/states.ts';
 import type { DispatchKey } from './dispatch-id.ts';
 import type { FinishRow } from './flush-plan.ts';
@@ -31,6 +32,8 @@ export interface ClaimRequest {
   workerId: number;
   queues: string[];
   limit: number;
+  /** Only these, which a broker has named; not given: whatever is first in line. */
+  rows?: readonly ReadyRow[];
   /** The claimer has them run on this cluster: until they do, they stay queued. */
   cluster?: string;
 }

@@ -1,6 +1,6 @@
 import type { BashTaskSpec, DagSpec, EmptyTaskSpec, TaskSpec } from '#sdk/dag-spec.ts';
 import type { Dispatch, ReportOutcome, TaskReport } from '#sdk/protocol.ts';
-import { createEngine, type Engine } from '#db/engine/engine.ts';
+import { createEngine, type Engine, type EngineDeps } from '#db/engine/engine.ts';
 import { deployDag, type Deployed } from '#db/queries/dag.ts';
 import type { Database } from '#db/client.ts';
 import { createVault } from '#db/vault.ts';
@@ -96,9 +96,9 @@ export interface TestEngine extends Engine {
 }
 
 /** An engine on the test's database. Stop it before the database goes. */
-export function createTestEngine({ url, pool, db }: Database): TestEngine {
+export function createTestEngine({ url, pool, db }: Database, options: Pick<EngineDeps, 'broker'> = {}): TestEngine {
   const errors: unknown[] = [];
-  const engine = createEngine({ url, db, pool, vault: TEST_VAULT, onError: (error) => errors.push(error) });
+  const engine = createEngine({ url, db, pool, vault: TEST_VAULT, ...options, onError: (error) => errors.push(error) });
   let workers = 0;
   return {
     ...engine,

@@ -1,4 +1,5 @@
 import { events } from './events.ts';
+import { TELL_READY } from './ready-rows.ts';
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /** Lets held-back tasks of locked runs pass, by rank, as far as max_active_tasks allows. Not where there are gates. $1 runs */
@@ -21,9 +22,9 @@ y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, u.rank, u.run_id, u.task_index, u.map_index from u,
     lateral ${taskOf('u', 'queue')} p
-  order by u.run_id, u.rank, u.task_index returning queue),
+  order by u.run_id, u.rank, u.task_index returning queue, rank, id),
 notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+  select pg_notify('millrace_event', '')::text from (select from s limit 1) x
+  union all ${TELL_READY})
 select (select count(*)::int from u) as admitted, (select count(*) from notify) as notified`,
 };

@@ -23,7 +23,33 @@ with k as materialized (
 select set_config('millrace.claim', coalesce(json_agg(k), '[]')::text, true) from k`,
 };
 
-/** `k`: what LOCK_READY chose, taken out of the line at the time `clk`. */
+/**
+ * As LOCK_READY, of these rows of the line alone: those that a broker has named. Any that is gone, or whose queue is paused, is left out.
+ * $1 queue $2 rank $3 id
+ */
+export const LOCK_ROWS: Statement = {
+  name: 'lock_rows',
+  text: `
+with k as materialized (
+  select y.run_id, y.task_index, y.map_index, r.version_id, y.place from (
+    select z.ctid as place, z.run_id, z.task_index, z.map_index
+    from (select * from unnest($1::text[], $2::int[], $3::bigint[]) q(queue, rank, id) limit cardinality($3::bigint[])) q,
+      lateral (select ctid, run_id, task_index, map_index from ready_task where queue = q.queue and rank = q.rank and id = q.id
+        and not exists (select from queue p where p.name = q.queue and p.paused_at is not null) for update skip locked) z) y,
+  lateral (select version_id from dag_run where id = y.run_id for update skip locked) r)
+select set_config('millrace.claim', coalesce(json_agg(k), '[]')::text, true) from k`,
+};
+
+/** Which of these rows are in line. $1 queue $2 rank $3 id */
+export const STILL_READY: Statement = {
+  name: 'still_ready',
+  text: `
+select q.n::int as n from (
+  select * from unnest($1::text[], $2::int[], $3::bigint[]) with ordinality q(queue, rank, id, n) limit cardinality($3::bigint[])) q
+where exists (select from ready_task y where y.queue = q.queue and y.rank = q.rank and y.id = q.id)`,
+};
+
+/** `k`: what LOCK_READY or LOCK_ROWS chose, taken out of the line at the time `clk`. */
 const CHOSEN = `
 with k as materialized (
   select * from (select * from json_to_recordset(current_setting('millrace.claim')::json)
@@ -36,7 +62,7 @@ const CLAIMED = `
 select u.run_id, u.task_index, u.map_index, u.dispatch_id, u.try_number, u.max_tries, u.version_id, (select count(*) from notify) from u`;
 
 /**
- * Hands what LOCK_READY chose to a worker. The clock is read under the locks, or a run's events could step back in
+ * Hands what was chosen to a worker. The clock is read under the locks, or a run's events could step back in
  * time. $1 worker $2 limit, again: it makes the planner expect few rows (see AS_FEW)
  */
 export const CLAIM_TASKS: Statement = {

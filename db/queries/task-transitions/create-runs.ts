@@ -1,3 +1,4 @@
+import { TELL_READY } from './ready-rows.ts';
 import { AS_FEW, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** The values of a run `q` at the paths that its version `v` names, as JSON; short, for it is in an index. Params are as in paramDefaults. */
@@ -150,13 +151,13 @@ e as (
   select id, event_seq, (select ts from clk), json_strip_nulls(json_build_object('run', state, 't', t)) from s),
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
-  select queue, rank, run_id, task_index, map_index from u where state = 'queued' order by run_id, task_index returning queue),
+  select queue, rank, run_id, task_index, map_index from u where state = 'queued' order by run_id, task_index returning queue, rank, id),
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from u
   where state = 'scheduled' and not expands),
 notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+  select pg_notify('millrace_event', '')::text from (select from s limit 1) x
+  union all ${TELL_READY})
 select id as run_id, dag_id, version_id, null::int as task_index, state::text as state, false as expands, (select count(*) from notify) as notified from s
 union all select run_id, null, null, task_index, state::text, expands, 0 from u where state <> 'queued'
 union all select id, null, null, -1, 'scheduled', false, 0 from k where again`,

@@ -1,6 +1,7 @@
 import { decideSql, ruleCode, TEARDOWN_RULE } from '#db/engine/trigger-rules.ts';
 import { edgeSource, rowSource } from './finish-parameters.ts';
 import { LEASE_END } from './keep-alive.ts';
+import { TELL_READY } from './ready-rows.ts';
 import { LEASE_SECONDS, REVIEW_SECONDS, type Statement } from './statement.ts';
 
 /** How a child that becomes ready goes on; sent with each edge. */
@@ -232,7 +233,7 @@ e as (
 const QUEUE_READY = `
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
-  select queue, rank, run_id, task_index, map_index from c where next = 'queued' returning queue),`;
+  select queue, rank, run_id, task_index, map_index from c where next = 'queued' returning queue, rank, id),`;
 
 const HOLD_WAITING = ({ special }: FinishParts): string => `
 w as (
@@ -241,9 +242,9 @@ w as (
 
 const NOTIFY = ({ ready, retries }: FinishParts): string => `
 notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  ${part(ready, `union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q`)}
-  union all select pg_notify('millrace_schedule', '') from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)`;
+  select pg_notify('millrace_event', '')::text from (select from s limit 1) x
+  ${part(ready, `union all ${TELL_READY}`)}
+  union all select pg_notify('millrace_schedule', '')::text from (${part(retries, 'select from tm union all')} select from s where remaining = 0 limit 1) x)`;
 
 const RESULT_ROWS = `
 select ${FINISH_ROW.accepted} as kind, n::bigint as a, 0 as task_index, 0 as map_index, null::uuid as dispatch_id, 0 as try_number, 0 as max_tries,

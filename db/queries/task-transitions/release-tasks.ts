@@ -1,4 +1,5 @@
 import { neverBeaten } from './keep-alive.ts';
+import { TELL_READY } from './ready-rows.ts';
 import { AS_FEW, REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
@@ -27,14 +28,14 @@ y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index)
   select p.queue, p.rank, u.run_id, u.task_index, u.map_index from u,
     lateral ${taskOf('u', 'queue, rank')} p
-  returning queue),
+  returning queue, rank, id),
 rl as (
   insert into task_relaunch as l (run_id, task_index, map_index, try_number, count)
   select run_id, task_index, map_index, try_number + 1, 1 from u
   on conflict (run_id, task_index, map_index) do update
     set count = case when l.try_number = excluded.try_number then l.count + 1 else 1 end, try_number = excluded.try_number),
 notify as materialized (
-  select pg_notify('millrace_event', '') from (select from s limit 1) x
-  union all select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+  select pg_notify('millrace_event', '')::text from (select from s limit 1) x
+  union all ${TELL_READY})
 select u.n::int as n, (select count(*) from notify) from u`,
 };

@@ -1,3 +1,4 @@
+import { TELL_READY } from './ready-rows.ts';
 import { REVIEW_SECONDS, taskOf, type Statement } from './statement.ts';
 
 /**
@@ -17,7 +18,7 @@ u as (
 y as (
   insert into ready_task (queue, rank, run_id, task_index, map_index) select queue, rank, run_id, task_index, map_index from t
   where state = 'queued' and dispatch_id is null and not exists (select from ready_task y where y.run_id = t.run_id and y.task_index = t.task_index and y.map_index = t.map_index)
-  returning queue),
+  returning queue, rank, id),
 w as (
   insert into waiting_task (run_id, rank, task_index, map_index) select run_id, rank, task_index, map_index from t
   where state = 'scheduled' and not (expands and map_index = -1)
@@ -26,7 +27,7 @@ w as (
 m as (
   insert into task_timer (run_id, task_index, map_index, due_at) select run_id, task_index, map_index, deadline_at from t where state in ('up_for_retry', 'up_for_reschedule')
   on conflict do nothing returning 1),
-notify as materialized (select pg_notify('millrace_ready', q.queue) from (select distinct queue from y) q)
+notify as materialized (${TELL_READY})
 select (select count(*) from y)::int + (select count(*) from w)::int + (select count(*) from m)::int as repaired, (select count(*) from notify) as notified`,
 };
 

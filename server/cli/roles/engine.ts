@@ -7,6 +7,8 @@ import { startProcessBeat } from '../../process-beat.ts';
 import { startNotifications } from '../../notifications/start-notifications.ts';
 import { startScheduler } from '../../scheduler/scheduler.ts';
 import { version } from '../version.ts';
+import type { RedisBroker } from '../../brokers/redis-broker.ts';
+import { openBroker } from './broker.ts';
 import { openListener } from './database.ts';
 import type { RoleContext } from './role.ts';
 
@@ -15,28 +17,42 @@ export interface Core extends Database {
   engine: Engine;
   listener: Listener;
   vault: Vault;
+  /** Null: Postgres. */
+  broker: RedisBroker | null;
 }
 
 const openVault = (secretKey: Buffer, { config }: RoleContext): Vault => createVault(secretKey, config.oldSecretKeys);
 
-function openEngine({ url, db, pool }: Database, vault: Vault, { log, shutdown }: RoleContext): Engine {
-  const engine = createEngine({ url, db, pool, vault, onError: (error) => log.error({ error }, 'a flush failed') });
+function openEngine(
+  { url, db, pool }: Database,
+  { vault, broker }: Pick<Core, 'vault' | 'broker'>,
+  { log, shutdown }: RoleContext,
+): Engine {
+  const engine = createEngine({
+    url,
+    db,
+    pool,
+    vault,
+    ...(broker && { broker }),
+    onError: (error) => log.error({ error }, 'a flush failed'),
+  });
   shutdown.add('engine', () => engine.stop());
   return engine;
 }
 
 /** Once the listener has started, the engine hears of queues that others have paused. */
-export function openCore(database: Database, secretKey: Buffer, context: RoleContext): Core {
+export async function openCore(database: Database, secretKey: Buffer, context: RoleContext): Promise<Core> {
   const listener = openListener(database.url, context);
   const vault = openVault(secretKey, context);
-  const engine = openEngine(database, vault, context);
+  const broker = await openBroker(database, context);
+  const engine = openEngine(database, { vault, broker }, context);
   const followQueues = () =>
     void engine
       .queuesChanged()
       .catch((error: unknown) => context.log.warn({ error }, 'the paused queues could not be read'));
   listener.on(QUEUE_CHANGED, followQueues);
   listener.onResync(followQueues);
-  return { ...database, listener, vault, engine };
+  return { ...database, listener, vault, broker, engine };
 }
 
 export async function openProcessBeat(

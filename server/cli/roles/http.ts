@@ -1,4 +1,5 @@
 import { createApp } from '../../http/app.ts';
+import { listenThrough } from '../../brokers/listen-through.ts';
 import { packageFile } from '../../entry-points.ts';
 import { CommandError } from '../command-error.ts';
 import { version } from '../version.ts';
@@ -20,7 +21,7 @@ export async function openHttp(
   const app = createApp({
     db: core.db,
     pool: core.pool,
-    listener: core.listener,
+    listener: core.broker ? listenThrough(core.listener, core.broker) : core.listener,
     engine: core.engine,
     logs: openLogReader(core, context),
     log,

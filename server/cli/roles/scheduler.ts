@@ -16,7 +16,7 @@ export const runScheduler = (): Promise<void> =>
     const database = openDatabase(url, context);
     await checkDatabase(database);
     await refuseForeignSchema(database);
-    const core = openCore(database, context.config.secretKey!, context);
+    const core = await openCore(database, context.config.secretKey!, context);
     const { metricsOf, onClusterRequest } = await openMetrics(context);
     await openScheduler(core, context);
     await openLogArchiver(core, context);

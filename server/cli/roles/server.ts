@@ -12,7 +12,7 @@ export const runServer = (): Promise<void> =>
     const database = openDatabase(config.databaseUrl!, context);
     await checkDatabase(database);
     await refuseForeignSchema(database);
-    const core = openCore(database, config.secretKey!, context);
+    const core = await openCore(database, config.secretKey!, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();
     const { onClusterRequest } = await openMetrics(context);

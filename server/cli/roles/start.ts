@@ -41,7 +41,7 @@ export const runStart = (): Promise<void> =>
     await checkDatabase(database);
     await migrateSchema(url);
     await refuseForeignSchema(database);
-    const core = openCore(database, secretKey, context);
+    const core = await openCore(database, secretKey, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();
     const { metricsOf, onClusterRequest } = await openMetrics(context);

@@ -45,7 +45,7 @@ export async function openTrialCore(context: RoleContext, { onPrepare }: TrialSe
   // Tasks work in the folder too.
   context.config = { ...config, home: folder, databaseUrl: null };
   const database = openDatabase(server.url, context);
-  const core = openCore(database, randomBytes(32), context);
+  const core = await openCore(database, randomBytes(32), context);
   await core.listener.start();
   await openScheduler(core, context);
   await openTriggerer(core, 'triggerer test', context);
