@@ -18,9 +18,9 @@ const DEFAULT_PORTS: { [protocol: string]: number } = { https: 443, http: 80, ss
 /** A text says what is wrong with it. */
 export function readGitUrl(text: string): GitUrl | string {
   if (text !== text.trim() || text === '' || text.length > 2_000) return 'Give the address of a repository.';
+  if (/^[\w+.-]+::/.test(text)) return 'Addresses with :: have Git run a program, and are not allowed.';
   if (/[\s\\\p{Cc}]/u.test(text)) return 'An address has no spaces, backslashes and control characters.';
   if (text.startsWith('-')) return 'An address does not begin with -.';
-  if (/^[\w+.-]+::/.test(text)) return 'Addresses with :: have Git run a program, and are not allowed.';
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return readShort(text);
   if (!isProtocol(scheme)) return `Git over "${scheme}" is not supported: use https or ssh.`;

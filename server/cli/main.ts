@@ -5,6 +5,7 @@ import { addBackfillCommand } from './commands/backfill.ts';
 import { addAssetCommands } from './commands/assets.ts';
 import { addConnectionCommand } from './commands/connection.ts';
 import { addCancelCommand } from './commands/cancel.ts';
+import { addGitCommand } from './commands/git.ts';
 import { addClusterCommand } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDagsCommand } from './commands/dags.ts';
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   addPoolCommand(program);
   addQueuesCommand(program);
   addClusterCommand(program);
+  addGitCommand(program);
   addWorkersCommand(program);
   addAssetCommands(program);
   addSecretsCommand(program);

@@ -155,6 +155,8 @@ function createParts(deps: AppDeps) {
     socket: createGraphqlSocket(shared),
     route: createRouter({
       db,
+      vault: deps.vault,
+      log,
       logs,
       version,
       webRoot: deps.webRoot,

@@ -1,8 +1,11 @@
 /** Which handler a path has. Everything that is not listed is the page. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Db } from '#db/client.ts';
+import type { Vault } from '#db/vault.ts';
+import type { Logger } from '../log.ts';
 import type { LogReader } from '#schema/log-reader.ts';
 import { createDownloads } from './downloads.ts';
+import { createGitHook } from './git-hook.ts';
 import { createGraphiql, GRAPHIQL_FOLDER } from './graphiql.ts';
 import { GRAPHQL_PATH } from './graphql.ts';
 import { createHealth } from './health.ts';
@@ -15,6 +18,8 @@ import { createSignIn } from './sign-in.ts';
 
 export interface RouterDeps {
   db: Db;
+  vault: Vault;
+  log: Logger;
   logs: LogReader;
   version: string;
   webRoot: string;
@@ -33,6 +38,7 @@ export function createRouter(deps: RouterDeps) {
   const health = createHealth(deps);
   const downloads = createDownloads(db, deps.logs);
   const results = createResultTransfers(db);
+  const gitHook = createGitHook(deps);
   const signIn = createSignIn(deps);
   const page = createPage(deps.webRoot);
   const graphiql = createGraphiql();
@@ -64,6 +70,8 @@ export function createRouter(deps: RouterDeps) {
     if (isGraphql) return deps.graphqlHttp(req, res);
     const parts = pathParts(url.pathname);
     if (req.method === 'PUT' && parts[0] === 'artifacts') return download(req, res, parts);
+    if (req.method === 'POST' && parts[0] === 'hooks' && parts[1] === 'git' && parts.length === 3)
+      return gitHook(req, res, parts[2] ?? '');
     if (!isReading) return sendText(res, 405, 'Only GET works here. The API is at /graphql.');
     if (url.pathname === '/livez') return health.live(res);
     if (url.pathname === '/readyz') return health.ready(res);

@@ -19,7 +19,7 @@ const CAUSES: [RegExp, string][] = [
     'The server does not accept the key. Is its public half among the deploy keys of the repository?',
   ],
   [
-    /redirect|unable to update url base/i,
+    /redirect|unable to update url base|returned error: 30\d/i,
     'The server sends Git to another address, which is not followed: give the address of the repository itself.',
   ],
   [
