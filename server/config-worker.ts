@@ -27,6 +27,23 @@ export const WORKER_VARIABLES = {
     about: 'Largest memory of one task, such as 2Gi.',
     fallback: 'no limit',
   },
+  MILLRACE_WORKER_CHILD_TASKS: {
+    schema: wholeNumber(1, 1_000_000),
+    about:
+      'TypeScript tasks run one after another in warm processes. After so many a process is replaced: what the code leaves in memory goes with it. Each Python task has a process of its own.',
+    fallback: '`20000`',
+  },
+  MILLRACE_WORKER_CHILD_MEMORY: {
+    schema: bytes,
+    about: 'Size at which such a process is replaced when its task has ended.',
+    fallback: '`512Mi`',
+  },
+  MILLRACE_WORKER_SPOOL: {
+    schema: bytes,
+    about:
+      'Most that is written to MILLRACE_HOME of the output of tasks while the service is away. Beyond it tasks that print wait until there is room.',
+    fallback: '`1Gi`',
+  },
   MILLRACE_WORKER_RESULT_CACHE: {
     schema: bytes,
     about:

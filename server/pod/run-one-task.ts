@@ -5,12 +5,12 @@ import type { RunnerEvent, SupervisorClient } from '../runner/supervisor-client.
 import { anyOf } from '../abort.ts';
 import { askUntilAnswered } from '../worker/ask-until-answered.ts';
 import { lostReport } from '../worker/lost-report.ts';
-import { createResultUploads, type ResultFiles } from '../worker/result-uploads.ts';
+import { createResultUploads, removeResultFiles, type ResultFiles } from '../worker/result-uploads.ts';
 import { ServiceRefusal } from '../worker/service-answer.ts';
 import { EXIT } from './exit-codes.ts';
 import type { PodLog } from './pod-log.ts';
 import type { PodService } from './pod-service.ts';
-import { createSpooledLog } from './spooled-log.ts';
+import { createLogSpool } from '../worker/spool/log-spool.ts';
 
 /** A sixth of a lease. */
 const BEAT_MS = 10_000;
@@ -27,7 +27,7 @@ export interface OneTaskDeps {
   supervise(onEvent: (event: RunnerEvent) => void): SupervisorClient;
   log: PodLog;
   /** Where the log is kept while the service is away. */
-  spoolFile: string;
+  spoolDir: string;
   beatMs?: number;
   patienceMs?: number;
 }
@@ -47,7 +47,7 @@ export interface OneTask {
 }
 
 export function startOneTask(deps: OneTaskDeps): OneTask {
-  const { service, url, log, spoolFile, beatMs = BEAT_MS, patienceMs = PATIENCE_MS } = deps;
+  const { service, url, log, spoolDir, beatMs = BEAT_MS, patienceMs = PATIENCE_MS } = deps;
   const stopping = new AbortController();
   /** Nothing more is to be waited for. */
   const over = new AbortController();
@@ -55,9 +55,10 @@ export function startOneTask(deps: OneTaskDeps): OneTask {
   let fenced = false;
   let logBytes = 0;
 
-  const logs = createSpooledLog({
+  const logs = createLogSpool({
     append: (chunks) => service.appendLogs(chunks),
-    file: spoolFile,
+    // Its output has a limit, so the files need none
+    ...{ dir: spoolDir, limit: Infinity },
     onFull: (full) => supervisor.setPaused(full),
     onError: (error) => log.warn({ error }, 'the log could not be sent yet'),
   });
@@ -73,7 +74,7 @@ export function startOneTask(deps: OneTaskDeps): OneTask {
     if (event.type === 'log') ship(event.chunk);
     else if (event.type === 'finished') finish(event);
     else if (event.type === 'supervisor_lost')
-      for (const dispatchId of event.dispatchIds) finish({ report: lostReport(dispatchId, logBytes) });
+      for (const dispatchId of event.dispatchIds) finish({ report: lostReport(dispatchId, event.why, logBytes) });
   });
 
   const beat = async () => {
@@ -90,6 +91,7 @@ export function startOneTask(deps: OneTaskDeps): OneTask {
   const tell = async (report: TaskReport, files: ResultFiles | undefined): Promise<TaskEnd> => {
     await logs.flushed(report.dispatchId);
     const whole = files ? await uploads.upload(report, files) : report;
+    await removeResultFiles(Object.values(files ?? {}).map(({ path }) => path));
     const answer = await askUntilAnswered({ url, log, signal: over.signal, ask: () => service.report(whole) });
     log.info({ outcome: whole.outcome, cause: whole.cause, answer }, 'the task has ended');
     return endOf(whole, answer);

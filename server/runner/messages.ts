@@ -21,6 +21,10 @@ export interface SupervisorConfig {
   /** From SIGTERM to SIGKILL. */
   graceMs: number;
   maxNodeChildren: number;
+  /** Tasks after which a warm child is replaced. */
+  childTasks: number;
+  /** Bytes above which it is. */
+  childMemory: number;
   /** What tasks see; nothing of the worker's own environment is added. */
   environment: { [name: string]: string };
 }
@@ -29,10 +33,13 @@ export type ToSupervisor =
   | { op: 'configure'; config: SupervisorConfig }
   | { op: 'start'; dispatch: Dispatch; bundleDir: string | null }
   | { op: 'stop'; dispatchId: string; reason: StopReason }
-  | { op: 'interrupt' };
+  | { op: 'interrupt' }
+  /** To be answered at once. */
+  | { op: 'ping' };
 
 export type FromSupervisor =
   | { type: 'log'; chunk: LogChunk }
+  | { type: 'pong' }
   | { type: 'started'; dispatchId: string; pid: number | null }
   /** `files`: large results, to be uploaded and removed before the report goes out. */
   | { type: 'finished'; report: TaskReport; files?: { [key: string]: ResultFile } };

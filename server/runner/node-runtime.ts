@@ -33,8 +33,6 @@ const QUEUE_DEPTH = 64;
 const PATIENCE_MS = 20;
 const STARTING_AT_ONCE = 2;
 const IDLE_MS = 5 * 60_000;
-const TASKS_PER_CHILD = 20_000;
-const RECYCLE_RSS = 512 * 1024 * 1024;
 /** A child that dies before it begins what it is given. */
 const MAX_RESTARTS = 5;
 
@@ -153,7 +151,7 @@ export function createNodeRuntime({ config, memory }: RuntimeDeps, program = TYP
   const onMemory = (bundle: Bundle, child: Child, rss: number, processes: number) => {
     const [first] = child.process.tasks;
     if (first?.begun) first.sampleMemory(rss);
-    const tooLarge = rss > Math.min(RECYCLE_RSS, (bundle.memoryLimit ?? Infinity) * 0.7);
+    const tooLarge = rss > Math.min(config.childMemory, (bundle.memoryLimit ?? Infinity) * 0.7);
     if (child.state !== 'ready') return;
     // A task left a program running: it must not outlive its task.
     if (tooLarge || (!first && processes > 1)) retire(child);
@@ -164,7 +162,7 @@ export function createNodeRuntime({ config, memory }: RuntimeDeps, program = TYP
     bundle.durations.set(key, (bundle.durations.get(key) ?? ms) * 0.8 + ms * 0.2);
     child.tasksDone += 1;
     child.busySince = child.idleSince = performance.now();
-    if (task.stopReason || child.tasksDone >= TASKS_PER_CHILD) retire(child);
+    if (task.stopReason || child.tasksDone >= config.childTasks) retire(child);
     if (child.state === 'retired' && child.process.tasks.length === 0) child.process.kill();
     assign(bundle);
   };

@@ -19,7 +19,7 @@ export type RunnerEvent =
       /** To be uploaded before the report goes out, and removed. */ files?: ResultFiles;
     }
   /** These were with a supervisor that died; their processes are dead too. */
-  | { type: 'supervisor_lost'; dispatchIds: string[] };
+  | { type: 'supervisor_lost'; dispatchIds: string[]; /** For people. */ why: string };
 
 export interface SupervisorClientOptions {
   /** Folder of the worker; tasks work below it. */
@@ -39,8 +39,14 @@ export interface SupervisorClientOptions {
   /** From SIGTERM to SIGKILL. */
   graceMs?: number;
   maxNodeChildren?: number;
+  /** Tasks after which a warm child is replaced. */
+  childTasks?: number;
+  /** Bytes above which it is. */
+  childMemory?: number;
   /** How long `drain` lets tasks run on. */
   drainMs?: number;
+  /** Between two pings of the supervisor. */
+  pingMs?: number;
   /** What tasks see; see taskEnvironment. */
   environment?: { [name: string]: string };
 }
@@ -63,6 +69,8 @@ export interface SupervisorClient {
 }
 
 const MIB = 1024 * 1024;
+/** What the code of tasks leaves in memory ends with the process that it is in. */
+export const CHILD_LIMITS = { tasks: 20_000, memory: 512 * MIB };
 const DRAIN_MS = 10 * 60_000;
 const FETCH_DELAYS_MS = [200, 1_000, 3_000];
 /** Before a supervisor is started again that ended at once. */
@@ -78,6 +86,8 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     resultLimit: options.resultLimit ?? 64 * MIB,
     graceMs,
     maxNodeChildren: options.maxNodeChildren ?? 64,
+    childTasks: options.childTasks ?? CHILD_LIMITS.tasks,
+    childMemory: options.childMemory ?? CHILD_LIMITS.memory,
     environment: options.environment ?? { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
   };
   const running = new Map<string, { sent: boolean; pid: number | null }>();
@@ -107,13 +117,13 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     for (const message of messages) {
       if (message.type === 'finished') finish(message.report, message.files);
       else if (message.type === 'started') begun(message.dispatchId, message.pid);
-      else onEvent(message);
+      else if (message.type === 'log') onEvent(message);
     }
   };
   const ensureSupervisor = (): SupervisorProcess => {
     if (supervisor) return supervisor;
     startedAt = performance.now();
-    const started = startSupervisorProcess(home, settings, onMessages, () => {
+    const onGone = (why: string) => {
       if (supervisor === started) supervisor = null;
       const lost = [...running].filter(([, { sent }]) => sent);
       for (const [dispatchId, { pid }] of lost) {
@@ -121,8 +131,11 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
         if (pid !== null) signalGroup(pid, 'SIGKILL');
         remove(dispatchId);
       }
-      if (lost.length > 0) onEvent({ type: 'supervisor_lost', dispatchIds: lost.map(([dispatchId]) => dispatchId) });
-    });
+      const dispatchIds = lost.map(([dispatchId]) => dispatchId);
+      if (lost.length > 0) onEvent({ type: 'supervisor_lost', dispatchIds, why });
+    };
+    const { pingMs } = options;
+    const started = startSupervisorProcess({ home, settings, onMessages, onGone, pingMs });
     supervisor = started;
     started.setPaused(paused);
     return started;

@@ -34,6 +34,7 @@ function main(): void {
       tasks = createTaskTable({ ...config, environment }, send);
     } else if (message.op === 'start') tasks?.start(message.dispatch, message.bundleDir);
     else if (message.op === 'stop') tasks?.stopTask(message.dispatchId, message.reason);
+    else if (message.op === 'ping') writer.send({ type: 'pong' });
     else tasks?.interrupt();
   };
   const leave = () => {

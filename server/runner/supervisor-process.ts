@@ -9,6 +9,7 @@ import { createFrameWriter, readFrames } from './framing.ts';
 import { letGoWhenQuiet } from './let-go.ts';
 import type { FromSupervisor, SupervisorConfig, ToSupervisor } from './messages.ts';
 import { isAlive, killTagged, SUPERVISOR_VARIABLE } from './process-group.ts';
+import { SILENCE_SECONDS, startPings } from './supervisor-pings.ts';
 
 export interface SupervisorProcess {
   readonly pid: number | undefined;
@@ -20,13 +21,18 @@ export interface SupervisorProcess {
 
 const CLOSE_MS = 5_000;
 
-/** `gone` is called once, when nothing of it is left: no process of a task either. */
-export function startSupervisorProcess(
-  home: string,
-  settings: Omit<SupervisorConfig, 'supervisorId' | 'workDir'>,
-  onMessages: (messages: FromSupervisor[]) => void,
-  gone: () => void,
-): SupervisorProcess {
+export interface SupervisorProcessDeps {
+  home: string;
+  settings: Omit<SupervisorConfig, 'supervisorId' | 'workDir'>;
+  onMessages(messages: FromSupervisor[]): void;
+  /** Once, when nothing of it is left: no process of a task either. `why` is for people. */
+  onGone(why: string): void;
+  /** Between two pings. */
+  pingMs?: number | undefined;
+}
+
+export function startSupervisorProcess(deps: SupervisorProcessDeps): SupervisorProcess {
+  const { home, settings, onMessages } = deps;
   const supervisorId = randomUUID();
   const parent = join(home, 'work');
   const workDir = join(parent, `${process.pid}-${supervisorId}`);
@@ -45,14 +51,25 @@ export function startSupervisorProcess(
   const orders = child.stdio[4] as Writable;
   const writer = createFrameWriter<ToSupervisor>(orders);
   let isGone = false;
+  let why = 'The supervisor process that ran it ended.';
+  const pings = startPings({
+    ping: () => writer.send({ op: 'ping' }),
+    // Its task processes go with it: they are found by their environment
+    onSilent() {
+      why = `The supervisor process that ran it did not answer for ${SILENCE_SECONDS} s and was killed.`;
+      child.kill('SIGKILL');
+    },
+    pingMs: deps.pingMs,
+  });
   const closed = new Promise<void>((resolve) => {
     const onGone = () => {
       if (isGone) return;
       isGone = true;
+      pings.stop();
       killTagged(new Set([`${SUPERVISOR_VARIABLE}=${supervisorId}`]));
       void rm(workDir, { recursive: true, force: true }).catch(() => undefined);
       resolve();
-      gone();
+      deps.onGone(why);
     };
     child.on('error', onGone);
     child.on('exit', () => {
@@ -61,12 +78,17 @@ export function startSupervisorProcess(
     child.on('close', onGone);
   });
   for (const pipe of [channel, orders]) pipe.on('error', () => undefined);
-  readFrames(channel, onMessages, () => child.kill('SIGKILL'));
+  const hear = (messages: FromSupervisor[]) => {
+    pings.heard();
+    onMessages(messages);
+  };
+  readFrames(channel, hear, () => child.kill('SIGKILL'));
   writer.send({ op: 'configure', config: { ...settings, supervisorId, workDir } });
   return {
     pid: child.pid,
     send: writer.send,
     setPaused(paused) {
+      pings.setPaused(paused);
       if (paused) channel.pause();
       else channel.resume();
     },

@@ -25,6 +25,7 @@ export function createDirectWorkerApi({ db, engine, listener, appendLogs }: Dire
     async heartbeat(workerId, dispatchIds, said) {
       // The leases first: a worker that has beaten since has named all that it has
       const { fenced } = await engine.heartbeat({ workerId, dispatchIds });
+      if (workerId === null) return { fenced, registered: true, drain: null };
       const beat = await beatWorker(db, workerId, said);
       return { fenced, registered: beat !== undefined, drain: beat?.drain ?? null };
     },

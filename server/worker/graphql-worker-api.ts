@@ -68,12 +68,12 @@ export function createGraphqlWorkerApi({
       (await request<{ dispatches: Dispatch[] }>(CLAIM, { workerId: String(workerId), ...wish })).dispatches,
     report: (workerId, reports, claim) =>
       request<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>(REPORT, {
-        workerId: String(workerId),
+        workerId: workerId === null ? null : String(workerId),
         reports,
         claim,
       }),
     async heartbeat(workerId, dispatchIds, said) {
-      const input = { workerId: String(workerId), dispatchIds, ...said };
+      const input = { workerId: workerId === null ? null : String(workerId), dispatchIds, ...said };
       const answer = await request<Omit<BeatAnswer, 'drain'> & { drain: string | null }>(HEARTBEAT, input);
       return { ...answer, drain: (answer.drain?.toLowerCase() ?? null) as BeatAnswer['drain'] };
     },

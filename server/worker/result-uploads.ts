@@ -10,7 +10,7 @@ export type ResultFiles = { [key: string]: ResultFile };
 const LONGEST_PAUSE_MS = 5_000;
 
 export interface ResultUploads {
-  /** Resolves to the report to send; never rejects. Asks again for as long as the service is away. */
+  /** Resolves to the report to send; never rejects. Asks again for as long as the service is away. The files stay. */
   upload(report: TaskReport, files: ResultFiles): Promise<TaskReport>;
 }
 
@@ -43,12 +43,13 @@ export function createResultUploads(
         return { ...report, artifacts };
       } catch (error) {
         return notUploaded(report, error);
-      } finally {
-        await Promise.all(Object.values(files).map(({ path }) => rm(path, { force: true })));
       }
     },
   };
 }
+
+export const removeResultFiles = async (paths: readonly string[]): Promise<void> =>
+  void (await Promise.all(paths.map((path) => rm(path, { force: true }))));
 
 /** Fenced meanwhile: the report will hear so too. Or refused for what it is. */
 function notUploaded({ dispatchId, logBytes }: TaskReport, error: unknown): TaskReport {

@@ -41,12 +41,13 @@ export interface BeatAnswer {
 export interface WorkerApi {
   register(info: WorkerInfo): Promise<number>;
   claim(workerId: number, wish: ClaimWish): Promise<Dispatch[]>;
+  /** `workerId` null: of dispatches that an earlier worker had. */
   report(
-    workerId: number,
+    workerId: number | null,
     reports: TaskReport[],
     claim: ClaimWish | null,
   ): Promise<{ answers: ReportAnswer[]; dispatches: Dispatch[] }>;
-  heartbeat(workerId: number, dispatchIds: string[], said: WorkerBeat): Promise<BeatAnswer>;
+  heartbeat(workerId: number | null, dispatchIds: string[], said: WorkerBeat): Promise<BeatAnswer>;
   appendLogs(chunks: LogChunk[]): Promise<void>;
   /** Stores a large result of a dispatch that runs. Rejects with UploadRefused when it never will. */
   putArtifact(dispatchId: string, file: ArtifactRef & { path: string }): Promise<void>;

@@ -1,13 +1,9 @@
 /** A worker: claims tasks up to its slots, has the supervisor run them, beats for them, reports how they ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogChunk, TaskReport } from '#sdk/protocol.ts';
 import type { RunnerEvent, SupervisorClient } from '#server/runner/supervisor-client.ts';
 import type { DrainMode, WorkerInfo, WorkerUsage } from '#db/queries/worker.ts';
-import { createLogShipper } from './log-shipper.ts';
-import { lostReport } from './lost-report.ts';
-import { createReportSender } from './report-sender.ts';
-import { createResultUploads, type ResultFiles } from './result-uploads.ts';
-import { openSession } from './session.ts';
+import { createOutgoing, type SpoolOptions } from './outgoing.ts';
+import { openSession, type Session } from './session.ts';
 import { createSlotPool } from './slot-pool.ts';
 import type { WorkerApi } from './worker-api.ts';
 
@@ -18,6 +14,8 @@ export interface WorkerDeps {
   register?(info: WorkerInfo): Promise<number>;
   /** Starts the supervisor; its events come to `onEvent`. */
   supervise(onEvent: (event: RunnerEvent) => void): SupervisorClient;
+  /** Where it writes down what the service does not take; nowhere unless given. */
+  spool?: SpoolOptions;
   /** What a beat tells of CPU and memory. */
   measure?(): Promise<WorkerUsage>;
   /** It was asked to drain, or no longer. */
@@ -35,83 +33,51 @@ export interface Worker {
   handBack(): Promise<void>;
 }
 
+const NOWHERE: SpoolOptions = { dir: null, limit: 0 };
 /** That interrupted tasks have. */
 const GRACE_MS = 5_000;
-/** Once what runs has ended: to tell the service. */
+/** Once what runs has ended: to tell the service. What that does not take is written down. */
 const FAREWELL_MS = 5_000;
 
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { api, info, register, supervise, onError } = deps;
   const workerId = await (register ?? api.register)(info);
-  /** Bytes of log by dispatch. */
-  const running = new Map<string, number>();
+  const running = new Set<string>();
   let finished = 0;
   let drain: DrainMode | null = null;
-  let stopping: Promise<void> | undefined;
   const slots = createSlotPool({
     size: info.slots,
     onDispatch(dispatch) {
-      running.set(dispatch.dispatchId, 0);
+      running.add(dispatch.dispatchId);
       supervisor.start(dispatch);
       // Asked for before it was to hand everything back
       if (drain === 'hand_back') supervisor.handBack();
     },
     onIdle: () => drain !== null && deps.onDrained?.(),
   });
-  const logs = createLogShipper({
-    append: (chunks) => api.appendLogs(chunks),
-    onFull: (full) => supervisor.setPaused(full),
-    onError,
-  });
-  const reports = createReportSender({
-    queues: info.queues,
-    slots,
+  const outgoing = createOutgoing({
+    ...{ api, onError, slots, queues: info.queues, spool: deps.spool ?? NOWHERE },
+    workerId: () => session.workerId(),
     accepting: () => slots.isOpen(),
-    send: (batch, claim) => api.report(session.workerId(), batch, claim),
-    onAnswered(report) {
-      running.delete(report.dispatchId);
+    onFull: (full) => supervisor.setPaused(full),
+    onAnswered(dispatchId) {
+      running.delete(dispatchId);
       finished += 1;
     },
-    onError,
   });
-
-  const uploads = createResultUploads(api, onError);
-  /** Reports that wait for their log or their large results. */
-  const endings = new Set<Promise<void>>();
-
-  /** The log is complete before the end is told: whoever sees the end can read all of it. */
-  const finish = (report: TaskReport, files?: ResultFiles) => {
-    if (report.logBytes === 0 && !files) return reports.push(report);
-    const ending = complete(report, files).then((whole) => reports.push(whole), onError);
-    endings.add(ending);
-    void ending.finally(() => endings.delete(ending));
-  };
-  const complete = async (report: TaskReport, files?: ResultFiles): Promise<TaskReport> => {
-    await logs.flushed(report.dispatchId);
-    return files ? uploads.upload(report, files) : report;
-  };
-  const ship = (chunk: LogChunk) => {
-    running.set(chunk.dispatchId, chunk.offset + Buffer.byteLength(chunk.body));
-    logs.push(chunk);
-  };
-  const onEvent = (event: RunnerEvent) => {
-    if (event.type === 'log') ship(event.chunk);
-    else if (event.type === 'finished') finish(event.report, event.files);
+  const supervisor = supervise((event) => {
+    if (event.type === 'log') outgoing.log(event.chunk);
+    else if (event.type === 'finished') outgoing.finish(event.report, event.files);
     else if (event.type === 'supervisor_lost')
-      for (const dispatchId of event.dispatchIds) finish(lostReport(dispatchId, running.get(dispatchId) ?? 0));
-  };
-  const supervisor = supervise(onEvent);
-
-  const session = openSession({
-    api,
-    info,
-    workerId,
-    slots,
-    running: () => [...running.keys()],
+      for (const dispatchId of event.dispatchIds) outgoing.lost(dispatchId, event.why);
+  });
+  const session: Session = openSession({
+    ...{ api, info, workerId, slots, onError },
+    running: () => [...running],
     measure: async () => ({ finished, usage: (await deps.measure?.()) ?? null }),
     onFenced: (dispatchId) => running.has(dispatchId) && supervisor.cancel(dispatchId, 'fenced'),
     onDrain(mode) {
-      if (stopping) return;
+      if (ending.isStopping()) return;
       drain = mode;
       deps.onDrain?.(mode);
       if (mode === null) return slots.open();
@@ -119,27 +85,47 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
       if (mode === 'hand_back') supervisor.handBack();
       if (slots.isIdle()) deps.onDrained?.();
     },
-    onError,
   });
+  const ending = createEnding({ api, session, supervisor, outgoing, onError, closeSlots: () => slots.close() });
+  return { running: () => running.size, stop: ending.stop, handBack: ending.handBack };
+}
+
+interface EndingDeps {
+  api: WorkerApi;
+  session: Session;
+  supervisor: SupervisorClient;
+  outgoing: ReturnType<typeof createOutgoing>;
+  closeSlots(): void;
+  onError(error: unknown): void;
+}
+
+/** How a worker stops. Never for ever: who asked it to may kill it next. */
+function createEnding({ api, session, supervisor, outgoing, closeSlots, onError }: EndingDeps) {
+  let stopping: Promise<void> | undefined;
+  let left: Promise<void> | undefined;
+  const leave = () => (left ??= outgoing.leave());
 
   const stop = async (drainMs: number) => {
-    slots.close();
+    const until = performance.now() + drainMs;
+    closeSlots();
     session.close();
     const retired = api.retire(session.workerId(), 'draining').catch(onError);
     await supervisor.drain(drainMs);
-    await logs.stop();
-    await Promise.all(endings);
-    await reports.idle();
-    await Promise.all([retired, supervisor.stop()]);
-    await session.end();
+    await within(Math.max(FAREWELL_MS, until - performance.now()), outgoing.told());
+    await supervisor.stop();
+    await leave();
+    await within(FAREWELL_MS, Promise.all([retired, session.end()]));
   };
   return {
-    running: () => running.size,
-    stop: (drainMs) => (stopping ??= stop(drainMs)),
+    isStopping: () => stopping !== undefined,
+    stop: (drainMs: number) => (stopping ??= stop(drainMs)),
     async handBack() {
       supervisor.handBack();
-      await Promise.race([(stopping ??= stop(0)), sleep(FAREWELL_MS + GRACE_MS)]);
+      await within(GRACE_MS + FAREWELL_MS, (stopping ??= stop(0)));
       await supervisor.stop();
+      await leave();
     },
   };
 }
+
+const within = (ms: number, work: Promise<unknown>) => Promise.race([work, sleep(ms, undefined, { ref: false })]);

@@ -26,7 +26,7 @@ async function runToEnd(): Promise<TaskEnd> {
   const log = createPodLog('run-task');
   const supervise = (onEvent: (event: RunnerEvent) => void) =>
     openSupervisor(config, patient(service, config), onEvent);
-  const task = startOneTask({ service, url, log, supervise, spoolFile: join(config.home, 'log-spool') });
+  const task = startOneTask({ service, url, log, supervise, spoolDir: join(config.home, 'log-spool') });
   onStop(() => task.interrupt(config.shutdownSeconds * 1_000 * SHARE_OF_ENDING));
   const { code, message } = await task.ended;
   return { code, message: code === EXIT.ok ? '' : message };

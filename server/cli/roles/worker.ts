@@ -7,13 +7,18 @@ import { createSupervisorClient, type RunnerEvent } from '../../runner/superviso
 import { createArtifactCache } from '../../worker/artifact-cache.ts';
 import { askUntilAnswered } from '../../worker/ask-until-answered.ts';
 import { createGraphqlWorkerApi } from '../../worker/graphql-worker-api.ts';
-import { ServiceRefusal } from '../../worker/service-answer.ts';
 import { createUsageMeter } from '../../worker/measure-usage.ts';
+import { ServiceRefusal } from '../../worker/service-answer.ts';
+import { replaySpools } from '../../worker/spool/replay.ts';
+import { newSpoolFolder } from '../../worker/spool/spool-folder.ts';
 import type { WorkerApi } from '../../worker/worker-api.ts';
 import { startWorker } from '../../worker/worker.ts';
 import { CommandError } from '../command-error.ts';
 import { version } from '../version.ts';
 import { runRole, type RoleContext } from './role.ts';
+
+/** As long as an outage may last without a task ending for it. */
+const TRANSFER_PATIENCE_MS = 15 * 60_000;
 
 export interface WorkerOptions {
   queues?: string[];
@@ -33,10 +38,14 @@ export const runWorker = (options: WorkerOptions): Promise<void> =>
     const url = config.url!;
     const api = createGraphqlWorkerApi({ url, token: config.token!, onError });
     shutdown.add('connection', () => api.stop());
+    const untilAnswered = <T>(ask: () => Promise<T>, signal = shutdown.signal) =>
+      askUntilAnswered({ url, ask, signal, log });
+    // A task that is here already waits for what it needs: ending would cost a try
+    const patiently = <T>(ask: () => Promise<T>) => untilAnswered(ask, AbortSignal.timeout(TRANSFER_PATIENCE_MS));
     const service: WorkerService = {
-      api,
-      fetchBundle: (hash) => api.fetchBundle(hash),
-      register: (info) => askUntilAnswered({ url, ask: () => api.register(info), signal: shutdown.signal, log }),
+      api: { ...api, readArtifact: (dispatchId, hash) => patiently(() => api.readArtifact(dispatchId, hash)) },
+      fetchBundle: (hash) => patiently(() => api.fetchBundle(hash)),
+      untilAnswered,
     };
     // A timer of the connection's library would keep the process for a minute
     const onDrained = () => void shutdown.run('drained').then(() => process.exit(0));
@@ -57,12 +66,13 @@ function refused(url: string, cause: ServiceRefusal): CommandError {
 export interface WorkerService {
   api: WorkerApi;
   fetchBundle(hash: string): Promise<Buffer>;
-  register?(info: WorkerInfo): Promise<number>;
+  /** Asks until there is an answer; once, unless given. */
+  untilAnswered?<T>(ask: () => Promise<T>): Promise<T>;
 }
 
 /** The same over the network and inside `millrace start`. */
 export async function openWorker(
-  { api, fetchBundle, register }: WorkerService,
+  { api, fetchBundle, untilAnswered = (ask) => ask() }: WorkerService,
   defaultName: string,
   { config, log, shutdown }: RoleContext,
   options: WorkerOptions = {},
@@ -75,12 +85,17 @@ export async function openWorker(
     limit: config.worker.resultCache,
     fetch: (dispatchId, hash) => api.readArtifact(dispatchId, hash),
   });
+  const spools = join(home, 'spool');
   const name = options.name ?? config.worker.name ?? defaultName;
-  const info = { name, queues, slots, labels, version: version(), hostname: hostname(), pid: process.pid };
+  const info: WorkerInfo = { name, queues, slots, labels, version: version(), hostname: hostname(), pid: process.pid };
   const worker = await startWorker({
     api,
     info,
-    ...(register ? { register } : {}),
+    async register(about) {
+      await replaySpools({ api, home: spools, untilAnswered, log });
+      return untilAnswered(() => api.register(about));
+    },
+    spool: { dir: newSpoolFolder(spools), limit: config.worker.spool },
     supervise: (onEvent) =>
       createSupervisorClient({
         home,
@@ -88,6 +103,8 @@ export async function openWorker(
         fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
+        ...(config.worker.childTasks && { childTasks: config.worker.childTasks }),
+        ...(config.worker.childMemory && { childMemory: config.worker.childMemory }),
         environment: { ...options.environment, ...config.worker.environment },
         onEvent(event) {
           for (const dispatchId of endedIn(event)) results.release(dispatchId);

@@ -27,6 +27,8 @@ function prepare() {
     resultLimit: 1_000_000,
     graceMs: 500,
     maxNodeChildren: 2,
+    childTasks: 100,
+    childMemory: 2 ** 29,
     environment: { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, HOME: home },
   };
   return { home, settings };
@@ -95,12 +97,12 @@ describe.runIf(existsSync('/proc/self/stat'))('last words', () => {
     const { home, settings } = prepare();
     const said: FromSupervisor[] = [];
     let isGone = false;
-    const supervisor = startSupervisorProcess(
+    const supervisor = startSupervisorProcess({
       home,
       settings,
-      (messages) => said.push(...messages),
-      () => (isGone = true),
-    );
+      onMessages: (messages) => said.push(...messages),
+      onGone: () => (isGone = true),
+    });
     // So much is only taken by a supervisor that has said before that the task began
     const command = "until [ -e $HOME/go ]; do sleep 0.01; done; head -c 1000000 /dev/zero | tr '\\0' x; kill -9 $PPID";
     const dispatch = makeDispatch({ kind: 'bash', command });
