@@ -21,6 +21,8 @@ export interface EngineRound extends DagChoice {
   inSequence?: boolean;
   /** A mutation for each run instead of one call for all. */
   eachByMutation?: boolean;
+  /** Redis is the broker: of a service only. */
+  redis?: boolean;
 }
 
 export interface Burst {

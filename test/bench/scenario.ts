@@ -22,6 +22,7 @@ export const VARIANTS = {
   b: '(b) GraphQL server, worker process, a task is a call',
   b1: '(b1) GraphQL server and worker in one process, a task is a call',
   b4: '(b4) GraphQL server, four worker processes, a task is a call',
+  b4r: '(b4r) as (b4), with Redis as the broker',
   c: '(c) engine, worker, supervisor and its children',
   d: '(d) all: GraphQL server, worker process, supervisor and its children',
   d1: '(d1) all, as `npm start` has it: server and worker in one process',

@@ -47,15 +47,18 @@ export interface OpenService {
   flavour: DagChoice['flavour'];
   /** The worker is a process of its own, else part of the server's. */
   apart: boolean;
+  /** Redis is the broker. */
+  redis?: boolean | undefined;
 }
 
 /** Returns what closes it. */
 export async function openService(bench: Bench, service: Service, open: OpenService): Promise<() => Promise<void>> {
   const { server, workers, client } = service;
   const { url, slots, flavour, apart } = open;
+  const redis = open.redis ? bench.redis?.socket : undefined;
   const home = homeOf(bench, { flavour });
   const role = apart ? 'api' : 'all';
-  const { address, clientToken, workerToken } = await server.call<Addresses>('open', { url, slots, role, home });
+  const { address, clientToken, workerToken } = await server.call<Addresses>('open', { url, slots, role, home, redis });
   const share = { address, token: workerToken, slots: Math.ceil(slots / workers.length) };
   if (apart) for (const worker of workers) await worker.call('open', { ...share, home: homeOf(bench, { flavour }) });
   await client.call('open', { address, token: clientToken });
@@ -124,10 +127,10 @@ export async function serviceRound<R extends Burst | Sequence>(
   service: Service,
   round: EngineRound,
 ): Promise<Measured<R>> {
-  const { slots, runs, warmRuns, flavour, inSequence } = round;
+  const { slots, runs, warmRuns, flavour, inSequence, redis } = round;
   const name = `round_${service.server.pid}`;
   const url = await bench.postgres.create(name);
-  const close = await openService(bench, service, { url, slots, flavour, apart: true });
+  const close = await openService(bench, service, { url, slots, flavour, apart: true, redis });
   try {
     const deployMs = await deployOver(service, round);
     const work = (count: number): Promise<Sequence | Omit<Burst, 'deployMs'>> =>

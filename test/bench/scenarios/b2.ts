@@ -19,7 +19,7 @@ interface Sides {
 
 interface Choice {
   shape: keyof typeof SHAPES;
-  variant: 'a' | 'b' | 'b4' | 'c' | 'd';
+  variant: 'a' | 'b' | 'b4' | 'b4r' | 'c' | 'd';
   runs: number;
 }
 
@@ -32,9 +32,10 @@ function contender(bench: Bench, { side, service, fleet }: Sides, { shape, varia
     row,
     async round() {
       const work = { shape, flavour, slots: SLOTS, runs, warmRuns: 100 } as const;
+      const isFleet = variant === 'b4' || variant === 'b4r';
       const isService = variant !== 'a' && variant !== 'c';
       const { result, cost } = isService
-        ? await serviceRound<Burst>(bench, variant === 'b4' ? fleet : service, work)
+        ? await serviceRound<Burst>(bench, isFleet ? fleet : service, { ...work, redis: variant === 'b4r' })
         : await freshEngineRound<Burst>(bench, side, work);
       row.values.push((tasks / result.ms) * 1000);
       row.costs.push(cost);
@@ -85,9 +86,12 @@ export const b2: Scenario = {
         ...peers.contenders,
         ours('b'),
         ours('b4'),
+        ...(bench.redis ? [ours('b4r')] : []),
         ours('c'),
         ours('d'),
         ours('a', 'diamond10'),
+        ours('b4', 'diamond10'),
+        ...(bench.redis ? [ours('b4r', 'diamond10')] : []),
         ours('d', 'diamond10'),
         mutations(bench, sides, runs),
       ]);

@@ -1,9 +1,13 @@
 /** The parts of the product that this side runs in its process. */
-import { createDatabase } from '#db/client.ts';
+import { createDatabase, type Db } from '#db/client.ts';
 import { createEngine } from '#db/engine/engine.ts';
 import { createListener } from '#db/listen.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { appendLogChunks } from '#db/queries/log.ts';
+import { databaseMark } from '#db/queries/ready-line.ts';
+import { createRedisBroker } from '#server/brokers/redis-broker.ts';
+import { createRedisClient } from '#server/brokers/redis-client.ts';
+import { createLogger } from '#server/log.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker } from '#server/worker/worker.ts';
 import { createAnswered, type Answered } from './answered.ts';
@@ -16,14 +20,22 @@ export interface OpenRequest {
   role: 'all' | 'api' | 'worker';
   /** A folder for the supervisor and its children; null: a task is a call in this process. */
   home: string | null;
+  /** Socket of the Redis that is the broker; Postgres unless given. */
+  redis?: string | undefined;
 }
 
 export const onError = (error: unknown): boolean => process.stderr.write(`${String(error)}\n`);
 
-export async function openEngine({ url, slots, role, home }: OpenRequest) {
+async function openBroker(db: Db, redis: string) {
+  const log = createLogger({ level: 'warn', format: 'text' });
+  return createRedisBroker({ client: createRedisClient(redis), db, log, mark: await databaseMark(db) });
+}
+
+export async function openEngine({ url, slots, role, home, redis }: OpenRequest) {
   const database = createDatabase(url);
   const { db, pool } = database;
-  const engine = createEngine({ url, db, pool, onError });
+  const broker = redis === undefined ? null : await openBroker(db, redis);
+  const engine = createEngine({ url, db, pool, ...(broker && { broker }), onError });
   const starts: HandlerStart[] = [];
   const stops: (() => Promise<unknown>)[] = [];
   let answered: Answered | null = null;
@@ -53,11 +65,13 @@ export async function openEngine({ url, slots, role, home }: OpenRequest) {
     db,
     pool,
     engine,
+    broker,
     starts,
     answered,
     async close() {
       for (const stop of stops) await stop();
       await engine.stop();
+      await broker?.stop();
       await database.close();
     },
   };

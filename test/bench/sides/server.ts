@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createListener } from '#db/listen.ts';
 import { createVault } from '#db/vault.ts';
 import { createApiToken } from '#server/auth/users.ts';
+import { listenThrough } from '#server/brokers/listen-through.ts';
 import { createApp } from '#server/http/app.ts';
 import { createLogger } from '#server/log.ts';
 import { openEngine, type OpenRequest } from './open-engine.ts';
@@ -13,12 +14,12 @@ const loop = monitorEventLoopDelay({ resolution: 1 });
 
 async function openServer(request: OpenRequest) {
   const core = await openEngine(request);
-  const { db, pool, engine } = core;
+  const { db, pool, engine, broker } = core;
   const listener = createListener(request.url);
   const app = createApp({
     db,
     pool,
-    listener,
+    listener: broker ? listenThrough(listener, broker) : listener,
     engine,
     log: createLogger({ level: 'warn', format: 'text' }),
     secretKey: Buffer.alloc(32, 7),
