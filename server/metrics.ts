@@ -1,7 +1,10 @@
 /** Figures for Prometheus: the one list of them, and what counts them. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { noCounts, type BrokerCounts } from './brokers/broker-counts.ts';
+import type { RedisBroker } from './brokers/redis-broker.ts';
 import type { WatchCounters } from './executors/kubernetes/object-watch.ts';
 import type { LaunchMetrics, LaunchSource, LaunchStep } from './executors/launcher/launch-metrics.ts';
+import type { QueueReader, QueueState } from './queue-reader.ts';
 
 interface Definition {
   type: 'counter' | 'gauge' | 'histogram';
@@ -19,8 +22,27 @@ const OF_CLUSTER = ['cluster'] as const;
 const wait = (help: string): Definition => ({ type: 'histogram', help, labels: OF_CLUSTER, buckets: WAITS });
 const count = (help: string, labels: readonly string[] = OF_CLUSTER): Definition => ({ type: 'counter', help, labels });
 
+const queue = (help: string): Definition => ({ type: 'gauge', help, labels: ['queue'] });
+
 /** Every metric of our own, in the manual's order. Kubernetes tells the times of Pods in whole seconds. */
 export const METRICS = {
+  millrace_queue_depth: queue('Ready tasks in a queue.'),
+  millrace_queue_oldest_seconds: queue('How long the task that stands in it longest has waited; 0 when none does.'),
+  millrace_queue_running: queue('Its task instances that run.'),
+  millrace_queue_consumers: queue('Workers that are online and serve it.'),
+  millrace_queue_slots: queue('Slots of these workers.'),
+  millrace_queue_free_slots: queue('Those of them that are free.'),
+  millrace_queue_paused: queue('1: its ready tasks are kept back.'),
+  millrace_broker_up: { type: 'gauge', help: '1: the broker beside Postgres answers this process.', labels: [] },
+  millrace_broker_told_total: count('Ready tasks that it was told of.', []),
+  millrace_broker_lost_total: count('Ready tasks that it could not be told of: it lacks them until it is mended.', []),
+  millrace_broker_taken_total: count('Ready tasks that it gave to claims; a few of them had gone.', []),
+  millrace_broker_fallback_claims_total: count('Claims that asked Postgres, since it did not answer.', []),
+  millrace_broker_mended_total: count(
+    'Ready tasks that it lacked and was told of again; some were just being claimed.',
+    [],
+  ),
+  millrace_broker_dropped_total: count('Entries dropped from it whose tasks had gone.', []),
   millrace_launch_create_seconds: wait('From the claim of a task until the cluster has its object: its time in line.'),
   millrace_launch_quota_wait_seconds: wait('Of those that a quota refused: from the first refusal until created.'),
   millrace_launch_schedule_seconds: wait('From the creation of a Pod until a node has it.'),
@@ -84,12 +106,32 @@ const OF_WATCHES = {
   syntheticDeletes: 'millrace_watch_synthetic_deletes_total',
   failedObjects: 'millrace_watch_failed_objects_total',
 } as const satisfies { [counter in keyof WatchCounters]?: Name };
+const OF_QUEUES = {
+  millrace_queue_depth: ({ depth }) => depth,
+  millrace_queue_oldest_seconds: ({ oldest_seconds: seconds }) => seconds ?? 0,
+  millrace_queue_running: ({ running }) => running,
+  millrace_queue_consumers: ({ consumers }) => consumers,
+  millrace_queue_slots: ({ slots }) => slots,
+  millrace_queue_free_slots: ({ free_slots: slots }) => slots,
+  millrace_queue_paused: ({ paused }) => (paused ? 1 : 0),
+} as const satisfies { [name in Name]?: (state: QueueState) => number };
+const OF_BROKER = {
+  told: 'millrace_broker_told_total',
+  lost: 'millrace_broker_lost_total',
+  taken: 'millrace_broker_taken_total',
+  fallbacks: 'millrace_broker_fallback_claims_total',
+  mended: 'millrace_broker_mended_total',
+  dropped: 'millrace_broker_dropped_total',
+} as const satisfies { [counter in keyof BrokerCounts]: Name };
 type WatchCounter = keyof typeof OF_WATCHES;
 
 export interface Metrics {
   /** In the text format of Prometheus. */
   render(): Promise<string>;
   contentType: string;
+  /** What goes on in queues is read when it is asked; when that fails, nothing is told of them. */
+  observeQueues(read: QueueReader): void;
+  observeBroker(broker: Pick<RedisBroker, 'isUp' | 'counts'>): void;
   /** Of the launches on a cluster. */
   of(cluster: string): LaunchMetrics;
 }
@@ -112,7 +154,25 @@ export function createMetrics({ ofProcess = true } = {}): Metrics {
       told.set(counters, { ...counters });
     }
   };
+  let readQueues: QueueReader = async () => [];
+  const collectQueues = async () => {
+    const states = await readQueues().catch((): QueueState[] => []);
+    for (const [name, figure] of Object.entries(OF_QUEUES) as [keyof typeof OF_QUEUES, (of: QueueState) => number][]) {
+      clear(name);
+      for (const state of states) set(name, { queue: state.name }, figure(state));
+    }
+  };
+  let broker: Pick<RedisBroker, 'isUp' | 'counts'> | null = null;
+  let toldOfBroker = noCounts();
+  const collectBroker = () => {
+    if (!broker) return;
+    set('millrace_broker_up', {}, broker.isUp() ? 1 : 0);
+    for (const [counter, name] of Object.entries(OF_BROKER) as [keyof BrokerCounts, Name][])
+      add(name, {}, broker.counts[counter] - toldOfBroker[counter]);
+    toldOfBroker = { ...broker.counts };
+  };
   const collect = () => {
+    collectBroker();
     clear('millrace_launches');
     clear('millrace_launch_line_length');
     for (const { cluster, source } of sources) {
@@ -124,9 +184,16 @@ export function createMetrics({ ofProcess = true } = {}): Metrics {
 
   return {
     contentType: registry.contentType,
-    render() {
+    async render() {
+      await collectQueues();
       collect();
       return registry.metrics();
+    },
+    observeQueues(read) {
+      readQueues = read;
+    },
+    observeBroker(observed) {
+      broker = observed;
     },
     of: (cluster) => ({
       took(step, from, to) {

@@ -12,6 +12,7 @@ import { createHealth } from './health.ts';
 import { isRefusal, type Identifier } from './identity.ts';
 import { createPage } from './page.ts';
 import { sendText } from './reply.ts';
+import { createScaling } from './scaling.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { createResultTransfers } from './result-transfers.ts';
 import { createSignIn } from './sign-in.ts';
@@ -31,7 +32,7 @@ export interface RouterDeps {
   isStopping(): boolean;
 }
 
-const DOWNLOADS: ReadonlySet<string> = new Set(['bundles', 'logs', 'artifacts', 'xcoms']);
+const DOWNLOADS: ReadonlySet<string> = new Set(['bundles', 'logs', 'artifacts', 'xcoms', 'scaling']);
 
 export function createRouter(deps: RouterDeps) {
   const { db, isSecure, identifier } = deps;
@@ -39,6 +40,7 @@ export function createRouter(deps: RouterDeps) {
   const downloads = createDownloads(db, deps.logs);
   const results = createResultTransfers(db);
   const gitHook = createGitHook(deps);
+  const scaling = createScaling(db);
   const signIn = createSignIn(deps);
   const page = createPage(deps.webRoot);
   const graphiql = createGraphiql();
@@ -57,6 +59,8 @@ export function createRouter(deps: RouterDeps) {
         ? results.put(req, res, identity.viewer, first, second)
         : results.get(res, identity.viewer, first, second);
     if (kind === 'xcoms' && rest.length === 0) return results.xcom(res, identity.viewer, first, second);
+    if (kind === 'scaling' && first === 'queues' && second && rest.length === 0)
+      return scaling(res, identity.viewer, second);
     return sendText(res, 404, 'There is nothing here.');
   }
 

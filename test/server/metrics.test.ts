@@ -1,5 +1,8 @@
 /** Figures for Prometheus. */
 import { expect, it } from 'vitest';
+import { deleteQueue, pauseQueue, setQueue } from '#db/queries/queues.ts';
+import { noCounts } from '#server/brokers/broker-counts.ts';
+import { createQueueReader } from '#server/queue-reader.ts';
 import { startMetricsServer } from '#server/http/metrics-server.ts';
 import { createMetrics, METRICS } from '#server/metrics.ts';
 import { startFakeKube } from '../helpers/fake-kube.ts';
@@ -89,4 +92,34 @@ it('move with the launches of a run', async () => {
   expect(launching.errors).toEqual([]);
   await launching.stop();
   await kube.close();
+});
+
+it('tells what goes on in queues, which it reads every few seconds at most, and nothing of them while that fails', async () => {
+  const { db } = database;
+  await setQueue(db, { name: 'gpu' }, 'test');
+  await pauseQueue(db, 'gpu', 'test');
+  const metrics = createMetrics({ ofProcess: false });
+  metrics.observeQueues(createQueueReader(db, 60_000));
+  const text = await metrics.render();
+  expect(text).toContain('millrace_queue_depth{queue="gpu"} 0\n');
+  expect(text).toContain('millrace_queue_paused{queue="gpu"} 1\n');
+  await deleteQueue(db, 'gpu', 'test');
+  expect(await metrics.render()).toContain('millrace_queue_paused{queue="gpu"} 1\n');
+  metrics.observeQueues(createQueueReader(db));
+  expect(await metrics.render()).not.toContain('queue="gpu"');
+  metrics.observeQueues(() => Promise.reject(new Error('no database')));
+  expect(await metrics.render()).toContain('# TYPE millrace_queue_depth gauge');
+});
+
+it('counts what a broker has done, from one look to the next', async () => {
+  const metrics = createMetrics({ ofProcess: false });
+  const counts = { ...noCounts(), told: 3 };
+  metrics.observeBroker({ isUp: () => false, counts });
+  await metrics.render();
+  counts.told = 5;
+  counts.fallbacks = 1;
+  const text = await metrics.render();
+  expect(text).toContain('millrace_broker_up 0\n');
+  expect(text).toContain('millrace_broker_told_total 5\n');
+  expect(text).toContain('millrace_broker_fallback_claims_total 1\n');
 });

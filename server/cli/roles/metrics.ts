@@ -2,6 +2,7 @@ import type { OnRequest } from '../../executors/kubernetes/kube-connection.ts';
 import type { LauncherDeps } from '../../executors/launcher/launcher-deps.ts';
 import { CommandError } from '../command-error.ts';
 import { cannotListen } from './cannot-listen.ts';
+import type { Core } from './engine.ts';
 import type { RoleContext } from './role.ts';
 
 export type OnClusterRequest = (cluster: string, ...request: Parameters<OnRequest>) => void;
@@ -12,14 +13,20 @@ export interface OpenMetrics {
 }
 
 /** What the parts of a process count, on a port of its own; nothing is counted when nobody is to read it. */
-export async function openMetrics({ config, log, shutdown }: RoleContext): Promise<OpenMetrics> {
+export async function openMetrics(
+  { db, broker }: Pick<Core, 'db' | 'broker'>,
+  { config, log, shutdown }: RoleContext,
+): Promise<OpenMetrics> {
   const { host, metricsPort: port } = config;
   if (port === 0) return { onClusterRequest: () => undefined };
-  const [{ createMetrics }, { startMetricsServer, METRICS_PATH }] = await Promise.all([
+  const [{ createMetrics }, { createQueueReader }, { startMetricsServer, METRICS_PATH }] = await Promise.all([
     import('../../metrics.ts'),
+    import('../../queue-reader.ts'),
     import('../../http/metrics-server.ts'),
   ]);
   const metrics = createMetrics();
+  metrics.observeQueues(createQueueReader(db));
+  if (broker) metrics.observeBroker(broker);
   const onError = (error: unknown) => log.error({ error }, 'the metrics could not be read');
   const server = await startMetricsServer(metrics, { host, port, onError }).catch((cause: NodeJS.ErrnoException) => {
     const message = cannotListen(cause, { host, port, variable: 'MILLRACE_METRICS_PORT' });

@@ -17,7 +17,7 @@ export const runScheduler = (): Promise<void> =>
     await checkDatabase(database);
     await refuseForeignSchema(database);
     const core = await openCore(database, context.config.secretKey!, context);
-    const { metricsOf, onClusterRequest } = await openMetrics(context);
+    const { metricsOf, onClusterRequest } = await openMetrics(core, context);
     await openScheduler(core, context);
     await openLogArchiver(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);

@@ -15,7 +15,7 @@ export const runServer = (): Promise<void> =>
     const core = await openCore(database, config.secretKey!, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();
-    const { onClusterRequest } = await openMetrics(context);
+    const { onClusterRequest } = await openMetrics(core, context);
     const address = await openHttp(core, config.secretKey!, context, onClusterRequest);
     log.info({ address }, 'the API listens');
   });

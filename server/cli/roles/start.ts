@@ -44,7 +44,7 @@ export const runStart = (): Promise<void> =>
     const core = await openCore(database, secretKey, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();
-    const { metricsOf, onClusterRequest } = await openMetrics(context);
+    const { metricsOf, onClusterRequest } = await openMetrics(core, context);
     const address = await (await http).openHttp(core, secretKey, context, onClusterRequest);
     await openScheduler(core, context);
     await openLogArchiver(core, context);
