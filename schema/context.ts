@@ -7,6 +7,7 @@ import type { GitPolicy } from '#sdk/git-policy.ts';
 import type { Dispatch } from '#sdk/protocol.ts';
 import type { Vault } from '#db/vault.ts';
 import type { ClusterStatus } from './cluster-status.ts';
+import type { Doctor } from './doctor.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { LogReader } from './log-reader.ts';
 
@@ -84,6 +85,7 @@ export interface Context {
   /** The content hash of an archive of DAG code, made anew from what is in it; an error when it is no such archive. */
   hashBundle(archive: Buffer): Promise<string>;
   version: string;
+  doctor: Doctor;
 }
 
 /** Who did it, for events and history. Every field that calls this asks for a role first. */

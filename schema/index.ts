@@ -19,6 +19,7 @@ import './types/dag-run.ts';
 import './types/dag-run-changes.ts';
 import './types/dag-version.ts';
 import './types/version-diff.ts';
+import './types/doctor.ts';
 import './types/event.ts';
 import './types/git-source.ts';
 import './types/git-source-changes.ts';

@@ -14,11 +14,19 @@ export interface ProcessBeatDeps {
   db: Db;
   role: ProcessInfo['role'];
   version: string;
+  /** Connections to the database that it may open. */
+  connections: number;
   onError(error: unknown): void;
 }
 
-export async function startProcessBeat({ db, role, version, onError }: ProcessBeatDeps): Promise<ProcessBeat> {
-  const info = { id: randomUUID(), role, hostname: hostname(), pid: process.pid, version };
+export async function startProcessBeat({
+  db,
+  role,
+  version,
+  connections,
+  onError,
+}: ProcessBeatDeps): Promise<ProcessBeat> {
+  const info = { id: randomUUID(), role, hostname: hostname(), pid: process.pid, version, connections };
   await beatProcess(db, info);
   const timer = setInterval(() => void beatProcess(db, info).catch(onError), BEAT_MS);
   return {

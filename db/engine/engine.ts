@@ -90,6 +90,9 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+/** Flushes of a process that may run at once, each on a connection of its own. */
+export const ENGINE_CONNECTIONS = 2;
+
 export interface EngineDeps {
   url: string;
   db: Db;
@@ -104,7 +107,15 @@ export interface EngineDeps {
 }
 
 export function createEngine(deps: EngineDeps): Engine {
-  const { url, db, pool, vault = null, broker = POSTGRES_BROKER, connections: size = 2, onError } = deps;
+  const {
+    url,
+    db,
+    pool,
+    vault = null,
+    broker = POSTGRES_BROKER,
+    connections: size = ENGINE_CONNECTIONS,
+    onError,
+  } = deps;
   const connections = createConnections(url, size, broker.tells ? [TELL_BROKER] : []);
   const versions = createVersions(pool);
   const dispatches = createDispatches(pool, versions, vault);

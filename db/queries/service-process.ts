@@ -9,15 +9,20 @@ export interface ProcessInfo {
   hostname: string;
   pid: number;
   version: string;
+  /** To this database, that it may open. */
+  connections: number;
 }
 
 /** Seconds without a beat after which a process counts as silent. */
 const SILENCE_SECONDS = 15;
 
+/** The time goes along: how far the clock here is ahead of the database's, give or take the way there. */
 export async function beatProcess(db: Db, info: ProcessInfo): Promise<void> {
   await sql`
-    insert into service_process (id, role, hostname, pid, version) values (${info.id}, ${info.role}, ${info.hostname}, ${info.pid}, ${info.version})
-    on conflict (id) do update set last_beat_at = now(),
+    insert into service_process (id, role, hostname, pid, version, connections, clock_ms)
+    values (${info.id}, ${info.role}, ${info.hostname}, ${info.pid}, ${info.version}, ${info.connections},
+      extract(epoch from ${new Date().toISOString()}::timestamptz - clock_timestamp()) * 1000)
+    on conflict (id) do update set last_beat_at = now(), clock_ms = excluded.clock_ms,
       alive_since = case when service_process.last_beat_at < now() - ${SILENCE_SECONDS} * interval '1 second' then now() else service_process.alive_since end`.execute(
     db,
   );

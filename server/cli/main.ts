@@ -10,6 +10,7 @@ import { addClusterCommand } from './commands/cluster.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDagsCommand } from './commands/dags.ts';
 import { addDiffCommand } from './commands/diff.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addDeployCommand } from './commands/deploy.ts';
 import { addEditCommands } from './commands/edit-tasks.ts';
 import { addImportCommand } from './commands/import.ts';
@@ -69,6 +70,7 @@ export function createProgram(): Command {
   addApprovalCommands(program);
   addNoteCommand(program);
   addTokenCommand(program);
+  addDoctorCommand(program);
   addCompletionCommands(program);
   return program;
 }

@@ -15,6 +15,7 @@ import { createLoginThrottle } from '../auth/login-throttle.ts';
 import { createPodExchange, type TokenReviewers } from '../auth/pod-exchange.ts';
 import { createRunnerTokens } from '../auth/runner-token.ts';
 import { SESSION_LIMITS } from '../auth/sessions.ts';
+import { createDoctor } from '../doctor/doctor.ts';
 import { createEventStreams } from '../events/event-streams.ts';
 import type { EventLimits } from '../events/run-events.ts';
 import { createClusterClients, type ClusterClientsDeps } from '../executors/kubernetes/cluster-clients.ts';
@@ -131,6 +132,7 @@ function createParts(deps: AppDeps) {
     shared: {
       ...{ db, pool, engine, events, logs, clusters, vault: deps.vault, hashBundle, version },
       gitPolicy: deps.gitPolicy ?? GIT_POLICY,
+      doctor: createDoctor({ db, pool, version }),
     },
     log,
   });

@@ -1,8 +1,8 @@
 /** Limits over time: what the events of all runs together held at every instant, by the words of their specs alone. */
 import type { TaskSpec } from '../../sdk/dag-spec.ts';
-import { instanceKey } from './flow-rules.ts';
-import { holdsOf } from './held-slots.ts';
-import type { RunRecord } from './run-record.ts';
+import { instanceKey } from '#db/replay/flow-rules.ts';
+import { holdsOf } from '#db/replay/held-slots.ts';
+import type { RunRecord } from '#db/replay/run-record.ts';
 
 interface Change {
   at: number;

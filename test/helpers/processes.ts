@@ -11,9 +11,11 @@ export function isAlive(pid: number): boolean {
 
 /** A process and all that descends from it, parents first: what is stopped cannot start more. Linux alone. */
 export function signalTree(pid: number, signal: NodeJS.Signals): void {
+  // The first process is everybody's ancestor
+  if (!(pid > 1)) throw new Error(`${pid} is no process of a test.`);
   for (const one of [pid, ...descendantsOf(pid)]) {
     try {
-      if (one > 0) process.kill(one, signal);
+      process.kill(one, signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }

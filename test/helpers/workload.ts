@@ -5,7 +5,7 @@ import type { Database } from '../../db/client.ts';
 import { createEngine } from '../../db/engine/engine.ts';
 import { deployDag } from '../../db/queries/dag.ts';
 import { dagOf } from './engine.ts';
-import type { RunRecord } from './run-record.ts';
+import type { RunRecord } from '#db/replay/run-record.ts';
 import { waitFor } from './wait-for.ts';
 
 /** Runs of short tasks that witness their starts by themselves, to do something to the service meanwhile. */

@@ -1,5 +1,5 @@
 import type { Database, Db } from '#db/client.ts';
-import { createEngine, type Engine } from '#db/engine/engine.ts';
+import { createEngine, ENGINE_CONNECTIONS, type Engine } from '#db/engine/engine.ts';
 import type { Listener } from '#db/listen.ts';
 import { QUEUE_CHANGED } from '#db/queries/queues.ts';
 import { createVault, type Vault } from '#db/vault.ts';
@@ -11,6 +11,8 @@ import type { RedisBroker } from '../../brokers/redis-broker.ts';
 import { openBroker } from './broker.ts';
 import { openListener } from './database.ts';
 import type { RoleContext } from './role.ts';
+
+const LISTEN_CONNECTIONS = 1;
 
 /** What the parts of a process share. */
 export interface Core extends Database {
@@ -58,10 +60,11 @@ export async function openCore(database: Database, secretKey: Buffer, context: R
 export async function openProcessBeat(
   db: Db,
   role: 'server' | 'scheduler',
-  { log, shutdown }: RoleContext,
+  { config, log, shutdown }: RoleContext,
 ): Promise<void> {
   const onError = (error: unknown) => log.warn({ error }, 'the beat was not written');
-  const beat = await startProcessBeat({ db, role, version: version(), onError });
+  const connections = config.databaseConnections + ENGINE_CONNECTIONS + LISTEN_CONNECTIONS;
+  const beat = await startProcessBeat({ db, role, version: version(), connections, onError });
   shutdown.add(`${role} beat`, () => beat.stop());
 }
 

@@ -128,6 +128,9 @@ function createMember({ name, role, line, env }: MemberDeps): Member {
       past.push(stdout + stderr);
     });
   };
+  const signal = (name: NodeJS.Signals) => {
+    if (cli?.child.pid !== undefined) signalTree(cli.child.pid, name);
+  };
   const kill = async (tree = false) => {
     const dying = cli;
     if (!dying) return;
@@ -151,8 +154,8 @@ function createMember({ name, role, line, env }: MemberDeps): Member {
       }
     },
     kill,
-    pause: (tree = false) => (tree ? signalTree(cli?.child.pid ?? 0, 'SIGSTOP') : void cli?.child.kill('SIGSTOP')),
-    resume: () => signalTree(cli?.child.pid ?? 0, 'SIGCONT'),
+    pause: (tree = false) => (tree ? signal('SIGSTOP') : void cli?.child.kill('SIGSTOP')),
+    resume: () => signal('SIGCONT'),
     output: () => [...past, cli ? cli.stdout() + cli.stderr() : ''].join('--- started again\n'),
     deaths: () => deaths,
   };

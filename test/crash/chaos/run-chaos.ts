@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { checkRuns } from '../../helpers/check-runs.ts';
 import { runCli } from '../../helpers/cli.ts';
 import { limitProblems } from '../../helpers/gate-history.ts';
-import type { RunRecord } from '../../helpers/run-record.ts';
+import type { RunRecord } from '#db/replay/run-record.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 import { causesOf } from '../../helpers/workload.ts';
 import { startClient } from './client.ts';

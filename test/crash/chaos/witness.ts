@@ -1,8 +1,8 @@
 /** What the tasks wrote down by themselves, against what the service says of them. */
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import { instanceKey } from '../../helpers/flow-rules.ts';
-import type { RunRecord } from '../../helpers/run-record.ts';
+import { instanceKey } from '#db/replay/flow-rules.ts';
+import type { RunRecord } from '#db/replay/run-record.ts';
 
 export interface Witnessed {
   runId: number;

@@ -8,7 +8,7 @@ import { isFinishedTaskState, type TaskState } from '../../../sdk/states.ts';
 import { checkRuns } from '../../helpers/check-runs.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 import { createTestEngine, dagOf, reportOf } from '../../helpers/engine.ts';
-import { flowRules } from '../../helpers/flow-rules.ts';
+import { createFlowRules } from '#db/replay/flow-rules.ts';
 import { randomDag } from '../../helpers/random-dag.ts';
 
 const compile = (spec: DagSpec) => compileDag({ versionId: 1, dagId: 1, dagName: 'd', bundleHash: null, spec });
@@ -150,7 +150,7 @@ describe('the incremental path', () => {
             open = (await engine.report({ workerId: worker, reports, claim: { queues: [queue], limit: 20 } }))
               .dispatches;
             const rows = await rowsOf(runId);
-            const rules = flowRules(full);
+            const rules = createFlowRules(full);
             const known = rows.map(({ state }, taskIndex) => ({ taskIndex, mapIndex: -1, state }));
             expect(rows.map((row) => row.counts)).toEqual(known.map((one) => rules.counts(known, one)));
           }

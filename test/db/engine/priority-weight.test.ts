@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { WEIGHT_RULES, type TaskSpec } from '#sdk/dag-spec.ts';
 import { ranksOf } from '#db/engine/priority-weight.ts';
 import { dagOf } from '../../helpers/engine.ts';
-import { weightOf } from '../../helpers/held-slots.ts';
+import { weightOf } from '#db/replay/held-slots.ts';
 import { randomDag } from '../../helpers/random-dag.ts';
 
 const rules = fc.array(fc.constantFrom(...WEIGHT_RULES), { minLength: 80, maxLength: 80 });

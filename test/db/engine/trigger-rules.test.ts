@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide, decideSql, isSafeOnSuccess, ruleCode, type UpstreamCounts } from '../../../db/engine/trigger-rules.ts';
 import { TRIGGER_RULES, type TriggerRule } from '../../../sdk/dag-spec.ts';
-import { airflowVerdict } from '../../helpers/airflow-rules.ts';
+import { airflowVerdict } from '#db/replay/airflow-rules.ts';
 import { createTestDatabase } from '../../helpers/database.ts';
 
 /**

@@ -35,6 +35,8 @@ export const keylessTypes = [
   'DeletedQueue',
   'DeletedVariable',
   'DeployedDag',
+  'DoctorCheck',
+  'DoctorFinding',
   'EdgeChange',
   'EditedTasks',
   'Event',

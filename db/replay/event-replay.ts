@@ -1,5 +1,5 @@
-import { isFinishedRunState, isFinishedTaskState, type RunState, type TaskState } from '../../sdk/states.ts';
-import { flowRules, instanceKey } from './flow-rules.ts';
+import { isFinishedRunState, isFinishedTaskState, type RunState, type TaskState } from '#sdk/states.ts';
+import { createFlowRules, instanceKey } from './flow-rules.ts';
 import type { EventRow, RunRecord, Transition } from './run-record.ts';
 
 /** What the engine may do by itself. A person's hand (clear, mark) may also set any of BY_HAND, from any state. */
@@ -84,7 +84,7 @@ export function replay({ run, spec, events }: Pick<RunRecord, 'run' | 'spec' | '
     runStates: [],
     problems: [],
   };
-  const rules = flowRules(spec);
+  const rules = createFlowRules(spec);
   let last: EventRow | undefined;
   for (const event of events) {
     const say = (text: string) => state.problems.push({ seq: event.run_seq, text });
@@ -188,7 +188,7 @@ const endOf = (to: TaskState): TaskState =>
 
 interface Step {
   spec: RunRecord['spec'];
-  rules: ReturnType<typeof flowRules>;
+  rules: ReturnType<typeof createFlowRules>;
   counted: readonly ReplayedInstance[];
   before: ReadonlyMap<string, ReplayedInstance>;
   byHand: boolean;
@@ -214,7 +214,7 @@ function checkReadiness(step: Step, [taskIndex, mapIndex, to, , cause]: Transiti
 }
 
 export function failedLeaves(spec: RunRecord['spec'], instances: Iterable<ReplayedInstance>): number {
-  const rules = flowRules(spec);
+  const rules = createFlowRules(spec);
   const isFailure = (state: TaskState) => state === 'failed' || state === 'upstream_failed' || state === 'cancelled';
   return [...instances].filter(({ taskIndex, state }) => rules.isLeaf(taskIndex) && isFailure(state)).length;
 }

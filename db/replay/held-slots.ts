@@ -1,6 +1,6 @@
 /** What each instance should hold, by the spec's words alone. */
-import type { TaskSpec } from '../../sdk/dag-spec.ts';
-import type { Json } from '../../sdk/protocol.ts';
+import type { TaskSpec } from '#sdk/dag-spec.ts';
+import type { Json } from '#sdk/protocol.ts';
 import type { RunRecord } from './run-record.ts';
 
 /** Slots are held by those who are queued or running, and by nobody else. */

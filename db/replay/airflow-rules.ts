@@ -1,6 +1,6 @@
-import type { TaskState } from '../../sdk/states.ts';
-import type { TriggerRule } from '../../sdk/dag-spec.ts';
-import type { UpstreamCounts, Verdict } from '../../db/engine/trigger-rules.ts';
+import type { TaskState } from '#sdk/states.ts';
+import type { TriggerRule } from '#sdk/dag-spec.ts';
+import type { UpstreamCounts, Verdict } from '#db/engine/trigger-rules.ts';
 
 /** One line of Airflow's table: what settles a task early, in order, and what lets it run. Written from its documentation, not from our code. */
 interface Rule {

@@ -1,6 +1,6 @@
-import type { DagSpec, TaskSpec } from '../../sdk/dag-spec.ts';
-import { isFinishedTaskState, type TaskState } from '../../sdk/states.ts';
-import type { Verdict } from '../../db/engine/trigger-rules.ts';
+import type { DagSpec, TaskSpec } from '#sdk/dag-spec.ts';
+import { isFinishedTaskState, type TaskState } from '#sdk/states.ts';
+import type { Verdict } from '#db/engine/trigger-rules.ts';
 import { airflowVerdict, countStates } from './airflow-rules.ts';
 
 /** Of which instances of a run it is asked. */
@@ -17,7 +17,7 @@ const hasFailed = (state: TaskState): boolean =>
   state === 'failed' || state === 'cancelled' || state === 'upstream_failed';
 
 /** What a DAG says of its instances, read off the spec each time. Written from what Airflow's pages say, not from our code. */
-export function flowRules({ tasks, groups }: Pick<DagSpec, 'tasks' | 'groups'>) {
+export function createFlowRules({ tasks, groups }: Pick<DagSpec, 'tasks' | 'groups'>) {
   const indexOf = new Map(tasks.map((task, i) => [task.taskId, i]));
   const children = tasks.map((task) => tasks.flatMap((other, i) => (other.upstream.includes(task.taskId) ? [i] : [])));
   const parents = tasks.map((task) => task.upstream.map((id) => indexOf.get(id)!));
