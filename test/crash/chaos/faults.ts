@@ -133,6 +133,28 @@ function pausePostgres({ fleet, random }: Choice): Fault {
   };
 }
 
+/** Nothing may be missed of what it knew. */
+function wipeRedis({ fleet }: Choice): Fault {
+  return {
+    text: 'Redis forgets everything',
+    victim: 'Redis',
+    inflict: async () => void (await fleet.redis?.client.flushall()),
+  };
+}
+
+function killRedis({ fleet, random }: Choice): Fault {
+  const away = between(random, 500, 6_000);
+  return {
+    text: `kill -9 Redis, back after ${seconds(away)}`,
+    victim: 'Redis',
+    async inflict(signal) {
+      await fleet.redis?.kill();
+      await wait(away, signal);
+      await fleet.redis?.start();
+    },
+  };
+}
+
 /** Longer than a lease, and than it takes to sweep it. */
 const BEYOND_LEASE_MS = 76_000;
 
@@ -154,7 +176,16 @@ export const FAULTS = {
   slowWorker: (choice: Choice) => slow(choice, 'worker'),
   restartPostgres,
   pausePostgres,
+  wipeRedis,
+  killRedis,
 } satisfies { [name: string]: (choice: Choice) => Fault };
 
-/** Without the one that nobody notices within a minute. */
-export const QUICK_FAULTS = (Object.keys(FAULTS) as FaultName[]).filter((name) => name !== 'forgetDatabase');
+const OF_REDIS: ReadonlySet<FaultName> = new Set(['wipeRedis', 'killRedis']);
+/** It takes more than a minute until these are noticed, or over. */
+const SLOW: ReadonlySet<FaultName> = new Set(['forgetDatabase', 'pauseWorkerBeyondLease']);
+
+/** Those that can befall a service with this broker. */
+export const faultsOf = (broker: 'postgres' | 'redis'): FaultName[] =>
+  (Object.keys(FAULTS) as FaultName[]).filter((name) => broker === 'redis' || !OF_REDIS.has(name));
+
+export const isQuick = (name: FaultName): boolean => !SLOW.has(name);

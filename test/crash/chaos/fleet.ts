@@ -9,6 +9,7 @@ import { createApiToken } from '../../../server/auth/users.ts';
 import { startCli, type RunningCli } from '../../helpers/cli.ts';
 import { openFaultyLine, type FaultyLine } from '../../helpers/faulty-line.ts';
 import { isAlive, signalTree } from '../../helpers/processes.ts';
+import { startTestRedis, type TestRedis } from '../../helpers/redis.ts';
 import { freePort } from '../../helpers/service.ts';
 import { waitFor } from '../../helpers/wait-for.ts';
 
@@ -47,6 +48,8 @@ export interface Fleet {
     pause(): void;
     resume(): void;
   };
+  /** Null: PostgreSQL is its own broker. */
+  redis: TestRedis | null;
   stop(): Promise<void>;
 }
 
@@ -62,9 +65,10 @@ export interface FleetSize {
   schedulers: number;
   workers: number;
   slots: number;
+  broker: 'postgres' | 'redis';
 }
 
-export async function startFleet(size: FleetSize, environment: { [name: string]: string } = {}): Promise<Fleet> {
+export async function startFleet(size: FleetSize): Promise<Fleet> {
   const home = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
   const postgres = await startPostgres(join(home, 'postgres'));
   await migrate(postgres.url);
@@ -72,7 +76,12 @@ export async function startFleet(size: FleetSize, environment: { [name: string]:
     (await createApiToken(postgres.database().db, { name: role, role, expiresInDays: 1, actor: 'test' })).token;
   const [workerToken, token] = [await tokenOf('worker'), await tokenOf('admin')];
   const ports = await Promise.all(Array.from({ length: size.servers }, freePort));
-  const base = { MILLRACE_SECRET_KEY: 'ab'.repeat(32), MILLRACE_LOG_LEVEL: 'info', ...environment };
+  const redis = size.broker === 'redis' ? await startTestRedis() : null;
+  const base = {
+    MILLRACE_SECRET_KEY: 'ab'.repeat(32),
+    MILLRACE_LOG_LEVEL: 'info',
+    ...(redis && { MILLRACE_BROKER: 'redis', MILLRACE_REDIS_URL: redis.url }),
+  };
   const near = async (name: string, role: Role, env: { [name: string]: string }) => {
     const line = await openFaultyLine(role === 'worker' ? ports : [Number(new URL(postgres.url).port)]);
     const through = new URL(postgres.url);
@@ -99,10 +108,11 @@ export async function startFleet(size: FleetSize, environment: { [name: string]:
     token,
     database: postgres.database,
     postgres,
+    redis,
     async stop() {
       await Promise.all(members.map((one) => one.kill(true)));
       await Promise.all([line, ...members.map((one) => one.line)].map((each) => each.stop()));
-      await postgres.stop();
+      await Promise.all([postgres.stop(), redis?.stop()]);
       rmSync(home, { recursive: true, force: true });
     },
   };

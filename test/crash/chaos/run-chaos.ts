@@ -24,7 +24,6 @@ export interface ChaosOptions {
   brokenMs: number;
   /** From then on until all has ended. */
   healMs: number;
-  environment?: { [name: string]: string };
   /** Folder for what each process said and what was done to it. */
   keep?: string | undefined;
   say?(text: string): void;
@@ -38,6 +37,8 @@ export interface ChaosResult {
   healSeconds: number;
 }
 
+/** So often a person hears what is still to be done. */
+const TELL_MS = 20_000;
 const DAG_IDS = ['chaos_chain', 'chaos_fan', 'chaos_mapped', 'chaos_setup', 'chaos_limits'];
 const POOLS = { narrow: 10, wide: 8 };
 const DAGS = join(import.meta.dirname, '../dags/chaos.ts');
@@ -45,7 +46,7 @@ const DAGS = join(import.meta.dirname, '../dags/chaos.ts');
 /** Throws with all that it found, the seed, and what was done when. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, size, say = () => undefined } = options;
-  const fleet = await startFleet(size, options.environment);
+  const fleet = await startFleet(size);
   const folder = mkdtempSync(join(tmpdir(), 'millrace-witness-'));
   const witness = join(folder, 'witness');
   writeFileSync(witness, '');
@@ -62,7 +63,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     say('all is mended');
     const healing = performance.now();
     const runs = await client.done;
-    await allEnded(fleet, runs.size, options.healMs);
+    await allEnded(fleet, runs.size, options);
     const healSeconds = Math.round((performance.now() - healing) / 1000);
     say(`all has ended ${healSeconds} s later`);
     const records = await check(fleet, runs, witness);
@@ -106,16 +107,24 @@ async function expectOk(args: string[], env: { [name: string]: string }): Promis
   if (code !== 0) throw new Error(`millrace ${args.join(' ')}: ${stdout}${stderr}`);
 }
 
-async function allEnded(fleet: Fleet, runs: number, timeoutMs: number): Promise<void> {
+async function allEnded(
+  fleet: Fleet,
+  runs: number,
+  { healMs, say = () => undefined }: Pick<ChaosOptions, 'healMs' | 'say'>,
+): Promise<void> {
+  const teller = setInterval(() => void standing(fleet).then(say, say), TELL_MS);
   const look = async () => {
     const { rows } = await fleet
       .database()
       .pool.query<{ ended: number }>('select count(*)::int as ended from dag_run where ended_at is not null');
     return rows[0]?.ended === runs;
   };
-  await waitFor(look, { timeoutMs, what: `all ${runs} runs to end` }).catch(async (cause: unknown) => {
-    throw new Error(`Not all runs ended; what stands:\n${await standing(fleet)}`, { cause });
-  });
+  const ended = waitFor(look, { timeoutMs: healMs, what: `all ${runs} runs to end` });
+  await ended
+    .finally(() => clearInterval(teller))
+    .catch(async (cause: unknown) => {
+      throw new Error(`Not all runs ended; what stands:\n${await standing(fleet)}`, { cause });
+    });
 }
 
 async function check(fleet: Fleet, runs: ReadonlyMap<string, number>, witness: string): Promise<RunRecord[]> {
