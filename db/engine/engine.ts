@@ -5,6 +5,7 @@ import type { Dispatch, ReportAnswer, TaskReport } from '#sdk/protocol.ts';
 import type { Db } from '#db/client.ts';
 import type { Vault } from '#db/vault.ts';
 import { registerWorker, type WorkerInfo } from '#db/queries/worker.ts';
+import { addClosingLines } from '#db/queries/closing-lines.ts';
 import type { EndRunRequest, EndRunResult } from '#db/queries/task-transitions/end-run.ts';
 import { TELL_BROKER } from '#db/queries/task-transitions/ready-rows.ts';
 import { RENEW_LEASES } from '#db/queries/task-transitions/keep-alive.ts';
@@ -20,7 +21,7 @@ import { endSuperseded } from './end-superseded.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { dispatchColumns } from './key-columns.ts';
 import { createPausedQueues } from './paused-queues.ts';
-import { findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
+import { closingLine, findExpired, findTasksOf, findUndelivered } from './lost-tasks.ts';
 import { createReports } from './reports.ts';
 import { createVersions, type Versions } from './versions.ts';
 import { findCurrent } from './find-current.ts';
@@ -227,7 +228,10 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     async registerWorker(info) {
       const { workerId, replaced } = await registerWorker(db, info);
-      await reports.endLost(await findTasksOf(pool, replaced));
+      const lost = await findTasksOf(pool, replaced);
+      // For people to read: no end waits for want of it
+      await addClosingLines(pool, lost.map(closingLine)).catch(onError);
+      await reports.endLost(lost);
       return workerId;
     },
     relaunchUndelivered: async () => reports.takeBack(await findUndelivered(pool)),

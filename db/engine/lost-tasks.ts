@@ -6,6 +6,7 @@ import {
   TASKS_OF_WORKERS,
   UNDELIVERED_TASKS,
 } from '#db/queries/task-transitions/keep-alive.ts';
+import type { ClosingLine } from '#db/queries/closing-lines.ts';
 import type { TaskState } from '#sdk/states.ts';
 import { LEASE_SECONDS } from '#db/queries/task-transitions/statement.ts';
 import type { DispatchKey } from './dispatch-id.ts';
@@ -61,6 +62,13 @@ export async function findTasksOf(pool: pg.Pool, workerIds: number[]): Promise<L
   const { rows } = await pool.query<Row>({ ...TASKS_OF_WORKERS, values: [workerIds] });
   return rows.map((row) => lost(row, 'worker_lost', 'Its worker ended without finishing it.'));
 }
+
+/** Its runner is gone and writes no more. */
+export const closingLine = ({ runId, uuid, message }: LostTry): ClosingLine => ({
+  runId,
+  uuid,
+  line: `${new Date().toISOString()} s ${message}\n`,
+});
 
 const lost = (row: Row, cause: LostTry['cause'], message: string): LostTry => ({
   runId: row.run_id,

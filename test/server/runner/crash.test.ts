@@ -84,6 +84,28 @@ describe('kill -9', () => {
   });
 });
 
+describe('a supervisor that lives and does nothing', () => {
+  it('is killed with all that it runs, and its tasks are named', async () => {
+    const runner = startRunner({ pingMs: 1_000 });
+    try {
+      const ids = startBusyTasks(runner.home, runner);
+      const pids = await pidsIn(runner.home);
+      const pid = runner.client.pid() ?? 0;
+      process.kill(pid, 'SIGSTOP');
+      const lost = await waitFor(() => runner.events.find((event) => event.type === 'supervisor_lost'));
+      expect(lost).toEqual({
+        type: 'supervisor_lost',
+        dispatchIds: ids,
+        why: 'The supervisor process that ran it did not answer for 30 s and was killed.',
+      });
+      await allDead([pid, ...pids]);
+      expect((await runner.run({ kind: 'bash', command: 'echo again' })).lines).toEqual(['o again']);
+    } finally {
+      await runner.stop();
+    }
+  });
+});
+
 describe('draining', () => {
   it('lets tasks finish, interrupts those that take longer, and takes no more', async () => {
     const runner = startRunner();

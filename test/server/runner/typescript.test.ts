@@ -35,6 +35,40 @@ const HANDLERS = {
     '({ ctx }) => ({ same: ctx.env.HOME === process.env.HOME, keys: Object.keys(process.env).sort(), dir: ctx.bundleDir })',
 };
 
+it('a child is replaced after so many tasks, so that what they leave in memory goes', async () => {
+  const runner = startRunner({ childTasks: 3, maxNodeChildren: 1 });
+  try {
+    const bundleHash = runner.bundle(tsBundle(HANDLERS));
+    const pids: unknown[] = [];
+    for (let n = 0; n < 7; n += 1) {
+      const { report } = await runner.run({ kind: 'typescript', taskId: 'pid' }, { bundleHash });
+      pids.push(report.xcoms?.['return_value']);
+    }
+    expect([new Set(pids.slice(0, 3)).size, new Set(pids.slice(3, 6)).size]).toEqual([1, 1]);
+    expect(new Set(pids).size).toBe(3);
+  } finally {
+    await runner.stop();
+  }
+});
+
+it('a child that has grown is replaced when its task has ended', async () => {
+  const runner = startRunner({ childMemory: 300 * MIB, maxNodeChildren: 1 });
+  try {
+    const leak = '() => { (globalThis.kept ??= []).push(Buffer.alloc(400 * 2 ** 20, 1)); return process.pid; }';
+    const bundleHash = runner.bundle(tsBundle({ leak, pid: '() => process.pid' }));
+    const leaky = await runner.run({ kind: 'typescript', taskId: 'leak' }, { bundleHash });
+    const pid = leaky.report.xcoms?.['return_value'] as number;
+    await waitFor(() => !isAlive(pid), { what: 'the process that has grown to go' });
+    const after = await runner.run({ kind: 'typescript', taskId: 'pid' }, { bundleHash });
+    expect(after.report).toMatchObject({
+      outcome: 'success',
+      xcoms: { return_value: expect.not.toSatisfy((n) => n === pid) },
+    });
+  } finally {
+    await runner.stop();
+  }
+});
+
 describe('TypeScript tasks', () => {
   let runner: ReturnType<typeof startRunner>;
   let bundleHash: string;

@@ -113,6 +113,8 @@ describe('a worker', () => {
     await ended(runId);
     const { rows } = await database.pool.query('select outcome, cause from task_try where run_id = $1', [runId]);
     expect(rows).toEqual([{ outcome: 'failed', cause: 'worker_lost' }]);
+    const log = await database.pool.query<{ body: string }>('select body from log_chunk where run_id = $1', [runId]);
+    expect(log.rows.map(({ body }) => body.slice(25))).toEqual(['s Its worker ended without finishing it.\n']);
     await worker.stop(5000);
   });
 });
