@@ -329,6 +329,7 @@ create table dag (
   continuous boolean not null default false,
   concurrency_limit integer,
   concurrency_strategy text,
+  retention jsonb,
   constraint dag_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'buffer_one'::text, 'cancel_running'::text]))),
   constraint dag_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_pkey PRIMARY KEY (id),
@@ -742,6 +743,34 @@ create table ready_task (
   constraint ready_task_pkey PRIMARY KEY (queue, rank, id)
 ) with (fillfactor=90, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 
+create table retention_mark (
+  dag_id bigint not null,
+  what text not null,
+  run_id bigint not null,
+  constraint retention_mark_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(id) ON DELETE CASCADE,
+  constraint retention_mark_pkey PRIMARY KEY (dag_id, what)
+);
+
+create table retention_policy (
+  what text not null,
+  seconds bigint not null,
+  constraint retention_policy_seconds_check CHECK ((seconds > 0)),
+  constraint retention_policy_pkey PRIMARY KEY (what)
+);
+
+create table retention_run (
+  id bigint not null generated always as identity,
+  requested_by text,
+  state text not null default 'requested'::text,
+  requested_at timestamp(3) with time zone not null default now(),
+  started_at timestamp(3) with time zone,
+  ended_at timestamp(3) with time zone,
+  deleted jsonb not null default '{}'::jsonb,
+  error text,
+  constraint retention_run_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'running'::text, 'completed'::text, 'failed'::text]))),
+  constraint retention_run_pkey PRIMARY KEY (id)
+);
+
 create table schema_migration (
   name text not null,
   applied_at timestamp(3) with time zone not null default now(),
@@ -1027,6 +1056,8 @@ CREATE INDEX notification_state ON public.notification USING btree (state, id);
 CREATE INDEX queue_paused ON public.queue USING btree (name) WHERE (paused_at IS NOT NULL);
 
 CREATE INDEX ready_task_run ON public.ready_task USING btree (run_id, task_index, map_index);
+
+CREATE INDEX retention_run_open ON public.retention_run USING btree (id) WHERE (ended_at IS NULL);
 
 CREATE INDEX task_timer_due ON public.task_timer USING btree (due_at);
 

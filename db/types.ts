@@ -235,6 +235,7 @@ export interface Dag {
   path: string | null;
   pause_reason: string | null;
   paused: Generated<boolean>;
+  retention: Json | null;
   source: string | null;
   tags: Generated<string[]>;
   updated_at: Generated<Timestamp>;
@@ -585,6 +586,28 @@ export interface ReadyTask {
   task_index: number;
 }
 
+export interface RetentionMark {
+  dag_id: number;
+  run_id: number;
+  what: string;
+}
+
+export interface RetentionPolicy {
+  seconds: number;
+  what: string;
+}
+
+export interface RetentionRun {
+  deleted: Generated<Json>;
+  ended_at: Timestamp | null;
+  error: string | null;
+  id: Generated<number>;
+  requested_at: Generated<Timestamp>;
+  requested_by: string | null;
+  started_at: Timestamp | null;
+  state: Generated<string>;
+}
+
 export interface SchemaMigration {
   applied_at: Generated<Timestamp>;
   name: string;
@@ -803,6 +826,9 @@ export interface DB {
   queue: Queue;
   rate_bucket: RateBucket;
   ready_task: ReadyTask;
+  retention_mark: RetentionMark;
+  retention_policy: RetentionPolicy;
+  retention_run: RetentionRun;
   schema_migration: SchemaMigration;
   service_process: ServiceProcess;
   session: Session;

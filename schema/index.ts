@@ -35,6 +35,7 @@ import './types/pod-token.ts';
 import './types/pool.ts';
 import './types/queue-changes.ts';
 import './types/queue.ts';
+import './types/retention.ts';
 import './types/runner.ts';
 import './types/schedule.ts';
 import './types/service-health.ts';

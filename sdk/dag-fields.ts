@@ -3,6 +3,7 @@ import { OVERLAPS } from './dag-spec.ts';
 import { concurrency } from './limit-fields.ts';
 import { dagNotify, deadlines } from './notify.ts';
 import { scheduleSchema } from './read-schedule.ts';
+import { retention } from './retention-fields.ts';
 import {
   boolean,
   duration,
@@ -73,6 +74,7 @@ export const DAG_FIELDS: Fields = {
   concurrency,
   params,
   pausedOnCreation: boolean.or(false),
+  retention,
   notify: dagNotify,
   deadline: deadlines,
 };

@@ -218,6 +218,20 @@ export interface GroupSpec {
   map: MapSpec | null;
 }
 
+/** How long what is of its runs is kept. What it does not say is as the service says. */
+export interface RetentionSpec {
+  /** Seconds after their end; null: as the service says. */
+  runs: number | 'forever' | null;
+  /** So many of the newest runs stay, however old. */
+  keepLast: number;
+  /** Logs of runs that stay; null: as the service says, at most as long as the runs. */
+  logs: number | 'forever' | null;
+  /** Results of runs that stay, likewise. */
+  results: number | 'forever' | null;
+  /** Bytes of text, of all logs of the DAG: the oldest go first. Null: any. */
+  logBytes: number | null;
+}
+
 export interface DagSpec {
   specVersion: 1;
   dagId: string;
@@ -250,6 +264,7 @@ export interface DagSpec {
   /** JSON Schema (2020-12) of the run's params, an object schema with defaults; null: none. */
   params: { [key: string]: Json } | null;
   pausedOnCreation: boolean;
+  retention: RetentionSpec | null;
   groups: GroupSpec[];
   notify: NotifyRule[];
   deadline: Deadline[];

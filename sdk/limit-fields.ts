@@ -41,7 +41,7 @@ const requiredPaths: Field<string[]> = {
 };
 
 /** An object of these fields, or null, which is also what an absent one becomes. */
-function objectOrNull<T>(fields: Fields, example: string): Field<T | null> {
+export function objectOrNull<T>(fields: Fields, example: string): Field<T | null> {
   const reader = createFieldsReader(fields);
   return {
     schema: { anyOf: [fieldsSchema(fields), { type: 'null' }] },

@@ -223,6 +223,19 @@ export interface DagBuilder<Params, Item = {}>
 export type TimeScheduleInput = string | readonly string[] | { every: Duration } | { dates: readonly string[] };
 export type Schedule = TimeScheduleInput | { assets: Assets; or?: TimeScheduleInput };
 
+export interface RetentionOptions {
+  /** After their end. */
+  runs?: Duration | 'forever' | null;
+  /** So many of the newest runs stay, however old. */
+  keepLast?: number;
+  /** Logs of runs that stay. */
+  logs?: Duration | 'forever' | null;
+  /** Results of runs that stay. */
+  results?: Duration | 'forever' | null;
+  /** Of all logs of the DAG, such as `'10Gi'`: the oldest go first. */
+  logBytes?: number | string | null;
+}
+
 export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends TaskDefaults {
   description?: string;
   /** Markdown. */
@@ -261,6 +274,8 @@ export interface DagOptions<Schema extends ParamsSchema = ParamsSchema> extends 
   /** `z.object({ … })`. */
   params?: Schema;
   pausedOnCreation?: boolean;
+  /** How long runs are kept, `{ runs: '90d', keepLast: 50, logs: '30d', logBytes: '10Gi' }`; as the service says when not given. */
+  retention?: RetentionOptions | null;
   /** Who is told about runs, or with `tasks` about these tasks. */
   notify?: DagNotifyOptions | readonly DagNotifyOptions[];
   /** By when a run must have ended. */

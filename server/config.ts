@@ -8,6 +8,7 @@ import { GIT_VARIABLES, gitConfig } from './config-git.ts';
 import { boolean, httpUrl, path, postgresUrl, secretKey, text, wholeNumber } from './config-values.ts';
 import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.ts';
 import { WORKER_VARIABLES } from './config-worker.ts';
+import { RETENTION_VARIABLES, retentionConfig } from './config-retention.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
@@ -87,6 +88,7 @@ export const VARIABLES = {
     fallback: '`text` for `start`, else `json`',
   },
   ...LOG_VARIABLES,
+  ...RETENTION_VARIABLES,
   MILLRACE_SHUTDOWN_SECONDS: {
     schema: wholeNumber(0, 86_400),
     about: 'Time for running tasks once asked to stop; those that are left then are interrupted and run again.',
@@ -218,6 +220,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       format: values.MILLRACE_LOG_FORMAT ?? (FOR_PEOPLE.has(role) ? ('text' as const) : ('json' as const)),
     },
     logStore: logStoreConfig(values, role === 'start' ? join(home, 'logs') : null),
+    retention: retentionConfig(values),
     shutdownSeconds: values.MILLRACE_SHUTDOWN_SECONDS ?? SHUTDOWN_SECONDS[role] ?? 60,
     worker: {
       name: values.MILLRACE_WORKER_NAME ?? null,

@@ -119,6 +119,7 @@ async function upsertDag(
     continuous: timeScheduleOf(spec.schedule)?.kind === 'continuous',
     concurrency_limit: spec.concurrency?.limit ?? null,
     concurrency_strategy: spec.concurrency?.strategy ?? null,
+    retention: spec.retention && JSON.stringify(spec.retention),
     source: origin?.source ?? null,
     path: origin?.path ?? null,
   };

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 
 /** Serialises the makers of partitions; any constant does. */
-const LOCK = 7_264_001;
+export const PARTITIONS_LOCK = 7_264_001;
 /**
  * Days of runs in a partition, and how many partitions are made ahead. Each one costs every statement some microseconds, whether it
  * is touched or not; each one is what retention can drop at once.
@@ -62,7 +62,7 @@ export async function ensurePartitions(pool: pg.Pool): Promise<void> {
   const client = await pool.connect();
   try {
     await client.query('begin');
-    await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
+    await client.query('select pg_advisory_xact_lock($1)', [PARTITIONS_LOCK]);
     // A new partition locks its parent: whoever waits for that behind a long transaction makes all others wait behind it
     await client.query(`set local lock_timeout = '3s'`);
     const { rows } = await client.query<{ now: Date; existing: Existing[] }>(EXISTING, [Object.keys(PARTITIONED)]);

@@ -17,6 +17,7 @@ import { addImportCommand } from './commands/import.ts';
 import { addInitCommand } from './commands/init.ts';
 import { addJobsCommand } from './commands/jobs.ts';
 import { addLogsCommand } from './commands/logs.ts';
+import { addRetentionCommand } from './commands/retention.ts';
 import { addApprovalCommands } from './commands/approvals.ts';
 import { addNoteCommand } from './commands/note.ts';
 import { addPauseCommands } from './commands/pause.ts';
@@ -54,6 +55,7 @@ export function createProgram(): Command {
   addRerunCommand(program);
   addRunsCommand(program);
   addLogsCommand(program);
+  addRetentionCommand(program);
   addBackfillCommand(program);
   addVariableCommand(program);
   addConnectionCommand(program);

@@ -36,6 +36,7 @@ export function dagOf(
     concurrency: null,
     params: null,
     pausedOnCreation: false,
+    retention: null,
     groups: [],
     notify: [],
     deadline: [],

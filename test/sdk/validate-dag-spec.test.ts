@@ -42,6 +42,7 @@ test('what is left out gets its default', () => {
     concurrency: null,
     params: null,
     pausedOnCreation: false,
+    retention: null,
     groups: [],
     notify: [],
     deadline: [],
@@ -428,5 +429,26 @@ test('canonical JSON is the same for equal values', () => {
     fc.property(fc.jsonValue(), (value) => {
       expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
     }),
+  );
+});
+
+describe('retention', () => {
+  const read = (retention: unknown) =>
+    validateDagSpec({ dagId: 'd', retention, tasks: [{ taskId: 'a', kind: 'empty' }] });
+
+  test('is read in days, bytes, and for ever', () => {
+    const answer = read({ runs: '90d', keepLast: 50, logs: 'forever', logBytes: '10Gi' });
+    expect(answer.ok && answer.spec.retention).toEqual({
+      ...{ runs: 90 * 86_400, keepLast: 50, logs: 'forever', results: null, logBytes: 10 * 2 ** 30 },
+    });
+  });
+
+  test.each([{ runs: '5m' }, { runs: 'long' }, { keepLast: -1 }, { logBytes: 'much' }, { run: '90d' }, '90d'])(
+    'is refused as %j, with what to write',
+    (retention) => {
+      const answer = read(retention);
+      expect(answer.ok).toBe(false);
+      expect(JSON.stringify(answer)).toMatch(/retention/);
+    },
   );
 });

@@ -8,6 +8,7 @@ import { openLauncher } from './launcher.ts';
 import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
 import { openGitWatch } from './git-watch.ts';
+import { openRetention } from './retention.ts';
 import { openTriggerer } from './triggerer.ts';
 
 export const runScheduler = (): Promise<void> =>
@@ -20,6 +21,7 @@ export const runScheduler = (): Promise<void> =>
     const { metricsOf, onClusterRequest } = await openMetrics(core, context);
     await openScheduler(core, context);
     await openLogArchiver(core, context);
+    await openRetention(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);

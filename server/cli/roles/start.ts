@@ -21,6 +21,7 @@ import { openLauncher } from './launcher.ts';
 import { openLogArchiver } from './logs.ts';
 import { openMetrics } from './metrics.ts';
 import { openGitWatch } from './git-watch.ts';
+import { openRetention } from './retention.ts';
 import { openTriggerer } from './triggerer.ts';
 import { openWorker, steadyWorkerName } from './worker.ts';
 
@@ -48,6 +49,7 @@ export const runStart = (): Promise<void> =>
     const address = await (await http).openHttp(core, secretKey, context, onClusterRequest);
     await openScheduler(core, context);
     await openLogArchiver(core, context);
+    await openRetention(core, context);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
     await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, {

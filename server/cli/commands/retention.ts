@@ -1,0 +1,141 @@
+import type { Command } from 'commander';
+import type { ApiClient } from '../api-client.ts';
+import { CommandError } from '../command-error.ts';
+import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
+import { withExamples } from '../examples.ts';
+import { orFail, type Outcome } from '../outcome.ts';
+import { formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
+
+const PLAN = /* GraphQL */ `
+  query RetentionPlan {
+    retentionPlan {
+      deletions {
+        what
+        dagId
+        seconds
+        count
+      }
+      partitions {
+        name
+        bytes
+      }
+    }
+  }
+`;
+const RUNS = /* GraphQL */ `
+  query RetentionRuns {
+    retentionRuns {
+      retentionRunId
+      state
+      requestedBy
+      requestedAt
+      endedAt
+      deleted
+      error
+    }
+  }
+`;
+const START = /* GraphQL */ `
+  mutation StartRetention {
+    startRetention {
+      __typename
+      ... on Error {
+        message
+      }
+      ... on MutationStartRetentionSuccess {
+        data {
+          retentionRunId
+          state
+          requestedBy
+          requestedAt
+          endedAt
+          deleted
+          error
+        }
+      }
+    }
+  }
+`;
+
+interface Plan {
+  deletions: { what: string; dagId: string | null; seconds: number | null; count: number }[];
+  partitions: { name: string; bytes: number }[];
+}
+interface RetentionRun {
+  retentionRunId: string;
+  state: string;
+  requestedBy: string | null;
+  requestedAt: string;
+  endedAt: string | null;
+  deleted: { [what: string]: number };
+  error: string | null;
+}
+
+export function addRetentionCommand(program: Command): void {
+  const retention = program.command('retention').description('what is deleted because it has been kept long enough');
+  withExamples(
+    withConnection(retention.command('plan').description('print what would be deleted now')).action(
+      (options: ConnectionOptions) => withClient(options, (client) => printPlan(client, options)),
+    ),
+    'millrace retention plan',
+  );
+  withExamples(
+    withConnection(
+      retention.command('run').description('delete it now instead of within the hour').option('--yes', 'it is meant'),
+    ).action((options: ConnectionOptions & { yes?: boolean }) =>
+      withClient(options, (client) => startRetention(client, options)),
+    ),
+    'millrace retention run --yes',
+  );
+  withExamples(
+    withConnection(retention.command('list').description('print what was deleted before')).action(
+      (options: ConnectionOptions) => withClient(options, (client) => printRuns(client, options)),
+    ),
+    'millrace retention list',
+  );
+}
+
+async function printPlan(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
+  const { retentionPlan: plan } = await client.request<{ retentionPlan: Plan }>(PLAN);
+  if (json) return printJson(plan);
+  const days = (seconds: number | null) => (seconds === null ? '' : `${Math.round((seconds / 86_400) * 10) / 10}d`);
+  printTable(
+    plan.deletions.map(({ what, dagId, seconds, count }) => ({
+      WHAT: what,
+      DAG: dagId,
+      KEPT: days(seconds),
+      COUNT: count,
+    })),
+    'No rows would be deleted. Unless DAGs or MILLRACE_RETENTION_* say otherwise, all is kept for ever.',
+  );
+  for (const { name, bytes } of plan.partitions)
+    printLine(`The tables of the days from ${name} on would be dropped: ${(bytes / 2 ** 20).toFixed(1)} MiB.`);
+}
+
+async function startRetention(client: ApiClient, { yes, json }: ConnectionOptions & { yes?: boolean }): Promise<void> {
+  if (!yes) throw new CommandError('What is deleted is gone: look at "millrace retention plan", then say --yes.');
+  const { startRetention } = await client.request<{ startRetention: Outcome<RetentionRun> }>(START);
+  const run = orFail(startRetention);
+  if (json) return printJson(run);
+  printNote(`A scheduler does it now (${run.retentionRunId}); "millrace retention list" shows how far it is.`);
+}
+
+async function printRuns(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
+  const { retentionRuns } = await client.request<{ retentionRuns: RetentionRun[] }>(RUNS);
+  if (json) return printJson(retentionRuns);
+  printTable(
+    retentionRuns.map((run) => ({
+      ID: run.retentionRunId,
+      STATE: run.state.toLowerCase(),
+      BY: run.requestedBy,
+      ENDED: formatTime(run.endedAt),
+      DELETED: run.error ?? describe(run.deleted),
+    })),
+    'Nothing was deleted yet.',
+  );
+}
+
+const describe = (deleted: RetentionRun['deleted']): string =>
+  Object.entries(deleted)
+    .map(([what, count]) => `${count} ${what}`)
+    .join(', ');
