@@ -30,6 +30,7 @@ export function createShutdown({ log, graceMs = 30_000 }: ShutdownOptions): Shut
   const abort = new AbortController();
   const forced = new AbortController();
   let running: Promise<void> | undefined;
+  let isOver = false;
 
   async function stopAll(reason: string): Promise<void> {
     log.info({ reason }, 'stopping');
@@ -40,6 +41,7 @@ export function createShutdown({ log, graceMs = 30_000 }: ShutdownOptions): Shut
       if (!forced.signal.aborted) await Promise.race([attempt(part, part.stop), force]);
       if (forced.signal.aborted && part.force) await attempt(part, part.force);
     }
+    isOver = true;
     clearTimeout(timer);
     if (forced.signal.aborted) log.warn({ graceMs }, 'stopped by force');
   }
@@ -60,7 +62,9 @@ export function createShutdown({ log, graceMs = 30_000 }: ShutdownOptions): Shut
   const shutdown: Shutdown = {
     signal: abort.signal,
     add(name, stop, force) {
-      parts.push({ name, stop, force });
+      // It was still being started when all the others had stopped
+      if (isOver) void attempt({ name, stop, force }, stop);
+      else parts.push({ name, stop, force });
     },
     run: (reason) => (running ??= stopAll(reason)),
     handleSignals() {

@@ -52,4 +52,9 @@ describe('createShutdown', () => {
       signal: 'SIGINT',
     });
   });
+
+  it('stops what had still been starting when all others had stopped', async () => {
+    const late = `shutdown.run('asked').then(() => shutdown.add('late', () => { say('late'); process.exit(7); }));`;
+    expect(await runProgram(late)).toMatchObject({ code: 7 });
+  });
 });
