@@ -35,14 +35,14 @@ export function createAccess({ db, throttle, runnerTokens, podExchange }: Access
   return {
     async login(name, password) {
       const set = requireCookies();
-      if (!throttle.allow(name, address)) return 'throttled';
+      if (!(await throttle.allow(name, address))) return 'throttled';
       const user = await findUserByName(db, name);
       const isRight = await isPassword(user?.password_hash ?? null, password);
       if (!user || !isRight || user.disabled) {
         await recordAudit(db, { actor: name, action: 'sign_in_failed', object: name, detail: { address } });
         return null;
       }
-      throttle.succeeded(name);
+      await throttle.succeeded(name);
       if (viewer?.credential.kind === 'session') await endSession(db, viewer.credential.tokenHash);
       const token = await startSession(db, user, 'password');
       set(token);

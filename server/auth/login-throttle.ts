@@ -1,5 +1,7 @@
-/** Slows guessing down, by account and by address, within this process. */
-import { createAttemptCounter } from './attempt-counter.ts';
+/** Slows guessing down, by account and by address, whichever server is asked. */
+import { createHash } from 'node:crypto';
+import type { Db } from '#db/client.ts';
+import { countLoginAttempts, forgetLoginAttempts } from '#db/queries/login-attempts.ts';
 
 const WINDOW_MS = 5 * 60_000;
 const PER_ACCOUNT = 10;
@@ -7,19 +9,22 @@ const PER_ADDRESS = 30;
 
 export interface LoginThrottle {
   /** False: too many failures of late. Counts as an attempt. */
-  allow(account: string, address: string): boolean;
+  allow(account: string, address: string): Promise<boolean>;
   /** A success clears the account. */
-  succeeded(account: string): void;
+  succeeded(account: string): Promise<void>;
 }
 
-export function createLoginThrottle(now: () => number = Date.now): LoginThrottle {
-  const attempts = createAttemptCounter(WINDOW_MS, now);
-  const keyOf = (account: string) => `account ${account.toLowerCase()}`;
+export function createLoginThrottle(db: Db, windowMs = WINDOW_MS): LoginThrottle {
   return {
-    allow(account, address) {
-      const [byAccount, byAddress] = [attempts.count(keyOf(account)), attempts.count(`address ${address}`)];
+    async allow(account, address) {
+      const keys = [keyOf('account', account), keyOf('address', address)];
+      const [byAccount = 0, byAddress = 0] = await countLoginAttempts(db, keys, windowMs);
       return byAccount <= PER_ACCOUNT && byAddress <= PER_ADDRESS;
     },
-    succeeded: (account) => attempts.forget(keyOf(account)),
+    succeeded: (account) => forgetLoginAttempts(db, keyOf('account', account)),
   };
 }
+
+/** As short as any other, however long the name that somebody tries. */
+const keyOf = (kind: string, name: string): string =>
+  `${kind} ${createHash('sha256').update(name.toLowerCase()).digest('base64url').slice(0, 22)}`;

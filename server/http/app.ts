@@ -138,7 +138,7 @@ function createParts(deps: AppDeps) {
   });
   const { reviewers = clients } = deps;
   const podExchange = createPodExchange({ db, engine, reviewers, log });
-  const accessDeps = { db, throttle: createLoginThrottle(), runnerTokens, podExchange };
+  const accessDeps = { db, throttle: createLoginThrottle(db), runnerTokens, podExchange };
   let isStopping = false;
   const setSession = (res: ServerResponse, token: string | null) =>
     void res.setHeader(
