@@ -1,6 +1,7 @@
 /** The processes of the service, by their beats. */
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
+import { clockAhead } from './clock-ahead.ts';
 import { LEASE_SECONDS } from './task-transitions/statement.ts';
 
 export interface ProcessInfo {
@@ -21,7 +22,7 @@ export async function beatProcess(db: Db, info: ProcessInfo): Promise<void> {
   await sql`
     insert into service_process (id, role, hostname, pid, version, connections, clock_ms)
     values (${info.id}, ${info.role}, ${info.hostname}, ${info.pid}, ${info.version}, ${info.connections},
-      extract(epoch from ${new Date().toISOString()}::timestamptz - clock_timestamp()) * 1000)
+      ${clockAhead(new Date())})
     on conflict (id) do update set last_beat_at = now(), clock_ms = excluded.clock_ms,
       alive_since = case when service_process.last_beat_at < now() - ${SILENCE_SECONDS} * interval '1 second' then now() else service_process.alive_since end`.execute(
     db,

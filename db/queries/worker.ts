@@ -3,6 +3,7 @@ import { sql, type Transaction } from 'kysely';
 import type { Db } from '#db/client.ts';
 import type { DB } from '#db/types.ts';
 import { recordAudit } from './audit.ts';
+import { clockAhead } from './clock-ahead.ts';
 
 /** Payload: the id of a worker that came, went, or is to drain. */
 export const WORKER_CHANGED = 'millrace_worker';
@@ -64,13 +65,15 @@ export interface WorkerBeat {
   usage?: WorkerUsage | null;
   /** Task instances that it has reported. */
   finished?: number | null;
+  /** By its own clock, now. */
+  sentAt?: Date | null;
 }
 
 /** Undefined: this registration was replaced or retired; register again. */
 export async function beatWorker(
   db: Db,
   workerId: number,
-  { usage, finished }: WorkerBeat = {},
+  { usage, finished, sentAt }: WorkerBeat = {},
 ): Promise<{ drain: DrainMode | null } | undefined> {
   return db
     .updateTable('worker')
@@ -78,6 +81,7 @@ export async function beatWorker(
       last_beat_at: sql`clock_timestamp()`,
       ...(usage && { usage: JSON.stringify(usage) }),
       ...(finished != null && { finished }),
+      ...(sentAt && { clock_ms: clockAhead(sentAt) }),
     })
     .where('id', '=', workerId)
     .where('state', '<>', 'offline')

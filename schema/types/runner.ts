@@ -102,6 +102,7 @@ const HeartbeatInput = builder.inputType('HeartbeatInput', {
     dispatchIds: t.idList({ required: true, description: 'Dispatches that run; at most 20000.' }),
     usage: t.field({ type: WorkerUsageInput, description: 'CPU and memory of the worker; kept until it says others.' }),
     finished: t.int({ description: 'Task instances that it has brought to an end since its process started.' }),
+    sentAt: t.field({ type: 'DateTime', description: 'Now, by its own clock: how wrong that is can be seen.' }),
   }),
 });
 interface HeartbeatResult {
@@ -192,9 +193,10 @@ async function heartbeat(ctx: Context, input: typeof HeartbeatInput.$inferInput)
   // The leases first: a worker that has beaten since has named all that it has
   const { fenced } = await ctx.engine.heartbeat({ workerId, dispatchIds });
   if (workerId === null) return { fenced, registered: true, drain: null };
-  const { finished, usage } = input;
+  const { finished, sentAt, usage } = input;
   const beat = await beatWorker(ctx.db, workerId, {
     finished: finished ?? null,
+    sentAt: sentAt ?? null,
     usage: usage ? readUsage(usage) : null,
   });
   return { fenced, registered: beat !== undefined, drain: beat?.drain ?? null };

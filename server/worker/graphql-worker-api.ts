@@ -73,7 +73,12 @@ export function createGraphqlWorkerApi({
         claim,
       }),
     async heartbeat(workerId, dispatchIds, said) {
-      const input = { workerId: workerId === null ? null : String(workerId), dispatchIds, ...said };
+      const input = {
+        workerId: workerId === null ? null : String(workerId),
+        dispatchIds,
+        sentAt: new Date().toISOString(),
+        ...said,
+      };
       const answer = await request<Omit<BeatAnswer, 'drain'> & { drain: string | null }>(HEARTBEAT, input);
       return { ...answer, drain: (answer.drain?.toLowerCase() ?? null) as BeatAnswer['drain'] };
     },
