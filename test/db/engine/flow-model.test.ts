@@ -1,6 +1,6 @@
 /**
  * Trigger rules × mapping × branches × setups × retries × clears, in any combination: each event and every row is held against a
- * reference that reads the spec anew each time (test/helpers/flow-rules.ts, through the checker).
+ * reference that reads the spec anew each time (db/replay/flow-rules.ts, through the checker).
  */
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
