@@ -6105,6 +6105,13 @@ export type introspection = {
             }
           },
           {
+            "name": "sentAt",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            }
+          },
+          {
             "name": "usage",
             "type": {
               "kind": "INPUT_OBJECT",
