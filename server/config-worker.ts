@@ -44,6 +44,12 @@ export const WORKER_VARIABLES = {
       'Most that is written to MILLRACE_HOME of the output of tasks while the service is away. Beyond it tasks that print wait until there is room.',
     fallback: '`1Gi`',
   },
+  MILLRACE_WORKER_BUNDLE_CACHE: {
+    schema: bytes,
+    about:
+      'Size of the code of DAGs that the worker keeps unpacked on its disk. What running tasks use stays there, also beyond it.',
+    fallback: '`2Gi`',
+  },
   MILLRACE_WORKER_RESULT_CACHE: {
     schema: bytes,
     about:

@@ -231,6 +231,7 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       childTasks: values.MILLRACE_WORKER_CHILD_TASKS ?? null,
       childMemory: values.MILLRACE_WORKER_CHILD_MEMORY ?? null,
       spool: values.MILLRACE_WORKER_SPOOL ?? 2 ** 30,
+      bundleCache: values.MILLRACE_WORKER_BUNDLE_CACHE ?? 2 * 2 ** 30,
       resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',
       /** What tasks see of it. */

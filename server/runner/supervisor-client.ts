@@ -25,7 +25,7 @@ export interface SupervisorClientOptions {
   /** Folder of the worker; tasks work below it. */
   home: string;
   /** Where the bundle is unpacked. */
-  fetchBundleDir(hash: string): Promise<string>;
+  fetchBundleDir(hash: string, dispatchId: string): Promise<string>;
   /** A file with a large result of another task, for the processes that read it. */
   fetchArtifact?(dispatchId: string, artifact: ArtifactRef): Promise<string>;
   onEvent(event: RunnerEvent): void;
@@ -151,7 +151,9 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
     let bundleDir: string | null = null;
     try {
       bundleDir =
-        dispatch.bundleHash === null ? null : await withRetries(() => fetchBundleDir(dispatch.bundleHash ?? ''));
+        dispatch.bundleHash === null
+          ? null
+          : await withRetries(() => fetchBundleDir(dispatch.bundleHash ?? '', dispatchId));
     } catch (error) {
       return finish(bundleUnavailable(dispatch, error));
     }

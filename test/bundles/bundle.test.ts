@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createBundleCache } from '#server/bundles/bundle-cache.ts';
 import { packBundle, type BundleFile } from '#server/bundles/pack-bundle.ts';
 import { unpackBundle } from '#server/bundles/unpack-bundle.ts';
+import { waitFor } from '../helpers/wait-for.ts';
 
 const folders: string[] = [];
 const folder = async () => {
@@ -132,6 +133,34 @@ describe('the cache', () => {
     const cache = createBundleCache({ dir, fetch: counting(archive).fetch });
     await expect(cache.dirOf(hash)).rejects.toThrow(/is damaged: its files hash to/);
     expect(await readdir(dir)).toEqual([]);
+  });
+  test('stays within its size: what was used longest ago goes, never what a task holds, here or in another process', async () => {
+    const dir = await folder();
+    const bundles = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((name) => packBundle([file('dag.mjs', name.repeat(1000))])),
+    );
+    const [a, b, c, d] = bundles.map(({ hash }) => hash) as [string, string, string, string];
+    const archives = new Map(bundles.map(({ hash, archive }) => [hash, archive]));
+    const errors: unknown[] = [];
+    const open = () =>
+      createBundleCache({
+        ...{ dir, limit: 2500, lingerMs: 0, onError: (error) => void errors.push(error) },
+        fetch: async (hash) => archives.get(hash)!,
+      });
+    const [here, there] = [open(), open()];
+    const kept = async () => (await readdir(dir)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    await here.dirOf(a, 'task 1');
+    await here.dirOf(b, 'task 2');
+    here.release('task 2');
+    await here.dirOf(c, 'task 3');
+    await waitFor(async () => expect((await kept()).sort()).toEqual([a, c].sort()) ?? true);
+    // Held by two: it stays until the second one has ended
+    await there.dirOf(c, 'task 4');
+    here.release('task 1');
+    await here.dirOf(d, 'task 5');
+    await waitFor(async () => expect((await kept()).sort()).toEqual([c, d].sort()) ?? true);
+    expect(await readFile(join(await here.dirOf(a, 'task 6'), 'dag.mjs'), 'utf8')).toBe('a'.repeat(1000));
+    expect(errors).toEqual([]);
   });
   test('asks again after a failure', async () => {
     const dir = await folder();

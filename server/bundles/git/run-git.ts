@@ -1,6 +1,6 @@
 /** Runs Git as a child with limits: of time, of what it prints, and of how much it puts into a folder. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { folderSize } from './folder-size.ts';
+import { folderSize } from '../folder-size.ts';
 import { GitProblem } from './git-problem.ts';
 
 export interface GitRun {

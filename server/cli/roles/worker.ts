@@ -79,7 +79,12 @@ export async function openWorker(
 ): Promise<void> {
   const { queues = config.worker.queues, slots = config.worker.slots, labels = config.worker.labels } = options;
   const home = join(config.home, 'worker');
-  const bundles = createBundleCache({ dir: join(home, 'bundles'), fetch: fetchBundle });
+  const bundles = createBundleCache({
+    dir: join(home, 'bundles'),
+    limit: config.worker.bundleCache,
+    fetch: fetchBundle,
+    onError: (error) => log.warn({ error }, 'no room could be made among the bundles'),
+  });
   const results = createArtifactCache({
     dir: join(home, 'results'),
     limit: config.worker.resultCache,
@@ -99,7 +104,7 @@ export async function openWorker(
     supervise: (onEvent) =>
       createSupervisorClient({
         home,
-        fetchBundleDir: (hash) => bundles.dirOf(hash),
+        fetchBundleDir: (hash, dispatchId) => bundles.dirOf(hash, dispatchId),
         fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
         pythonCommand: config.worker.python,
         maxTaskMemory: config.worker.taskMemory,
@@ -107,7 +112,10 @@ export async function openWorker(
         ...(config.worker.childMemory && { childMemory: config.worker.childMemory }),
         environment: { ...options.environment, ...config.worker.environment },
         onEvent(event) {
-          for (const dispatchId of endedIn(event)) results.release(dispatchId);
+          for (const dispatchId of endedIn(event)) {
+            results.release(dispatchId);
+            bundles.release(dispatchId);
+          }
           onEvent(event);
         },
       }),
