@@ -79,12 +79,9 @@ export async function openWorker(
 ): Promise<void> {
   const { queues = config.worker.queues, slots = config.worker.slots, labels = config.worker.labels } = options;
   const home = join(config.home, 'worker');
-  const bundles = createBundleCache({
-    dir: join(home, 'bundles'),
-    limit: config.worker.bundleCache,
-    fetch: fetchBundle,
-    onError: (error) => log.warn({ error }, 'no room could be made among the bundles'),
-  });
+  const onError = (error: unknown) => log.warn({ error }, 'no room could be made among the bundles');
+  const kept = { dir: join(home, 'bundles'), limit: config.worker.bundleCache };
+  const bundles = createBundleCache({ ...kept, fetch: fetchBundle, onError });
   const results = createArtifactCache({
     dir: join(home, 'results'),
     limit: config.worker.resultCache,
@@ -112,10 +109,7 @@ export async function openWorker(
         ...(config.worker.childMemory && { childMemory: config.worker.childMemory }),
         environment: { ...options.environment, ...config.worker.environment },
         onEvent(event) {
-          for (const dispatchId of endedIn(event)) {
-            results.release(dispatchId);
-            bundles.release(dispatchId);
-          }
+          for (const dispatchId of endedIn(event)) for (const cache of [results, bundles]) cache.release(dispatchId);
           onEvent(event);
         },
       }),
