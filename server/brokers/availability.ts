@@ -11,6 +11,11 @@ export interface Availability {
   away(error: unknown): void;
 }
 
+/** Errors of the client carry the command that failed, at sign-in with the password: only what it says is told. */
+export function plainError(error: unknown): { message: string } {
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
 /** Says once that it is away, and once that it is back. */
 export function createAvailability(isConnected: () => boolean, log: Pick<Logger, 'warn' | 'info'>): Availability {
   let awayUntil = 0;
@@ -18,7 +23,7 @@ export function createAvailability(isConnected: () => boolean, log: Pick<Logger,
   const isUp = () => isConnected() && performance.now() >= awayUntil;
   const away = (error: unknown) => {
     awayUntil = performance.now() + AWAY_MS;
-    if (!told) log.warn({ error }, 'Redis does not answer: claims ask Postgres until it does');
+    if (!told) log.warn({ error: plainError(error) }, 'Redis does not answer: claims ask Postgres until it does');
     told = true;
   };
   return {

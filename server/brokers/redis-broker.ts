@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import type { Db } from '#db/client.ts';
 import type { Broker } from '#db/engine/broker.ts';
 import type { Logger } from '../log.ts';
-import { createAvailability } from './availability.ts';
+import { createAvailability, plainError } from './availability.ts';
 import { noCounts, type BrokerCounts } from './broker-counts.ts';
 import { mendReadySets } from './mend-ready-sets.ts';
 import { createReadySets, groupByQueue, wakeChannel, type ReadySets } from './ready-sets.ts';
@@ -133,7 +133,9 @@ function keepMended({ db, sets, counts, isUp, log }: MendingDeps) {
   };
   const timer = setInterval(() => {
     pass ??= mend()
-      .catch((error: unknown) => log.warn({ error }, 'the lines in Redis could not be compared with the table'))
+      .catch((error: unknown) =>
+        log.warn({ error: plainError(error) }, 'the lines in Redis could not be compared with the table'),
+      )
       .finally(() => (pass = null));
   }, MEND_MS);
   return {

@@ -12,8 +12,9 @@ import { waitFor } from './wait-for.ts';
 export interface BrokeredEngine {
   engine: TestEngine;
   broker: RedisBroker;
-  /** Messages of what it logged. */
+  /** Messages of what it logged, and the lines whole. */
   logged: string[];
+  lines: string[];
   stop(): Promise<void>;
 }
 
@@ -21,11 +22,16 @@ export interface BrokeredEngine {
 export async function startBrokeredEngine(
   database: Database,
   { url }: Pick<TestRedis, 'url'>,
+  { isReachable = true } = {},
 ): Promise<BrokeredEngine> {
   const logged: string[] = [];
+  const lines: string[] = [];
   const destination = new Writable({
     write(chunk, _encoding, done) {
-      for (const line of String(chunk).split('\n')) if (line) logged.push((JSON.parse(line) as { msg: string }).msg);
+      for (const line of String(chunk).split('\n').filter(Boolean)) {
+        lines.push(line);
+        logged.push((JSON.parse(line) as { msg: string }).msg);
+      }
       done();
     },
   });
@@ -33,11 +39,12 @@ export async function startBrokeredEngine(
   const mark = await databaseMark(database.db);
   const broker = createRedisBroker({ client: createRedisClient(url), db: database.db, log, mark });
   const engine = createTestEngine(database, { broker });
-  await waitFor(() => broker.isUp(), { what: 'the broker to be up' });
+  if (isReachable) await waitFor(() => broker.isUp(), { what: 'the broker to be up' });
   return {
     engine,
     broker,
     logged,
+    lines,
     async stop() {
       await engine.stop();
       await broker.stop();

@@ -202,6 +202,21 @@ describe('while Redis is away', () => {
     expect(said).toEqual(['Redis does not answer: claims ask Postgres until it does', 'Redis answers again']);
   });
 
+  it('one that refuses the password is as good as away, and the password is not logged', async () => {
+    const url = redis.url.replace('redis://', 'redis://:geheim@');
+    await redis.client.config('SET', 'requirepass', 'another');
+    const refused = await startBrokeredEngine(database, { url }, { isReachable: false });
+    await waitFor(() => refused.lines.length > 0, { what: 'the refusal to be logged' });
+    const { queue } = await start({ a: [] }, refused);
+    const claimed = await claim(queue, 1, refused);
+    expect(taskIds(claimed)).toEqual(['a']);
+    await finish(claimed, refused);
+    await refused.stop();
+    await redis.client.config('SET', 'requirepass', '');
+    expect(refused.lines.join()).toContain('WRONGPASS');
+    expect(refused.lines.join()).not.toContain('geheim');
+  });
+
   it('one that has fallen silent holds a claim up for a second at most, once', async () => {
     const { queue } = await start({ a: [], b: [], c: [] });
     await isTold(queue, 3);
