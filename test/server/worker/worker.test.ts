@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { LogChunk } from '#sdk/protocol.ts';
 import { createListener } from '#db/listen.ts';
-import { createSupervisorClient } from '#server/runner/supervisor-client.ts';
+import { createSupervisorClient, type SupervisorClient } from '#server/runner/supervisor-client.ts';
 import { createDirectWorkerApi } from '#server/worker/direct-worker-api.ts';
 import { startWorker } from '#server/worker/worker.ts';
 import { checkRuns } from '../../helpers/check-runs.ts';
@@ -32,14 +32,19 @@ async function workerNamed(name: string, chunks: LogChunk[] = []) {
     listener,
     appendLogs: async (more) => void chunks.push(...more),
   });
+  let client: SupervisorClient | undefined;
   const worker = await startWorker({
     api,
     info: { name, queues: ['default'], slots: 4, version: 'test', hostname: null, pid: null },
     supervise: (onEvent) =>
-      createSupervisorClient({ home, fetchBundleDir: () => Promise.reject(new Error('no bundles here')), onEvent }),
+      (client = createSupervisorClient({
+        home,
+        fetchBundleDir: () => Promise.reject(new Error('no bundles here')),
+        onEvent,
+      })),
     onError: (error) => errors.push(error),
   });
-  return { ...worker, errors };
+  return { ...worker, errors, supervisor: () => client?.pid() ?? 0 };
 }
 
 async function trigger(spec: ReturnType<typeof dagOf>): Promise<number> {
@@ -85,6 +90,20 @@ describe('a worker', () => {
     await engine.cancelRun(runId, 'test');
     await waitFor(() => worker.running() === 0, { what: 'the worker to be free' });
     expect(await statesOf(database, runId)).toEqual({ sleep: 'cancelled' });
+    await worker.stop(5000);
+  });
+
+  it('says in the log of a task that it was lost with its supervisor', async () => {
+    const chunks: LogChunk[] = [];
+    const worker = await workerNamed('killed', chunks);
+    const runId = await trigger(dagOf('lost_too', { a: { command: 'echo begun; sleep 600' } }));
+    await waitFor(() => chunks.length > 0, { what: 'output' });
+    process.kill(worker.supervisor(), 'SIGKILL');
+    await ended(runId);
+    const log = chunks.map((chunk) => chunk.body).join('');
+    expect(log.replaceAll(/^\S+ /gm, '')).toBe('o begun\ns The supervisor process that ran it ended.\n');
+    const { rows } = await database.pool.query('select cause, log_bytes from task_try where run_id = $1', [runId]);
+    expect(rows).toEqual([{ cause: 'worker_lost', log_bytes: Buffer.byteLength(log) }]);
     await worker.stop(5000);
   });
 
