@@ -4,6 +4,8 @@ import { noCounts, type BrokerCounts } from './brokers/broker-counts.ts';
 import type { RedisBroker } from './brokers/redis-broker.ts';
 import type { WatchCounters } from './executors/kubernetes/object-watch.ts';
 import type { LaunchMetrics, LaunchSource, LaunchStep } from './executors/launcher/launch-metrics.ts';
+import type { LogStoreHealth } from '#db/queries/log-stores.ts';
+import type { ArchiverMetrics } from './logs/log-archiver.ts';
 import type { QueueReader, QueueState } from './queue-reader.ts';
 
 interface Definition {
@@ -43,6 +45,23 @@ export const METRICS = {
     [],
   ),
   millrace_broker_dropped_total: count('Entries dropped from it whose tasks had gone.', []),
+  millrace_logs_archived_total: count('Logs that were moved to the log store.', ['store']),
+  millrace_logs_archived_bytes_total: count('Bytes of text of these logs.', ['store']),
+  millrace_log_archive_seconds: {
+    type: 'histogram',
+    help: 'How long it took to move one.',
+    labels: ['store'],
+    buckets: ANSWERS,
+  },
+  millrace_log_archive_failures_total: count('Logs that could not be moved; each is tried again.', ['store']),
+  millrace_logs_deleted_total: count('Logs that were deleted in the log store.', ['store']),
+  millrace_logs_waiting: {
+    type: 'gauge',
+    help: 'Logs that are to go to the log store, also those of running tasks; counted up to 100000.',
+    labels: ['store'],
+  },
+  millrace_log_store_up: { type: 'gauge', help: '0: it takes no logs; they stay in Postgres.', labels: ['store'] },
+  millrace_retention_deleted_total: count('What was deleted since it had been kept long enough.', ['what']),
   millrace_launch_create_seconds: wait('From the claim of a task until the cluster has its object: its time in line.'),
   millrace_launch_quota_wait_seconds: wait('Of those that a quota refused: from the first refusal until created.'),
   millrace_launch_schedule_seconds: wait('From the creation of a Pod until a node has it.'),
@@ -132,6 +151,10 @@ export interface Metrics {
   /** What goes on in queues is read when it is asked; when that fails, nothing is told of them. */
   observeQueues(read: QueueReader): void;
   observeBroker(broker: Pick<RedisBroker, 'isUp' | 'counts'>): void;
+  /** Read when it is asked, as queues are; undefined: there is none. */
+  observeLogStore(read: () => Promise<LogStoreHealth | undefined>): void;
+  logs: ArchiverMetrics;
+  retained(what: string, deleted: number): void;
   /** Of the launches on a cluster. */
   of(cluster: string): LaunchMetrics;
 }
@@ -171,6 +194,15 @@ export function createMetrics({ ofProcess = true } = {}): Metrics {
       add(name, {}, broker.counts[counter] - toldOfBroker[counter]);
     toldOfBroker = { ...broker.counts };
   };
+  let readLogStore = async (): Promise<LogStoreHealth | undefined> => undefined;
+  const collectLogStore = async () => {
+    const health = await readLogStore().catch(() => undefined);
+    clear('millrace_logs_waiting');
+    clear('millrace_log_store_up');
+    if (!health) return;
+    set('millrace_logs_waiting', { store: health.name }, health.waiting);
+    set('millrace_log_store_up', { store: health.name }, health.failingSince ? 0 : 1);
+  };
   const collect = () => {
     collectBroker();
     clear('millrace_launches');
@@ -185,7 +217,7 @@ export function createMetrics({ ofProcess = true } = {}): Metrics {
   return {
     contentType: registry.contentType,
     async render() {
-      await collectQueues();
+      await Promise.all([collectQueues(), collectLogStore()]);
       collect();
       return registry.metrics();
     },
@@ -195,6 +227,19 @@ export function createMetrics({ ofProcess = true } = {}): Metrics {
     observeBroker(observed) {
       broker = observed;
     },
+    observeLogStore(read) {
+      readLogStore = read;
+    },
+    logs: {
+      archived(store, bytes, seconds) {
+        add('millrace_logs_archived_total', { store }, 1);
+        add('millrace_logs_archived_bytes_total', { store }, bytes);
+        observe('millrace_log_archive_seconds', { store }, seconds);
+      },
+      failed: (store) => add('millrace_log_archive_failures_total', { store }, 1),
+      deleted: (store, logs) => add('millrace_logs_deleted_total', { store }, logs),
+    },
+    retained: (what, deleted) => add('millrace_retention_deleted_total', { what }, deleted),
     of: (cluster) => ({
       took(step, from, to) {
         if (from && to) observe(STEPS[step], { cluster }, Math.max(0, to.getTime() - from.getTime()) / 1000);

@@ -85,6 +85,13 @@ export async function postponeDueLog(
     where run_id = ${runId} and dispatch_id = ${uuid}::uuid and claim = ${claim}::uuid`.execute(db);
 }
 
+/** The store works again: what had failed is looked at now. */
+export async function hastenDueLogs(db: Db): Promise<void> {
+  await sql`update log_due set look_at = clock_timestamp(), attempts = 0 where attempts > 0 and claim is null`.execute(
+    db,
+  );
+}
+
 export async function dropDueLog(db: Db, { runId, uuid, claim }: Claimed): Promise<void> {
   await sql`delete from log_due where run_id = ${runId} and dispatch_id = ${uuid}::uuid and claim = ${claim}::uuid`.execute(
     db,

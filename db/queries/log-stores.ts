@@ -49,12 +49,34 @@ export async function seedDueLogs(db: Db, runs: number): Promise<boolean> {
   });
 }
 
-/** Null: it works. Kept with the moment since when it does not. */
-export async function recordLogStoreHealth(db: Db, name: string, error: string | null): Promise<void> {
-  await sql`
+/** Null: it works. Kept with the moment since when it does not. True: this is news. */
+export async function recordLogStoreHealth(db: Db, name: string, error: string | null): Promise<boolean> {
+  const { numAffectedRows } = await sql`
     update log_store set last_error = ${error},
       failing_since = case when ${error}::text is null then null else coalesce(failing_since, clock_timestamp()) end
     where name = ${name} and last_error is distinct from ${error}`.execute(db);
+  return Number(numAffectedRows ?? 0) > 0;
+}
+
+export interface LogStoreHealth {
+  name: string;
+  /** Null: it works. */
+  failingSince: Date | null;
+  lastError: string | null;
+  /** Logs that are to go there, up to a bound. */
+  waiting: number;
+}
+
+/** Nobody needs to know more exactly how many there are beyond it. */
+export const MOST_COUNTED_LOGS = 100_000;
+
+/** Of the store that logs go to; undefined: they stay in Postgres. */
+export async function readLogStoreHealth(db: Db): Promise<LogStoreHealth | undefined> {
+  const { rows } = await sql<LogStoreHealth>`
+    select s.name, s.failing_since as "failingSince", s.last_error as "lastError",
+      (select count(*)::int from (select from log_due limit ${MOST_COUNTED_LOGS}) d) as waiting
+    from log_store s where s.current`.execute(db);
+  return rows[0];
 }
 
 export interface TrashedLog {

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db } from '#db/client.ts';
 import { readHeldLeases, type HeldLeases } from './lease-breaker.ts';
+import { readLogStoreHealth, type LogStoreHealth } from './log-stores.ts';
 
 export interface ServiceFacts {
   now: Date;
@@ -14,11 +15,13 @@ export interface ServiceFacts {
 
 export interface ServiceHealth extends ServiceFacts {
   heldLeases: HeldLeases | null;
+  /** Null: logs stay in Postgres. */
+  logStore: LogStoreHealth | null;
 }
 
 export async function readServiceHealth(db: Db): Promise<ServiceHealth> {
-  const [facts, held] = await Promise.all([readServiceFacts(db), readHeldLeases(db)]);
-  return { ...facts, heldLeases: held ?? null };
+  const [facts, held, logStore] = await Promise.all([readServiceFacts(db), readHeldLeases(db), readLogStoreHealth(db)]);
+  return { ...facts, heldLeases: held ?? null, logStore: logStore ?? null };
 }
 
 export async function readServiceFacts(db: Db): Promise<ServiceFacts> {

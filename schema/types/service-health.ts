@@ -1,4 +1,5 @@
 import { type HeldLeases } from '#db/queries/lease-breaker.ts';
+import { MOST_COUNTED_LOGS, type LogStoreHealth } from '#db/queries/log-stores.ts';
 import { readServiceHealth, type ServiceHealth } from '#db/queries/service-health.ts';
 import { builder } from '../builder.ts';
 
@@ -14,20 +15,47 @@ const HeldLeasesType = builder.objectRef<HeldLeases>('HeldLeases').implement({
   }),
 });
 
+const LogStoreHealthType = builder.objectRef<LogStoreHealth>('LogStoreHealth').implement({
+  description: 'The store that logs of ended tasks go to. While it fails they stay in the database, and can be read.',
+  authScopes: { read: true },
+  fields: (t) => ({
+    name: t.exposeString('name', { description: '`file`, `s3` or `elasticsearch`.' }),
+    failingSince: t.expose('failingSince', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it takes no logs; null: it works.',
+    }),
+    lastError: t.exposeString('lastError', { nullable: true, description: 'What it said last; null: it works.' }),
+    waiting: t.exposeInt('waiting', {
+      description: `Logs that are to go there, also those of running tasks; counted up to ${MOST_COUNTED_LOGS}.`,
+    }),
+  }),
+});
+
 const ServiceHealthType = builder.objectRef<ServiceHealth>('ServiceHealth').implement({
   description: 'The service as a whole.',
   authScopes: { read: true },
   fields: (t) => ({
     status: t.string({
-      description: '`ok`; `leases_held`: see `heldLeases`; `no_workers`: nothing would run.',
-      resolve: ({ workersOnline, heldLeases }) =>
-        heldLeases ? 'leases_held' : workersOnline > 0 ? 'ok' : 'no_workers',
+      description:
+        '`ok`; `leases_held`: see `heldLeases`; `no_workers`: nothing would run; `log_store_failing`: tasks run, see `logStore`.',
+      resolve: ({ workersOnline, heldLeases, logStore }) => {
+        if (heldLeases) return 'leases_held';
+        if (workersOnline === 0) return 'no_workers';
+        return logStore?.failingSince ? 'log_store_failing' : 'ok';
+      },
     }),
     heldLeases: t.field({
       type: HeldLeasesType,
       nullable: true,
       description: 'Null unless tries are kept although their leases have run out.',
       resolve: ({ heldLeases }) => heldLeases,
+    }),
+    logStore: t.field({
+      type: LogStoreHealthType,
+      nullable: true,
+      description: 'Null: logs stay in the database.',
+      resolve: ({ logStore }) => logStore,
     }),
     version: t.string({ description: 'Of the server that answers.', resolve: (_facts, _args, ctx) => ctx.version }),
     schemaVersion: t.exposeString('schemaVersion', { description: 'The last migration applied.' }),

@@ -1,11 +1,10 @@
-/** Whether clusters, repositories, stores and DAG files are as they should be. */
+/** Whether clusters, repositories and DAG files are as they should be. */
 import type { SourceFacts } from '#db/queries/doctor/source-facts.ts';
 import type { Finding } from '#schema/doctor.ts';
 
 const KINDS: Record<SourceFacts['kind'], Pick<Finding, 'severity' | 'advice'>> = {
   cluster: { severity: 'error', advice: 'See "millrace cluster list" for what it lacks; tasks for it wait meanwhile.' },
   git: { severity: 'error', advice: 'Mend its address or its credentials; the DAGs of its last commit stay deployed.' },
-  'log store': { severity: 'error', advice: 'Mend the store; logs stay in the database until it takes them.' },
   import: { severity: 'warning', advice: 'Mend the file; what was deployed from it before stays.' },
 };
 

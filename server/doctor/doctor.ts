@@ -14,8 +14,10 @@ import { readOverdue, readStuckConsumers, readWaitingQueues } from '#db/queries/
 import { readHeldLeases } from '#db/queries/lease-breaker.ts';
 import { checkSchema } from '#db/schema-check.ts';
 import type { CheckResult, Doctor, Finding } from '#schema/doctor.ts';
+import type { LogReader } from '#schema/log-reader.ts';
 import { judgeBloat, judgeConnections, judgeDatabase, judgePartitions, judgeTransactions } from './check-database.ts';
 import { checkNewestRuns, checkRun } from './check-events.ts';
+import { checkLogs } from './check-logs.ts';
 import { judgeClocks, judgeLeases, judgeReleases, judgeRoles } from './check-processes.ts';
 import { judgeSources } from './check-sources.ts';
 import { judgeConsumers, judgeOverdue, judgeQueues } from './check-work.ts';
@@ -26,11 +28,11 @@ export interface DoctorDeps {
   version: string;
   /** So long a transaction may be open. */
   longTransactionSeconds?: number;
-  /** Checks of what only some deployments have. */
-  more?: readonly Check[];
+  /** Those of the server that answers. */
+  logs: Pick<LogReader, 'read'>;
 }
 
-export interface Check {
+interface Check {
   name: string;
   run(): Promise<Finding[]>;
 }
@@ -54,7 +56,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 }
 
 async function checksOf(deps: DoctorDeps): Promise<Check[]> {
-  const { db, pool, version, longTransactionSeconds = LONG_TRANSACTION_SECONDS, more = [] } = deps;
+  const { db, pool, version, longTransactionSeconds = LONG_TRANSACTION_SECONDS, logs } = deps;
   const processes = await readProcessFacts(pool, REMEMBERED_SECONDS);
   return [
     { name: 'database', run: async () => judgeDatabase(await readDatabaseFacts(pool)) },
@@ -74,7 +76,7 @@ async function checksOf(deps: DoctorDeps): Promise<Check[]> {
     { name: 'deadlines', run: async () => judgeOverdue(await readOverdue(pool, OVERDUE_SECONDS)) },
     { name: 'consumers', run: async () => judgeConsumers(await readStuckConsumers(pool)) },
     { name: 'sources', run: async () => judgeSources(await readFailingSources(pool)) },
-    ...more,
+    { name: 'logs', run: () => checkLogs(pool, logs) },
     { name: 'events', run: () => checkNewestRuns(pool) },
   ];
 }

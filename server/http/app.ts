@@ -132,7 +132,7 @@ function createParts(deps: AppDeps) {
     shared: {
       ...{ db, pool, engine, events, logs, clusters, vault: deps.vault, hashBundle, version },
       gitPolicy: deps.gitPolicy ?? GIT_POLICY,
-      doctor: createDoctor({ db, pool, version }),
+      doctor: createDoctor({ db, pool, version, logs }),
     },
     log,
   });

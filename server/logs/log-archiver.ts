@@ -1,10 +1,11 @@
 /** Moves sealed logs from Postgres to the log store. Any number of schedulers share the work. */
 import { randomUUID } from 'node:crypto';
 import type { Db } from '#db/client.ts';
-import { claimDueLogs, postponeDueLog, type DueLog } from '#db/queries/log-archive.ts';
+import { claimDueLogs, hastenDueLogs, postponeDueLog, type DueLog } from '#db/queries/log-archive.ts';
 import {
   claimTrashedLogs,
   forgetTrashedLogs,
+  readLogStoreHealth,
   recordLogStoreHealth,
   seedDueLogs,
   setCurrentLogStore,
@@ -59,7 +60,7 @@ export async function startLogArchiver(deps: LogArchiverDeps): Promise<LogArchiv
   const { current } = stores;
   const { changed } = await setCurrentLogStore(db, current);
   if (changed) log.info({ store: current?.name ?? 'postgres' }, 'logs go to another store from now on');
-  if (current) await tellIfFailing(deps, current.name);
+  if (current) await examine(deps, current.name);
   const loops = [
     startLoop({
       name: 'delete archived logs',
@@ -89,19 +90,28 @@ export async function startLogArchiver(deps: LogArchiverDeps): Promise<LogArchiv
   };
 }
 
-/** At the start, before there is a log to archive. */
-async function tellIfFailing({ db, stores, log }: LogArchiverDeps, name: string): Promise<void> {
-  const check = async () => (await stores.reading(name)).check();
+/** While there is no log that would show whether the store works. */
+async function examine(deps: LogArchiverDeps, name: string): Promise<void> {
+  const check = async () => (await deps.stores.reading(name)).check();
   const error = await check().then(
     () => null,
     (cause: unknown) => new StoreFailure(name, cause),
   );
-  if (error) log.warn({ error }, 'the log store fails: logs stay in Postgres until it works');
-  await recordLogStoreHealth(db, name, error && error.message.slice(0, MOST_ERROR_CHARACTERS));
+  await tellHealth(deps, name, error);
+}
+
+/** To the log when it is news. */
+async function tellHealth({ db, log }: LogArchiverDeps, store: string, error: StoreFailure | null): Promise<void> {
+  const isNews = await recordLogStoreHealth(db, store, error && error.message.slice(0, MOST_ERROR_CHARACTERS));
+  if (!isNews) return;
+  if (error) return log.warn({ error }, 'the log store fails: logs stay in Postgres until it works');
+  log.info({ store }, 'the log store works again');
+  await hastenDueLogs(db);
 }
 
 /** Resolves to how long to sleep after it. */
-function createArchivePass({ db, stores, log, metrics }: LogArchiverDeps, storeName: string): () => Promise<number> {
+function createArchivePass(deps: LogArchiverDeps, storeName: string): () => Promise<number> {
+  const { db, stores, metrics } = deps;
   const reader = createLogReader({ db, stores });
   let failures = 0;
 
@@ -118,8 +128,7 @@ function createArchivePass({ db, stores, log, metrics }: LogArchiverDeps, storeN
       const seconds = Math.min(2 ** Math.min(attempts, 10), MOST_RETRY_SECONDS);
       await postponeDueLog(db, { runId, uuid, claim }, { seconds, failed: true });
       if (!(error instanceof StoreFailure)) throw error;
-      if (failures === 0) log.warn({ error, runId }, 'the log store fails: logs stay in Postgres until it works');
-      await recordLogStoreHealth(db, store.name, error.message.slice(0, MOST_ERROR_CHARACTERS));
+      await tellHealth(deps, store.name, error);
       return 'failed';
     }
   };
@@ -129,16 +138,18 @@ function createArchivePass({ db, stores, log, metrics }: LogArchiverDeps, storeN
     // After a failure one log shows whether it works again
     const claim = randomUUID();
     const dues = await claimDueLogs(db, { claim, limit: failures > 0 ? 1 : BATCH, seconds: CLAIM_SECONDS });
-    if (dues.length === 0) return IDLE_MS;
+    if (dues.length === 0) {
+      if ((await readLogStoreHealth(db))?.failingSince) await examine(deps, storeName);
+      return IDLE_MS;
+    }
     const outcomes = await abreast(dues, ABREAST, (due) => move(store, due, claim));
     if (outcomes.includes('failed')) {
       failures += 1;
       return Math.min(SECOND * 2 ** failures, MOST_BACKOFF_MS);
     }
     if (!outcomes.includes('moved')) return 0;
-    if (failures > 0) log.info({ store: storeName }, 'the log store works again');
     failures = 0;
-    await recordLogStoreHealth(db, storeName, null);
+    await tellHealth(deps, storeName, null);
     return 0;
   };
 }

@@ -24,6 +24,8 @@ export interface RetentionLoopDeps {
   policies: RetentionPolicies;
   log: Logger;
   onError(error: unknown, loop: string): void;
+  /** After each piece. */
+  onDeleted?: ((what: string, count: number) => void) | undefined;
 }
 
 /** Once an hour, and whenever somebody asks for it: by one of the schedulers. */
@@ -53,11 +55,12 @@ export async function startRetention(deps: RetentionLoopDeps): Promise<{ stop():
   };
 }
 
-async function runOnce({ db, log }: RetentionLoopDeps, signal: AbortSignal): Promise<void> {
+async function runOnce({ db, log, onDeleted: tell }: RetentionLoopDeps, signal: AbortSignal): Promise<void> {
   const run = await beginRetention(db);
   const deleted: Deleted = {};
   const onDeleted = async (what: string, count: number) => {
     deleted[what] = (deleted[what] ?? 0) + count;
+    tell?.(what, count);
     await recordDeleted(db, run.id, deleted);
   };
   try {

@@ -11,8 +11,8 @@ export function metricsPage(mark: string): string {
 # Metrics
 
 \`start\`, \`server\` and \`scheduler\` give them to Prometheus at \`/metrics\` of the port that [MILLRACE_METRICS_PORT](configuration.md)
-names; without it nothing is counted. Every process counts what it does itself: ask each of them, and add up; only of queues each tells
-the same, of all of them: take one, or the largest. The port listens on MILLRACE_HOST and asks nobody to sign in; the figures have names of
+names; without it nothing is counted. Every process counts what it does itself: ask each of them, and add up; only of queues, and of the logs
+that wait for the log store, each tells the same, of all of them: take one, or the largest. The port listens on MILLRACE_HOST and asks nobody to sign in; the figures have names of
 clusters and queues in them, but none of DAGs or tasks.
 
 | metric | kind | labels | what it is |

@@ -123,3 +123,25 @@ it('counts what a broker has done, from one look to the next', async () => {
   expect(text).toContain('millrace_broker_told_total 5\n');
   expect(text).toContain('millrace_broker_fallback_claims_total 1\n');
 });
+
+it('counts logs that were moved, by store, and says how the store does', async () => {
+  const metrics = createMetrics({ ofProcess: false });
+  metrics.logs.archived('s3', 1000, 0.2);
+  metrics.logs.archived('s3', 500, 0.02);
+  metrics.logs.failed('s3');
+  metrics.logs.deleted('s3', 3);
+  metrics.retained('runs', 7);
+  const health = { name: 's3', failingSince: new Date(), lastError: 'away', waiting: 12 };
+  metrics.observeLogStore(async () => health);
+  const text = await metrics.render();
+  expect(text).toContain('millrace_logs_archived_total{store="s3"} 2\n');
+  expect(text).toContain('millrace_logs_archived_bytes_total{store="s3"} 1500\n');
+  expect(text).toContain('millrace_log_archive_seconds_bucket{le="0.1",store="s3"} 1\n');
+  expect(text).toContain('millrace_log_archive_failures_total{store="s3"} 1\n');
+  expect(text).toContain('millrace_logs_deleted_total{store="s3"} 3\n');
+  expect(text).toContain('millrace_retention_deleted_total{what="runs"} 7\n');
+  expect(text).toContain('millrace_logs_waiting{store="s3"} 12\n');
+  expect(text).toContain('millrace_log_store_up{store="s3"} 0\n');
+  metrics.observeLogStore(async () => undefined);
+  expect(await metrics.render()).not.toContain('millrace_logs_waiting{');
+});

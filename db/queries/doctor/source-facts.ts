@@ -4,7 +4,7 @@ import type pg from 'pg';
 export interface SourceFacts {
   /** `cluster east`, `Git repository dags`. */
   where: string;
-  kind: 'cluster' | 'git' | 'log store' | 'import';
+  kind: 'cluster' | 'git' | 'import';
   message: string;
 }
 
@@ -16,9 +16,6 @@ export async function readFailingSources(pool: pg.Pool): Promise<SourceFacts[]> 
     union all
     (select 'git', format('Git repository %s', name), coalesce(message, 'the last look failed')
       from git_source where state = 'failed' and not paused order by name limit 20)
-    union all
-    (select 'log store', format('log store %s', name), coalesce(last_error, 'it cannot be written to')
-      from log_store where failing_since is not null order by name limit 20)
     union all
     (select 'import', format('%s, %s', source, path), message from import_error order by at desc limit 20)`);
   return rows;

@@ -1,5 +1,5 @@
 import type { LogReader } from '#schema/log-reader.ts';
-import { startLogArchiver } from '../../logs/log-archiver.ts';
+import { startLogArchiver, type ArchiverMetrics } from '../../logs/log-archiver.ts';
 import { createLogReader } from '../../logs/log-reader.ts';
 import { createLogStores, type LogStores } from '../../logs/log-stores.ts';
 import type { Core } from './engine.ts';
@@ -14,9 +14,13 @@ function openLogStores({ config, shutdown }: RoleContext): LogStores {
 export const openLogReader = ({ db }: Pick<Core, 'db'>, context: RoleContext): LogReader =>
   createLogReader({ db, stores: openLogStores(context) });
 
-export async function openLogArchiver({ db }: Pick<Core, 'db'>, context: RoleContext): Promise<void> {
+export async function openLogArchiver(
+  { db }: Pick<Core, 'db'>,
+  context: RoleContext,
+  metrics?: ArchiverMetrics,
+): Promise<void> {
   const { log, shutdown } = context;
   const onError = (error: unknown, loop: string) => log.error({ error, loop }, 'a pass over the logs failed');
-  const archiver = await startLogArchiver({ db, stores: openLogStores(context), log, onError });
+  const archiver = await startLogArchiver({ db, stores: openLogStores(context), log, onError, metrics });
   shutdown.add('log archiver', () => archiver.stop());
 }

@@ -1,5 +1,7 @@
+import { readLogStoreHealth } from '#db/queries/log-stores.ts';
 import type { OnRequest } from '../../executors/kubernetes/kube-connection.ts';
 import type { LauncherDeps } from '../../executors/launcher/launcher-deps.ts';
+import type { Metrics } from '../../metrics.ts';
 import { CommandError } from '../command-error.ts';
 import { cannotListen } from './cannot-listen.ts';
 import type { Core } from './engine.ts';
@@ -10,6 +12,8 @@ export type OnClusterRequest = (cluster: string, ...request: Parameters<OnReques
 export interface OpenMetrics {
   metricsOf?: LauncherDeps['metricsOf'];
   onClusterRequest: OnClusterRequest;
+  /** What parts count by. */
+  counts?: Pick<Metrics, 'logs' | 'retained'>;
 }
 
 /** What the parts of a process count, on a port of its own; nothing is counted when nobody is to read it. */
@@ -26,6 +30,7 @@ export async function openMetrics(
   ]);
   const metrics = createMetrics();
   metrics.observeQueues(createQueueReader(db));
+  metrics.observeLogStore(() => readLogStoreHealth(db));
   if (broker) metrics.observeBroker(broker);
   const onError = (error: unknown) => log.error({ error }, 'the metrics could not be read');
   const server = await startMetricsServer(metrics, { host, port, onError }).catch((cause: NodeJS.ErrnoException) => {
@@ -36,6 +41,7 @@ export async function openMetrics(
   log.info({ port: server.port, path: METRICS_PATH }, 'metrics can be read');
   return {
     metricsOf: metrics.of,
+    counts: metrics,
     onClusterRequest: (cluster, ...request) => metrics.of(cluster).requested(...request),
   };
 }

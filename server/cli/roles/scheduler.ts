@@ -18,10 +18,10 @@ export const runScheduler = (): Promise<void> =>
     await checkDatabase(database);
     await refuseForeignSchema(database);
     const core = await openCore(database, context.config.secretKey!, context);
-    const { metricsOf, onClusterRequest } = await openMetrics(core, context);
+    const { metricsOf, onClusterRequest, counts } = await openMetrics(core, context);
     await openScheduler(core, context);
-    await openLogArchiver(core, context);
-    await openRetention(core, context);
+    await openLogArchiver(core, context, counts?.logs);
+    await openRetention(core, context, counts?.retained);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     // No steady name: there may be several on this machine
     await openTriggerer(core, `triggerer ${hostname()}-${process.pid}`, context);

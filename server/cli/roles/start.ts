@@ -45,11 +45,11 @@ export const runStart = (): Promise<void> =>
     const core = await openCore(database, secretKey, context);
     await keepConfiguredCluster(core, context);
     await core.listener.start();
-    const { metricsOf, onClusterRequest } = await openMetrics(core, context);
+    const { metricsOf, onClusterRequest, counts } = await openMetrics(core, context);
     const address = await (await http).openHttp(core, secretKey, context, onClusterRequest);
     await openScheduler(core, context);
-    await openLogArchiver(core, context);
-    await openRetention(core, context);
+    await openLogArchiver(core, context, counts?.logs);
+    await openRetention(core, context, counts?.retained);
     const { suspect } = openHealthWatch(core, context, onClusterRequest);
     await openTriggerer(core, `triggerer ${steadyWorkerName(config.home)}`, context);
     await openLauncher(core, `launcher ${steadyWorkerName(config.home)}`, context, {

@@ -2,6 +2,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createDoctor } from '#server/doctor/doctor.ts';
+import { createLogReader } from '#server/logs/log-reader.ts';
+import { createLogStores, ONLY_POSTGRES } from '#server/logs/log-stores.ts';
 import { startProcessBeat } from '#server/process-beat.ts';
 import type { Finding } from '#schema/doctor.ts';
 import { ensurePartitions, spanOf } from '#db/queries/partitions.ts';
@@ -12,12 +14,14 @@ const VERSION = '0.3.1';
 let database: TestDatabase;
 let engine: TestEngine;
 let workerId: number;
+let logs: ReturnType<typeof createLogReader>;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   engine = createTestEngine(database);
   afterAll(() => engine.stop());
   const { db, pool } = database;
+  logs = createLogReader({ db, stores: createLogStores(ONLY_POSTGRES) });
   await pool.query(`update schema_migration set release = null`);
   for (const role of ['server', 'scheduler'] as const) {
     const onError = (error: unknown) => void engine.errors.push(error);
@@ -32,7 +36,7 @@ beforeAll(async () => {
 
 /** What it finds, by check; checks that find nothing are left out. */
 async function examine(runId: number | null = null, version = VERSION): Promise<{ [check: string]: Finding[] }> {
-  const results = await createDoctor({ ...database, version })({ runId });
+  const results = await createDoctor({ ...database, logs, version })({ runId });
   return Object.fromEntries(results.flatMap(({ name, findings }) => (findings.length > 0 ? [[name, findings]] : [])));
 }
 
@@ -117,7 +121,9 @@ describe('a deployment', () => {
     await client.connect();
     onTestFinished(() => client.end());
     await client.query('begin; select 1');
-    const results = await createDoctor({ ...database, version: VERSION, longTransactionSeconds: 0 })({ runId: null });
+    const results = await createDoctor({ ...database, logs, version: VERSION, longTransactionSeconds: 0 })({
+      runId: null,
+    });
     expect(results.find(({ name }) => name === 'transactions')?.findings).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ severity: 'warning', where: expect.stringMatching(/^a report, pid \d+$/) }),
@@ -183,6 +189,60 @@ describe('work', () => {
     undo(`delete from import_error`);
     expect(await findings('sources')).toMatchObject([
       { severity: 'warning', where: 'folder:/dags, x.ts', what: 'unexpected token' },
+    ]);
+  });
+});
+
+describe('logs', () => {
+  const store = async (columns: string, values: string) => {
+    await database.pool.query(
+      `insert into log_store (name, archive_from, current ${columns}) values ('s3', 0, true ${values})`,
+    );
+    undo(`delete from log_store`);
+  };
+  const due = async (late: string) => {
+    await database.pool.query(
+      `insert into log_due (run_id, dispatch_id, task_index, map_index, look_at)
+       select run_id, dispatch_id, task_index, map_index, now() - $1::interval from task_try limit 1`,
+      [late],
+    );
+    undo(`delete from log_due`);
+  };
+
+  it('that their store does not take', async () => {
+    await store(', failing_since, last_error', `, '2026-01-02T03:04:05Z', 'The bucket cannot be used.'`);
+    await due('1 h');
+    expect(await findings('logs')).toMatchObject([
+      {
+        severity: 'error',
+        where: 'log store s3',
+        what: 'Since 2026-01-02T03:04:05.000Z it takes no logs; 1 wait. The bucket cannot be used.',
+      },
+    ]);
+  });
+
+  it('that nobody moves', async () => {
+    await store('', '');
+    await due('5 s');
+    expect(await findings('logs')).toEqual([]);
+    await database.pool.query(`update log_due set look_at = now() - interval '1 h'`);
+    expect(await findings('logs')).toMatchObject([
+      { severity: 'warning', what: expect.stringMatching(/^1 logs wait, the first for 36\d\d s longer/) },
+    ]);
+  });
+
+  it('in a store that this server was not told of', async () => {
+    await database.pool.query(
+      `insert into log_archive (run_id, dispatch_id, bytes, lines, stored_bytes, store, key, blocks)
+       select run_id, dispatch_id, 9, 1, 9, 's3', 's3://logs/a', '[[0, 9, 1, 9]]' from task_try limit 1`,
+    );
+    undo(`delete from log_archive`);
+    expect(await findings('logs')).toMatchObject([
+      {
+        severity: 'error',
+        where: 'log store s3',
+        what: expect.stringContaining('set MILLRACE_LOG_S3_BUCKET as it was'),
+      },
     ]);
   });
 });

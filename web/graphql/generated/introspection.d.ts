@@ -6860,6 +6860,55 @@ export type introspection = {
         "interfaces": []
       },
       {
+        "kind": "OBJECT",
+        "name": "LogStoreHealth",
+        "fields": [
+          {
+            "name": "failingSince",
+            "type": {
+              "kind": "SCALAR",
+              "name": "DateTime"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "lastError",
+            "type": {
+              "kind": "SCALAR",
+              "name": "String"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "name",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "String"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "waiting",
+            "type": {
+              "kind": "NON_NULL",
+              "ofType": {
+                "kind": "SCALAR",
+                "name": "Int"
+              }
+            },
+            "args": [],
+            "isDeprecated": false
+          }
+        ],
+        "interfaces": []
+      },
+      {
         "kind": "ENUM",
         "name": "LogStream",
         "enumValues": [
@@ -14576,6 +14625,15 @@ export type introspection = {
             "type": {
               "kind": "OBJECT",
               "name": "HeldLeases"
+            },
+            "args": [],
+            "isDeprecated": false
+          },
+          {
+            "name": "logStore",
+            "type": {
+              "kind": "OBJECT",
+              "name": "LogStoreHealth"
             },
             "args": [],
             "isDeprecated": false

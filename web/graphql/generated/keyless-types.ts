@@ -57,6 +57,7 @@ export const keylessTypes = [
   'LogHits',
   'LogLine',
   'LogPage',
+  'LogStoreHealth',
   'MutationCancelBackfillSuccess',
   'MutationCancelBulkJobSuccess',
   'MutationCancelDagRunSuccess',
