@@ -90,14 +90,15 @@ export async function startLogArchiver(deps: LogArchiverDeps): Promise<LogArchiv
   };
 }
 
-/** While there is no log that would show whether the store works. */
-async function examine(deps: LogArchiverDeps, name: string): Promise<void> {
+/** While there is no log that would show it. True: the store works. */
+async function examine(deps: LogArchiverDeps, name: string): Promise<boolean> {
   const check = async () => (await deps.stores.reading(name)).check();
   const error = await check().then(
     () => null,
     (cause: unknown) => new StoreFailure(name, cause),
   );
   await tellHealth(deps, name, error);
+  return error === null;
 }
 
 /** To the log when it is news. */
@@ -139,8 +140,8 @@ function createArchivePass(deps: LogArchiverDeps, storeName: string): () => Prom
     const claim = randomUUID();
     const dues = await claimDueLogs(db, { claim, limit: failures > 0 ? 1 : BATCH, seconds: CLAIM_SECONDS });
     if (dues.length === 0) {
-      if ((await readLogStoreHealth(db))?.failingSince) await examine(deps, storeName);
-      return IDLE_MS;
+      const isBack = (await readLogStoreHealth(db))?.failingSince && (await examine(deps, storeName));
+      return isBack ? 0 : IDLE_MS;
     }
     const outcomes = await abreast(dues, ABREAST, (due) => move(store, due, claim));
     if (outcomes.includes('failed')) {

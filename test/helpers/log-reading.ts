@@ -1,5 +1,6 @@
 import type { LogSource } from '#db/queries/log.ts';
 import { buildLogPage, type LogLine } from '#schema/log-page.ts';
+import { readPieces } from '#server/logs/read-pieces.ts';
 import type { LogHit, LogKey, LogPlace, LogReader, LogSearchRequest } from '#schema/log-reader.ts';
 
 /** The lines of a log that ended long ago, page after page. */
@@ -17,6 +18,13 @@ export async function readAllLines(
     if (page.nextOffset <= offset) throw new Error(`Reading stands still at byte ${offset}.`);
     offset = page.nextOffset;
   }
+}
+
+/** The text of a log as it is stored. */
+export async function readAllText(reader: Pick<LogReader, 'read'>, log: LogKey): Promise<string> {
+  let text = '';
+  for await (const { body } of readPieces(reader, log)) text += body;
+  return text;
 }
 
 /** What the lines of a text are, worked out from the text alone: each with the offset of its first byte. */

@@ -54,6 +54,20 @@ describe('readConfig', () => {
     ]);
   });
 
+  it('names what the log store cannot do without', () => {
+    const given = { DATABASE_URL: 'postgres://h/d', MILLRACE_SECRET_KEY: '0'.repeat(64) };
+    const needed = (store: string) =>
+      mistakesOf('scheduler', { ...given, MILLRACE_LOG_STORE: store }).map((one) => one.split('. ')[0]);
+    expect(needed('s3')).toEqual(['MILLRACE_LOG_S3_BUCKET: needed by the log store "s3"']);
+    expect(needed('elasticsearch')).toEqual([
+      'MILLRACE_LOG_ELASTICSEARCH_URL: needed by the log store "elasticsearch"',
+    ]);
+    expect(needed('file')).toEqual(['MILLRACE_LOG_FOLDER: needed by the log store "file"']);
+    expect(needed('postgres')).toEqual([]);
+    expect(mistakesOf('start', { MILLRACE_LOG_STORE: 'file' })).toEqual([]);
+    expect(mistakesOf('start', { MILLRACE_LOG_STORE: 'gcs' })).toEqual([expect.stringContaining('MILLRACE_LOG_STORE')]);
+  });
+
   it('names one cluster at most', () => {
     const both = { MILLRACE_IN_CLUSTER: 'true', MILLRACE_KUBECONFIG: '/etc/kubeconfig' };
     expect(mistakesOf('start', both)).toEqual([
