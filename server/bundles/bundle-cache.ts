@@ -1,74 +1,21 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
-import { trimBundles } from './trim-bundles.ts';
-import { createHolds } from './bundle-holds.ts';
+import { createFolderCache, type FolderCache, type FolderCacheOptions } from './folder-cache.ts';
 import { unpackBundle } from './unpack-bundle.ts';
 
-export interface BundleCache {
-  /** The folder with the unpacked bundle; fetched once, however many ask. It stays there until the holder is released. */
-  dirOf(hash: string, holder?: string): Promise<string>;
-  /** The holder, a dispatch, has ended. */
-  release(holder: string): void;
-}
-
-export interface BundleCacheOptions {
-  dir: string;
+export interface BundleCacheOptions extends FolderCacheOptions {
   fetch(hash: string): Promise<Buffer>;
-  /** Bytes. What was used longest ago goes first; what somebody holds stays, also beyond the limit. Not given: all stays. */
-  limit?: number;
-  /** A bundle that was held is for so long. */
-  lingerMs?: number;
-  /** No room could be made. */
-  onError?(error: unknown): void;
 }
 
-/** Unpacked bundles by hash. Several processes may share `dir`: a bundle appears in it whole, by a rename. */
-export function createBundleCache({ dir, fetch, ...options }: BundleCacheOptions): BundleCache {
-  const pending = new Map<string, Promise<string>>();
-  const holds = createHolds(dir, options.lingerMs);
-  const { limit = Infinity, onError = () => undefined } = options;
-  let trimming: Promise<void> = Promise.resolve();
-
-  const unpack = async (hash: string, target: string): Promise<string> => {
-    if (await isFolder(target)) return target;
-    const archive = await fetch(hash);
-    const draft = join(dir, `.${hash.slice(0, 12)}-${randomUUID()}`);
-    await mkdir(draft, { recursive: true });
-    try {
-      const found = await unpackBundle(archive, draft);
-      if (found !== hash)
-        throw new Error(`Bundle ${hash} is damaged: its files hash to ${found}. Deploy the DAG again.`);
-      await rename(draft, target).catch(async (cause: unknown) => {
-        // Another process was first; its folder holds the same files.
-        if (!(await isFolder(target))) throw cause;
-      });
-      if (limit < Infinity) trimming = trimming.then(() => trimBundles(dir, limit)).catch(onError);
-      return target;
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
-  };
-
+/** Unpacked bundles by hash. */
+export function createBundleCache({ fetch, ...options }: BundleCacheOptions): FolderCache {
+  const cache = createFolderCache(options, async (hash, draft) => {
+    const found = await unpackBundle(await fetch(hash), draft);
+    if (found !== hash) throw new Error(`Bundle ${hash} is damaged: its files hash to ${found}. Deploy the DAG again.`);
+  });
   return {
+    ...cache,
     async dirOf(hash, holder) {
       if (!/^[0-9a-f]{64}$/.test(hash)) throw new Error(`'${hash}' is not the hash of a bundle.`);
-      const target = join(dir, hash);
-      // Before it is looked for: from then on nobody takes it away
-      if (holder !== undefined && (await holds.hold(hash, holder))) return pending.get(hash) ?? target;
-      const running = pending.get(hash) ?? unpack(hash, target).finally(() => pending.delete(hash));
-      pending.set(hash, running);
-      await running;
-      await utimes(target, new Date(), new Date());
-      if (holder !== undefined) holds.confirm(hash);
-      return target;
+      return cache.dirOf(hash, holder);
     },
-    release: (holder) => holds.release(holder),
   };
 }
-
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );

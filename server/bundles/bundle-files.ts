@@ -2,23 +2,38 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import type { DagSpec } from '#sdk/dag-spec.ts';
-import { pythonOf } from '#sdk/task-code.ts';
+import { pythonOf, runtimeOf } from '#sdk/task-code.ts';
 import { findPackageFile } from './bundle-source.ts';
 import type { BundleFile } from './pack-bundle.ts';
 import { pythonFilesNeeded } from './python-imports.ts';
+import { requirementsFiles } from './python-requirements.ts';
 
 export interface CollectedFile extends BundleFile {
   /** Where it was read. */
   source: string;
 }
 
-/** Throws an error that names what is missing. */
-export function collectFiles(dagFile: string, specs: readonly DagSpec[], patterns: readonly string[]): CollectedFile[] {
+/** Throws an error that names what is missing. A requirements.txt is looked for up to `top`. */
+export function collectFiles(
+  dagFile: string,
+  specs: readonly DagSpec[],
+  patterns: readonly string[],
+  top: string,
+): CollectedFile[] {
   const root = dirname(dagFile);
   const found = new Map<string, CollectedFile>();
   for (const pattern of patterns) for (const file of filesOfPattern(root, pattern)) found.set(file.path, file);
   for (const path of pythonFiles(root, specs)) found.set(path, readBundleFile(path, join(root, path)));
+  if (specs.some(({ tasks }) => tasks.some((task) => runtimeOf(task) === 'python')))
+    for (const file of requirementsFiles(root, top)) add(found, file);
   return [...found.values()];
+}
+
+function add(found: Map<string, CollectedFile>, file: CollectedFile): void {
+  const other = found.get(file.path);
+  if (other && other.source !== file.source)
+    throw new Error(`The bundle would hold two files as ${file.path}: ${other.source} and ${file.source}. Rename one.`);
+  found.set(file.path, file);
 }
 
 function pythonFiles(root: string, specs: readonly DagSpec[]): string[] {

@@ -49,7 +49,10 @@ export function createDagSource(deps: DagSourceDeps): DagSource {
   return {
     folder,
     async deployFile(file) {
-      const { dags, errors, inputs } = await loadDagFile(file, root === undefined ? {} : { root });
+      const { dags, errors, inputs } = await loadDagFile(file, {
+        top: folder,
+        ...(root !== undefined && { root, top: root }),
+      });
       if (errors.length > 0) throw new DagFileError(describeLoadErrors(errors, folder));
       for (const { spec, bundle } of dags) {
         const check: DeployRequest['check'] = async (trx, lock) => {

@@ -1,4 +1,4 @@
-/** Child process: loads one DAG file (first argument) of a source (second one: its top folder, if it has one) and writes what it holds, as JSON, to file descriptor 3. */
+/** Child process: loads one DAG file (first argument; second: where the search for requirements.txt ends; third: the folder that it may not leave, if there is one) and writes what it holds, as JSON, to file descriptor 3. */
 import { createWriteStream } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -14,13 +14,16 @@ function endWithParent(): void {
   new Worker(watch, { eval: true, execArgv: [], env: {} }).unref();
 }
 
-async function main(path: string, root: string | undefined): Promise<void> {
+async function main(path: string, top: string, root: string | undefined): Promise<void> {
   process.setSourceMapsEnabled(true);
   endWithParent();
   // esbuild works in a process of its own, while this one loads the rest of its modules.
   const bundling = SOURCE_EXTENSIONS.includes(extname(path)) ? bundleSource(path, root) : null;
   const { readDagFile } = await import('./read-dag-file.ts');
-  const message = await readDagFile(path, () => bundling ?? bundleSource(path, root), root).catch((error: unknown) => ({
+  const message = await readDagFile(path, () => bundling ?? bundleSource(path, root), {
+    top,
+    ...(root !== undefined && { root }),
+  }).catch((error: unknown) => ({
     ...FAILED,
     errors: [errorOf(error, path)],
   }));
@@ -29,4 +32,4 @@ async function main(path: string, root: string | undefined): Promise<void> {
   out.end(JSON.stringify(message), () => process.exit(0));
 }
 
-await main(resolve(process.argv[2] ?? ''), process.argv[3]);
+await main(resolve(process.argv[2] ?? ''), resolve(process.argv[3] ?? ''), process.argv[4]);

@@ -1,6 +1,6 @@
 /** Loads DAG files, each in a child process of its own: their code never runs in this one. */
 import { spawn } from 'node:child_process';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { entryPoint } from '../entry-points.ts';
 import type { LoadError } from './bundle-source.ts';
@@ -20,11 +20,19 @@ export interface LoadOptions {
   limits?: LoadLimits;
   /** The top of the source: nothing outside of it may be read. Not given: the file may name any. */
   root?: string;
+  /** A `requirements.txt` is looked for up to here; in the file's folder alone when neither this nor `root` is given. */
+  top?: string;
 }
 
-export async function loadDagFile(path: string, { limits = LIMITS, root }: LoadOptions = {}): Promise<LoadedFile> {
+export async function loadDagFile(
+  path: string,
+  { limits = LIMITS, root, top = root }: LoadOptions = {},
+): Promise<LoadedFile> {
   const file = resolve(path);
-  const child = await runLoader(root === undefined ? [file] : [file, resolve(root)], limits);
+  const child = await runLoader(
+    [file, resolve(top ?? dirname(file)), ...(root === undefined ? [] : [resolve(root)])],
+    limits,
+  );
   const message = parseMessage(child.message);
   if (!message) return { dags: [], errors: [failureOf(file, child, limits)], inputs: [file] };
   const bundle = message.bundle && {

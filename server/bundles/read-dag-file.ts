@@ -13,6 +13,7 @@ import { isOwnFile, type BundledSource, type LoadError } from './bundle-source.t
 import { errorOf } from './load-error.ts';
 import { SOURCE_EXTENSIONS, SPEC_EXTENSIONS, type LoadedFileMessage, type RawDag } from './loaded-file.ts';
 import { placeInSource } from './place-in-source.ts';
+import { requirementPlaces } from './python-requirements.ts';
 import { packBundle, type BundleFile } from './pack-bundle.ts';
 
 interface RawFile {
@@ -22,11 +23,11 @@ interface RawFile {
   code: string | null;
 }
 
-/** `bundle` gives the bundled source. Files above `root` may not be read. */
+/** `bundle` gives the bundled source. Files above `root` may not be read; a requirements.txt is looked for up to `top`. */
 export async function readDagFile(
   path: string,
   bundle: () => Promise<BundledSource>,
-  root?: string,
+  { root, top }: { root?: string; top: string },
 ): Promise<LoadedFileMessage> {
   const raw = await readRaw(path, bundle);
   const { specs, errors } = validateAll(raw.dags, path);
@@ -38,8 +39,11 @@ export async function readDagFile(
     path,
     specs,
     raw.dags.flatMap((dag) => dag.files),
+    top,
   );
-  const inputs = [...raw.inputs, ...collected.map((file) => file.source)];
+  const hasPython = specs.some((spec) => spec.tasks.some((task) => runtimeOf(task) === 'python'));
+  const places = hasPython ? requirementPlaces(dirname(path), top) : [];
+  const inputs = [...new Set([...raw.inputs, ...collected.map((file) => file.source), ...places])];
   const files: BundleFile[] = [...collected];
   const hasCode = specs.some((spec) => spec.tasks.some((task) => runtimeOf(task) === 'typescript'));
   if (hasCode && raw.code !== null) files.push(codeFile(raw.code));

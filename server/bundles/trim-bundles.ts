@@ -1,11 +1,11 @@
-/** Makes room in a folder of unpacked bundles. */
+/** Makes room in a folder of unpacked bundles, or of what else is kept by hash. */
 import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { heldHashes } from './bundle-holds.ts';
 import { folderSize } from './folder-size.ts';
 
-/** A draft is filled within seconds. */
+/** No draft is filled for so long: an installation of packages ends after half of it. */
 const OLD_DRAFT_MS = 60 * 60_000;
 
 /** Until they take `limit` bytes: what was used longest ago first, and nothing that a living process holds. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -253,4 +253,53 @@ tasks:
     const loaded = await load('two.yaml', `${one('first')}---\n${one('second')}`);
     expect(loaded.dags.map((dag) => dag.spec.dagId)).toEqual(['first', 'second']);
   });
+});
+
+describe('the packages of Python tasks', () => {
+  const DAG = 'dagId: d\ntasks:\n  - { taskId: a, kind: python, source: "print(1)" }\n';
+  const requirementsOf = async (loaded: LoadedFile) =>
+    readFileSync(join(await unpacked(loaded), 'requirements.txt'), 'utf8');
+  test('travel as the nearest requirements.txt, no further up than the top of the source', async () => {
+    const file = write('req/dags/team/d.yaml', DAG);
+    write('req/requirements.txt', 'alpha\n');
+    const [dags, top] = [join(root, 'req/dags'), join(root, 'req')];
+    const without = await loadDagFile(file, { top: dags });
+    expect(errorsOf(without)).toEqual([]);
+    expect(without.dags[0]?.bundle).toBeNull();
+    // Watched for, so that it counts as soon as it is there
+    expect(without.inputs).toContain(join(root, 'req/dags/requirements.txt'));
+    expect(without.inputs).not.toContain(join(root, 'req/requirements.txt'));
+    expect(await requirementsOf(await loadDagFile(file, { top }))).toBe('alpha\n');
+    expect(await requirementsOf(await loadDagFile(file, { root: top }))).toBe('alpha\n');
+    write('req/dags/requirements.txt', 'beta\n');
+    expect(await requirementsOf(await loadDagFile(file, { top }))).toBe('beta\n');
+    write('req/dags/team/requirements.txt', 'gamma\n');
+    expect(await requirementsOf(await loadDagFile(file))).toBe('gamma\n');
+  });
+  test('with the files that it names, which lie beside it', async () => {
+    const file = write('named/d.yaml', DAG);
+    write('named/requirements.txt', '-r more/base.txt # all\n-c https://example.com/c.txt\nalpha\n');
+    write('named/more/base.txt', '-c pins.txt\nbeta\n');
+    expect(errorsOf(await loadDagFile(file))[0]).toContain('base.txt names pins.txt, but there is no such file.');
+    write('named/more/pins.txt', 'beta==1\n');
+    const names = readdirSync(await unpacked(await loadDagFile(file)), { recursive: true }).map(String);
+    expect(names.sort()).toEqual(['more', 'more/base.txt', 'more/pins.txt', 'requirements.txt']);
+    write('named/requirements.txt', '-r ../etc/passwd\n');
+    expect(errorsOf(await loadDagFile(file))[0]).toContain('names ../etc/passwd, which lies outside of');
+  });
+  test('are no matter of a file without Python', async () => {
+    write('bash/requirements.txt', 'alpha\n');
+    const loaded = await load('bash/d.yaml', 'dagId: d\ntasks:\n  - { taskId: a, kind: bash, command: "true" }\n');
+    expect(loaded.dags[0]?.bundle).toBeNull();
+  });
+});
+
+test("a sensor's code travels with it", async () => {
+  write('sensor/look.py', 'def there():\n  return True\n');
+  const yaml = await load(
+    'sensor/d.yaml',
+    'dagId: d\ntasks:\n  - { taskId: a, kind: sensor, for: { python: { callable: "look.py:there" } } }\n',
+  );
+  expect(errorsOf(yaml)).toEqual([]);
+  expect(readdirSync(await unpacked(yaml))).toEqual(['look.py']);
 });

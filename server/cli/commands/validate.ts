@@ -6,6 +6,7 @@ import { CommandError } from '../command-error.ts';
 import { filesOf } from '../dag-files.ts';
 import { withExamples } from '../examples.ts';
 import { describeLoadErrors } from '../../bundles/describe-load-errors.ts';
+import { topOf } from '../load-file.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 interface FileReport {
@@ -48,7 +49,7 @@ async function loadAll(files: string[]): Promise<FileReport[]> {
   const next = reports.values();
   const loadSome = async () => {
     for (const report of next) {
-      const { dags, errors } = await loadDagFile(report.file);
+      const { dags, errors } = await loadDagFile(report.file, topOf(report.file, process.cwd()));
       report.dags = dags.map(({ spec }) => ({ dagId: spec.dagId, tasks: spec.tasks.length }));
       report.errors = errors;
     }
