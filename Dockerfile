@@ -17,7 +17,7 @@ RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/@embedded-post
 
 FROM node:22-bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates git openssh-client procps python3 \
+  && apt-get install -y --no-install-recommends ca-certificates git openssh-client procps python3 python3-venv \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --user-group --create-home millrace
 WORKDIR /opt/millrace

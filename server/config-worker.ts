@@ -56,4 +56,10 @@ export const WORKER_VARIABLES = {
       'Size of the large results of other tasks that the worker keeps on its disk for the next reader. What running tasks read stays there, also beyond it.',
     fallback: '`2Gi`',
   },
+  MILLRACE_WORKER_VENV_CACHE: {
+    schema: bytes,
+    about:
+      'Size of the virtual environments with the [packages](deploying.md#python-packages) of python tasks that the worker keeps on its disk. What running tasks use stays there, also beyond it.',
+    fallback: '`10Gi`',
+  },
 };

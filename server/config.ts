@@ -10,7 +10,7 @@ import { LOG_VARIABLES, logStoreConfig, logStoreMistakes } from './config-logs.t
 import { WORKER_VARIABLES } from './config-worker.ts';
 import { RETENTION_VARIABLES, retentionConfig } from './config-retention.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
-import { podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
+import { pipEnvironment, podTaskEnvironment, taskEnvironment } from './runner/task-environment.ts';
 
 export const ROLES = ['start', 'server', 'scheduler', 'worker', 'migrate', 'test', 'client', 'run-task'] as const;
 /**
@@ -101,6 +101,12 @@ export const VARIABLES = {
     fallback: 'a database of its own for `start` with its embedded PostgreSQL',
   },
   MILLRACE_PYTHON: { schema: text.min(1), about: 'Interpreter of python tasks.', fallback: '`python3`' },
+  MILLRACE_PIP_ARGS: {
+    schema: text.transform((value) => value.split(/\s+/)),
+    about:
+      'Arguments of `pip install` for the [packages](deploying.md#python-packages) of python tasks, with spaces between them, such as `--index-url https://pypi.example.com/simple`.',
+    fallback: 'none',
+  },
   MILLRACE_URL: {
     schema: httpUrl,
     about: 'Address of the API for commands, workers and the Pods of tasks.',
@@ -234,6 +240,11 @@ export function readConfig(role: ConfigRole, environment: Environment = process.
       bundleCache: values.MILLRACE_WORKER_BUNDLE_CACHE ?? 2 * 2 ** 30,
       resultCache: values.MILLRACE_WORKER_RESULT_CACHE ?? 2 * 2 ** 30,
       python: values.MILLRACE_PYTHON ?? 'python3',
+      packages: {
+        pipArgs: values.MILLRACE_PIP_ARGS ?? [],
+        environment: pipEnvironment(environment),
+        limit: values.MILLRACE_WORKER_VENV_CACHE ?? 10 * 2 ** 30,
+      },
       /** What tasks see of it. */
       environment: role === 'run-task' ? podTaskEnvironment(environment) : taskEnvironment(environment),
     },

@@ -6,12 +6,23 @@ import type { HttpLaunch, SqlLaunch } from '../operators/launch.ts';
 /** Why a task is stopped from outside. `fenced`: its dispatch is no longer the current one. */
 export type StopReason = 'cancelled' | 'fenced' | 'timeout' | 'interrupted' | 'output_limit' | 'oom_killed';
 
+/** How the packages of a bundle's requirements.txt come into a virtual environment. */
+export interface PackageSettings {
+  /** Of `pip install`. */
+  pipArgs: string[];
+  /** What pip sees besides what tasks see. */
+  environment: { [name: string]: string };
+  /** Bytes of environments that are kept. */
+  limit: number;
+}
+
 export interface SupervisorConfig {
   /** In the environment of everything the supervisor starts: what carries it belongs to this supervisor. */
   supervisorId: string;
   /** Tasks get a folder of their own below it. */
   workDir: string;
   pythonCommand: string;
+  packages: PackageSettings & { dir: string };
   /** Bytes; null: no limit. */
   maxTaskMemory: number | null;
   /** Bytes of log per try. */

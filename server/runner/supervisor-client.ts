@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TaskSpec } from '#sdk/dag-spec.ts';
 import type { ArtifactRef, Dispatch, LogChunk, TaskReport } from '#sdk/protocol.ts';
+import { runtimeOf } from '#sdk/task-code.ts';
 import type { ResultFile } from './large-results.ts';
-import type { FromSupervisor } from './messages.ts';
+import type { FromSupervisor, PackageSettings } from './messages.ts';
 import { signalGroup } from './process-group.ts';
 import { startSupervisorProcess, type SupervisorProcess } from './supervisor-process.ts';
 
@@ -30,6 +31,8 @@ export interface SupervisorClientOptions {
   fetchArtifact?(dispatchId: string, artifact: ArtifactRef): Promise<string>;
   onEvent(event: RunnerEvent): void;
   pythonCommand?: string;
+  /** How the packages of a bundle's requirements.txt are installed, and how much of the disk they may take. */
+  packages?: Partial<PackageSettings>;
   /** Bytes; null: no limit. */
   maxTaskMemory?: number | null;
   /** Bytes of log per try. */
@@ -71,6 +74,8 @@ export interface SupervisorClient {
 const MIB = 1024 * 1024;
 /** What the code of tasks leaves in memory ends with the process that it is in. */
 export const CHILD_LIMITS = { tasks: 20_000, memory: 512 * MIB };
+/** Bytes of virtual environments. */
+export const CACHED_PACKAGES = 10 * 1024 * MIB;
 const DRAIN_MS = 10 * 60_000;
 const FETCH_DELAYS_MS = [200, 1_000, 3_000];
 /** Before a supervisor is started again that ended at once. */
@@ -81,6 +86,7 @@ export function createSupervisorClient(options: SupervisorClientOptions): Superv
   const graceMs = options.graceMs ?? 5_000;
   const settings = {
     pythonCommand: options.pythonCommand ?? 'python3',
+    packages: { pipArgs: [], environment: {}, limit: CACHED_PACKAGES, ...options.packages, dir: join(home, 'venvs') },
     maxTaskMemory: options.maxTaskMemory ?? null,
     outputLimit: options.outputLimit ?? 100 * MIB,
     resultLimit: options.resultLimit ?? 64 * MIB,
@@ -227,12 +233,6 @@ async function withRetries<T>(fetch: () => Promise<T>): Promise<T> {
   return fetch();
 }
 
-/** Of every kind whose code may be Python. */
-const runsPython = (task: TaskSpec): boolean =>
-  task.kind === 'python' ||
-  ('runtime' in task && task.runtime === 'python') ||
-  (task.kind === 'sensor' && task.for.python !== undefined);
-
 type FetchArtifact = SupervisorClientOptions['fetchArtifact'];
 
 /** Those that the task may read: its inputs; all of them, where its code or a template may ask for any. */
@@ -243,7 +243,7 @@ async function fetchLargeResults(
 ): Promise<void> {
   const large = xcoms.filter((xcom) => xcom.artifact);
   if (large.length === 0) return;
-  const mayAsk = runsPython(task) || JSON.stringify(task).includes('xcom_pull');
+  const mayAsk = runtimeOf(task) === 'python' || JSON.stringify(task).includes('xcom_pull');
   const inputs = Object.values(task.inputs);
   for (const xcom of large) {
     const isInput = inputs.some((input) => input.task === xcom.taskId && input.key === xcom.key);

@@ -9,6 +9,14 @@ export function taskEnvironment(environment: { [name: string]: string | undefine
   return Object.fromEntries(passed);
 }
 
+/** Settings of pip, for installing what DAGs ask for. They may name private indexes: no task sees them. */
+export const pipEnvironment = (environment: { [name: string]: string | undefined }): { [name: string]: string } =>
+  Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && /^PIP_\w+$/.test(entry[0]),
+    ),
+  );
+
 /** A Pod is the task's own: what its author put there is for the task. Only what Millrace itself is told stays away. */
 export function podTaskEnvironment(environment: { [name: string]: string | undefined }): { [name: string]: string } {
   const own = Object.entries(environment).filter(

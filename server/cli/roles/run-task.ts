@@ -52,6 +52,7 @@ function openSupervisor(
     fetchBundleDir: bundleDir,
     fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
     pythonCommand: worker.python,
+    packages: worker.packages,
     maxTaskMemory: worker.taskMemory,
     graceMs: shutdownSeconds * 1_000 * SHARE_OF_TASK,
     environment: { PATH: DEFAULT_PATH, ...worker.environment, HOME: homeOf(worker.environment, home) },

@@ -104,6 +104,7 @@ export async function openWorker(
         fetchBundleDir: (hash, dispatchId) => bundles.dirOf(hash, dispatchId),
         fetchArtifact: (dispatchId, artifact) => results.fileOf(dispatchId, artifact),
         pythonCommand: config.worker.python,
+        packages: config.worker.packages,
         maxTaskMemory: config.worker.taskMemory,
         ...(config.worker.childTasks && { childTasks: config.worker.childTasks }),
         ...(config.worker.childMemory && { childMemory: config.worker.childMemory }),

@@ -22,6 +22,7 @@ function prepare() {
   onTestFinished(() => rmSync(home, { recursive: true, force: true }));
   const settings = {
     pythonCommand: 'python3',
+    packages: { pipArgs: [], environment: {}, limit: 0, dir: join(home, 'venvs') },
     maxTaskMemory: null,
     outputLimit: 100_000_000,
     resultLimit: 1_000_000,
