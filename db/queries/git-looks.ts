@@ -19,20 +19,17 @@ export interface GitLook {
 }
 type Leased = { source: Pick<GitSourceRecord, 'name'>; lease: string };
 
-/** Takes the source that has been due the longest; undefined: none is due that nobody looks at. */
+/**
+ * Takes the source that has been due the longest; undefined: none is due that nobody looks at. What was to be loaded again is taken
+ * with it, so that who asks for it meanwhile is not taken for who asked before. A look that died may have left it half done.
+ */
 export async function beginGitLook(db: Db): Promise<GitLook | undefined> {
   const lease = randomUUID();
   const row = await db
-    .updateTable('git_source')
-    .set({
-      lease,
-      lease_until: sql<Date>`clock_timestamp() + make_interval(secs => ${GIT_LEASE_SECONDS})`,
-      look_began_at: sql<Date>`clock_timestamp()`,
-    })
-    .where('name', '=', (eb) =>
-      eb
+    .with('due', (cte) =>
+      cte
         .selectFrom('git_source')
-        .select('name')
+        .select(['name as due_name', sql<boolean>`reload or lease is not null`.as('all_files')])
         .where('paused', '=', false)
         .where('due_at', '<=', sql<Date>`clock_timestamp()`)
         .where(sql<boolean>`coalesce(lease_until <= clock_timestamp(), true)`)
@@ -41,7 +38,16 @@ export async function beginGitLook(db: Db): Promise<GitLook | undefined> {
         .forUpdate()
         .skipLocked(),
     )
-    .returning([...GIT_COLUMNS, 'reload', 'sealed'])
+    .updateTable('git_source')
+    .from('due')
+    .set({
+      lease,
+      lease_until: sql<Date>`clock_timestamp() + make_interval(secs => ${GIT_LEASE_SECONDS})`,
+      look_began_at: sql<Date>`clock_timestamp()`,
+      reload: false,
+    })
+    .whereRef('name', '=', 'due_name')
+    .returning([...GIT_COLUMNS, 'all_files as reload', 'sealed'])
     .executeTakeFirst();
   if (!row) return undefined;
   const { reload, sealed, ...source } = row;
@@ -73,10 +79,10 @@ export async function renewGitLook(db: Db, { source, lease }: Leased): Promise<b
 }
 
 /** The look comes to nothing: another scheduler may begin one. Nothing happens when it is not ours any more. */
-export async function dropGitLook(db: Db, { source, lease }: Leased): Promise<void> {
+export async function dropGitLook(db: Db, { source, lease, reload }: GitLook): Promise<void> {
   const dropped = db
     .updateTable('git_source')
-    .set({ lease: null, lease_until: null })
+    .set({ lease: null, lease_until: null, ...(reload && { reload }) })
     .where('name', '=', source.name)
     .where('lease', '=', lease)
     .returning('name');
@@ -124,7 +130,7 @@ export async function endGitLook(
     with ended as (
       update git_source s set lease = null, lease_until = null, looked_at = clock_timestamp(),
         due_at = case when ${asked} then clock_timestamp() else clock_timestamp() + make_interval(secs => interval_seconds) end,
-        reload = ${reload} or (reload and ${asked}),
+        reload = reload or ${reload},
         since = case when state = ${state} then since else clock_timestamp() end, state = ${state}, message = ${problem},
         duration_ms = coalesce(${deployed?.durationMs ?? null}, duration_ms),
         commit_sha = coalesce(${commit?.sha ?? null}, commit_sha), commit_author = coalesce(${commit?.author ?? null}, commit_author),

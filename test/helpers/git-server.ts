@@ -19,9 +19,13 @@ export interface GitRepository {
 export interface GitServer {
   /** Requests that came, as `GET /dags.git/info/refs`. */
   requests: string[];
+  /** Repositories that a commit was fetched from, a name for each time. */
+  fetches: string[];
   repository(name: string): GitRepository;
   /** While set, requests go here instead. */
   intercept: ((req: IncomingMessage, res: ServerResponse) => void) | null;
+  /** As if nothing were set. */
+  answer(req: IncomingMessage, res: ServerResponse): void;
   url(): string;
   stop(): Promise<void>;
 }
@@ -35,14 +39,20 @@ export async function startGitServer(): Promise<GitServer> {
   const server = createServer((req, res) => {
     requests.push(`${req.method} ${(req.url ?? '').split('?')[0]}`);
     if (self.intercept) return self.intercept(req, res);
-    if (req.headers.authorization !== wanted)
-      return void res.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
-    answer(root, req, res);
+    self.answer(req, res);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const self: GitServer = {
-    requests,
-    intercept: null,
+    ...{ requests, fetches: [], intercept: null },
+    answer(req, res) {
+      if (req.headers.authorization !== wanted)
+        return void res.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      // Protocol 2 asks and fetches at the same address
+      req.once('data', (chunk: Buffer) => {
+        if (chunk.includes('command=fetch')) self.fetches.push(repositoryNameOf(req));
+      });
+      answer(root, req, res);
+    },
     url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     repository(name) {
       const bare = join(root, `${name}.git`);
@@ -81,6 +91,8 @@ export async function startGitServer(): Promise<GitServer> {
   };
   return self;
 }
+
+export const repositoryNameOf = ({ url }: IncomingMessage): string => /^\/([^/]+)\.git\//.exec(url ?? '')?.[1] ?? '';
 
 const IDENTITY = { GIT_AUTHOR_NAME: 'Ada', GIT_AUTHOR_EMAIL: 'ada@example.com' };
 const ENVIRONMENT = {

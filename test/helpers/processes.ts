@@ -46,3 +46,17 @@ function parentOf(pid: string): number | undefined {
     return undefined;
   }
 }
+
+/** Arguments and environment of the other processes whose environment names a folder. Linux alone. */
+export function processesWith(folder: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .flatMap((pid) => {
+      try {
+        const [args, environment] = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8'));
+        return environment!.includes(folder) ? [`${args} ${environment}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}

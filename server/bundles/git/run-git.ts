@@ -1,13 +1,10 @@
 /** Runs Git as a child with limits: of time, of what it prints, and of how much it puts into a folder. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { folderSize } from '../folder-size.ts';
 import { GitProblem } from './git-problem.ts';
+import { killGroup, NO_GIT, spawnGit, type GitCommand } from './spawn-git.ts';
 
-export interface GitRun {
-  args: readonly string[];
-  /** All that the child sees. */
-  environment: { [name: string]: string };
-  cwd: string;
+export interface GitRun extends GitCommand {
   timeoutMs: number;
   signal: AbortSignal;
   /** Grows to this many bytes at most. */
@@ -30,13 +27,7 @@ const LOOK_MS = 100;
 /** Rejects with a GitProblem when a limit is passed, whatever the child has come to. */
 export async function runGit(run: GitRun): Promise<GitEnd> {
   run.signal.throwIfAborted();
-  const child = spawn('git', [...HARDENED, ...run.args], {
-    cwd: run.cwd,
-    env: run.environment,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A group of its own: what Git starts (ssh, index-pack) ends with it
-    detached: true,
-  });
+  const child = spawnGit({ ...run, args: [...HARDENED, ...run.args] });
   let problem: Error | null = null;
   const stop = (why: Error) => {
     problem ??= why;
@@ -46,6 +37,7 @@ export async function runGit(run: GitRun): Promise<GitEnd> {
   try {
     const end = await collect(child, run, stop);
     if (problem) throw problem as Error;
+    if (end.code === NO_GIT) throw new GitProblem('There is no git where the scheduler runs: install it there.');
     return end;
   } finally {
     for (const release of releases) release();
@@ -73,14 +65,6 @@ const HARDENED = Object.entries({
   'gc.auto': '0',
   'maintenance.auto': 'false',
 }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-
-function killGroup(child: ChildProcess): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
 
 type Stop = (why: Error) => void;
 
@@ -139,13 +123,7 @@ function collect(child: ChildProcess, { onOutput, input }: GitRun, stop: Stop): 
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input ?? '');
   return new Promise((resolve, reject) => {
-    child.on('error', (cause: NodeJS.ErrnoException) =>
-      reject(
-        cause.code === 'ENOENT'
-          ? new GitProblem('There is no git where the scheduler runs: install it there.', { cause })
-          : cause,
-      ),
-    );
+    child.on('error', reject);
     child.on('close', (code) => void taken.then(() => resolve({ code, stdout: Buffer.concat(kept), stderr })));
     // What it started and left behind holds the pipes open
     child.on('exit', () => killGroup(child));

@@ -34,7 +34,6 @@ const BEAT_MS = (GIT_LEASE_SECONDS * 1000) / 4;
 export function startGitWatch(deps: GitWatchDeps): GitWatch {
   const { db, listener, log, onError } = deps;
   const running = new Map<AbortController, Promise<void>>();
-  let swept = false;
 
   async function look(begun: GitLook, control: AbortController): Promise<void> {
     const { name, state, message } = begun.source;
@@ -64,8 +63,8 @@ export function startGitWatch(deps: GitWatchDeps): GitWatch {
   }
 
   async function pass(): Promise<number> {
-    if (!swept) await sweepWorkFolders(deps.home);
-    swept = true;
+    // Another scheduler of this machine may have died since
+    if (running.size === 0) await sweepWorkFolders(deps.home);
     while (running.size < AT_ONCE) {
       const begun = await beginGitLook(db);
       if (!begun) break;

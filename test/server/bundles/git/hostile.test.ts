@@ -1,6 +1,6 @@
 /** Repositories and servers that mean harm, or do it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { createTestDatabase } from '../../../helpers/database.ts';
 import { TEST_VAULT } from '../../../helpers/engine.ts';
 import { GIT_USER, startGitServer, type GitRepository, type GitServer } from '../../../helpers/git-server.ts';
 import { awaitSource, dagOf, startTestGitWatch, type TestGitWatch } from '../../../helpers/git-watch.ts';
+import { processesWith } from '../../../helpers/processes.ts';
 import { waitFor } from '../../../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
@@ -187,17 +188,3 @@ describe('credentials', { timeout: 60_000 }, () => {
     await waitFor(() => readdirSync(watch.home).length === 0, { what: `an empty ${watch.home}` });
   });
 });
-
-/** Arguments and environment of processes that work below a folder. */
-function processesWith(folder: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const [args, environment] = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8'));
-        return environment!.includes(folder) && pid !== String(process.pid) ? [`${args} ${environment}`] : [];
-      } catch {
-        return [];
-      }
-    });
-}
