@@ -32,6 +32,7 @@ import { addTestCommand } from './commands/test.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addTriggerCommand } from './commands/trigger.ts';
 import { addVariableCommand } from './commands/variable.ts';
+import { addVersionsCommand } from './commands/versions.ts';
 import { addValidateCommand } from './commands/validate.ts';
 import { addWorkersCommand } from './commands/workers.ts';
 import { version } from './version.ts';
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   addPauseCommands(program);
   addNextCommand(program);
   addDiffCommand(program);
+  addVersionsCommand(program);
   addTriggerCommand(program);
   addRerunCommand(program);
   addRunsCommand(program);

@@ -1,9 +1,9 @@
 import type { GitSourceAnswer } from './git-documents.ts';
 import { formatTime, printLine } from './output.ts';
 
-export const shortCommit = (commit: GitSourceAnswer['commit']): string => commit?.sha.slice(0, 10) ?? '';
+export const shortCommit = (commit: { sha: string } | null): string => commit?.sha.slice(0, 10) ?? '';
 
-const titleOf = (message: string | null): string => message?.split('\n', 1)[0] ?? '';
+export const titleOf = (message: string | null): string => message?.split('\n', 1)[0] ?? '';
 
 /** How it is, in one line. */
 export function gitLine({ name, state, message, commit, files, failedFiles, dagIds }: GitSourceAnswer): string {

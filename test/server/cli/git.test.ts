@@ -55,10 +55,32 @@ describe('millrace git', { timeout: 90_000 }, () => {
     expect(shown.stdout).toMatch(/commit +[0-9a-f]{40} two flows\nby +Ada <ada@example.com> /);
     expect(shown.stdout).toMatch(/b\.yaml does not load:\n/);
     expect((await git('sync', 'cli')).code).toBe(1);
-    const sha = repository.commit({ 'dags/b.yaml': yaml('cli_b') }, 'mended');
+    const sha = repository.commit(
+      { 'dags/a.yaml': yaml('cli_a').replace('true', 'date'), 'dags/b.yaml': yaml('cli_b') },
+      'mended\n\nat last',
+    );
     const synced = await git('sync', 'cli', '--json');
     expect(synced.code).toBe(0);
     expect(JSON.parse(synced.stdout)).toMatchObject({ commit: { sha }, dagIds: ['cli_a', 'cli_b'], importErrors: [] });
+    const versions = await runCli(['versions', 'cli_a'], env);
+    expect(versions.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['VERSION', 'DEPLOYED', 'BY', 'COMMIT', 'AUTHOR', 'MESSAGE'],
+      ['2 *', expect.any(String), 'git:cli', sha.slice(0, 10), 'Ada <ada@example.com>', 'mended'],
+      ['1', expect.any(String), 'git:cli', expect.any(String), 'Ada <ada@example.com>', 'two flows'],
+      [''],
+    ]);
+    const [newest, ...older] = JSON.parse((await runCli(['versions', 'cli_a', '--limit', '1', '--json'], env)).stdout);
+    expect(older).toEqual([]);
+    expect(newest).toMatchObject({
+      number: 2,
+      current: true,
+      gitSource: 'cli',
+      commit: { sha, message: 'mended\n\nat last' },
+    });
+    expect(await runCli(['versions', 'nothing'], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no DAG "nothing"') as string,
+    });
     expect(await git('pause', 'cli')).toMatchObject({ code: 0 });
     expect(await git('sync', 'cli')).toMatchObject({ code: 1, stderr: expect.stringContaining('is paused') as string });
     expect(await git('remove', 'cli')).toMatchObject({
