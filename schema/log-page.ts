@@ -17,7 +17,7 @@ export interface LogPage {
 }
 
 /** Chunks may still be on their way when a try ends; after so long a missing one is said to be missing. */
-const GAP_PATIENCE_SECONDS = 15;
+export const GAP_PATIENCE_SECONDS = 15;
 const STREAMS: { [letter: string]: LogLine['stream'] } = { o: 'stdout', e: 'stderr', s: 'system' };
 const LINE = /^(\d{4}-\d\d-\d\dT\S{1,30}Z) ([oes]) ?/;
 const NEWLINE = 10;
@@ -132,4 +132,11 @@ const missing = (from: number, to: number, before: LogLine | undefined): LogLine
   at: before?.at ?? new Date(0),
   stream: 'system',
   text: `[${to - from} bytes of the log never arrived]`,
+});
+
+/** In the place of a log of which nothing is left. */
+export const gonePage = (why: string, { end }: LogSource): LogPage => ({
+  lines: [{ offset: 0, at: new Date(0), stream: 'system', text: `[${why}]` }],
+  nextOffset: end?.logBytes ?? 0,
+  complete: true,
 });

@@ -1,7 +1,8 @@
 import type { Db } from '#db/client.ts';
 import { findLogSource } from '#db/queries/log.ts';
 import type { TaskKey } from '#db/queries/task-instances.ts';
-import { buildLogPage, type LogPage } from './log-page.ts';
+import { whyLogIsGone } from './gone-log.ts';
+import { buildLogPage, gonePage, type LogPage } from './log-page.ts';
 import type { LogReader } from './log-reader.ts';
 
 export interface LogPosition {
@@ -30,6 +31,9 @@ export async function readLogPage(
   const { dispatchId: uuid, tryNumber: found } = source;
   if (uuid === null) return { tryNumber: found, uuid, lines: [], nextOffset: offset, complete: source.end !== null };
   const piece = await logs.read({ runId: task.runId, uuid }, offset);
+  const gone =
+    offset === 0 && piece.exhausted && piece.chunks.length === 0 ? await whyLogIsGone(db, task.runId, source) : null;
+  if (gone !== null) return { ...gonePage(gone, source), tryNumber: found, uuid };
   return { ...buildLogPage({ ...piece, offset, limit, source }), tryNumber: found, uuid };
 }
 

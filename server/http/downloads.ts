@@ -7,6 +7,7 @@ import { parseDispatchId } from '#db/engine/dispatch-id.ts';
 import { readBundle } from '#db/queries/bundles.ts';
 import { findBundleOfRun } from '#db/queries/dag-runs.ts';
 import { findLogSource, type StoredChunk } from '#db/queries/log.ts';
+import { whyLogIsGone } from '#schema/gone-log.ts';
 import type { Viewer } from '#schema/context.ts';
 import { parseTaskInstanceId } from '#schema/global-id.ts';
 import type { LogReader } from '#schema/log-reader.ts';
@@ -51,6 +52,8 @@ export function createDownloads(db: Db, logs: Pick<LogReader, 'read'>) {
       const first = await pieces.next().catch((error: unknown) => error as Error);
       if (first instanceof GraphQLError) return sendText(res, 503, first.message);
       if (first instanceof Error) throw first;
+      const gone = first.done ? await whyLogIsGone(db, task.runId, source) : null;
+      if (gone !== null) return sendText(res, 410, gone);
       res.writeHead(200, {
         'content-type': 'text/plain; charset=utf-8',
         'content-disposition': `attachment; filename="${name}"`,

@@ -4,7 +4,10 @@ import { ensurePartitions, PARTITIONED } from '#db/queries/partitions.ts';
 import { requestRetention, listRetentionRuns, withRetentionLock } from '#db/queries/retention-runs.ts';
 import { setRetentionPolicies } from '#db/queries/retention-policy.ts';
 import { readEventsEnd, formatEventCursor } from '#db/queries/events.ts';
+import { readLogPage } from '#schema/read-log-page.ts';
 import { planRetention } from '#schema/retention-plan.ts';
+import { createLogReader } from '#server/logs/log-reader.ts';
+import { createLogStores, ONLY_POSTGRES } from '#server/logs/log-stores.ts';
 import { startRetention } from '#server/retention/retention-loop.ts';
 import { runRetention, type Deleted } from '#server/retention/run-retention.ts';
 import { createLogger } from '#server/log.ts';
@@ -16,6 +19,7 @@ import { waitFor } from '../../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
 const { db, pool } = database;
+const logs = createLogReader({ db, stores: createLogStores(ONLY_POSTGRES) });
 const DAY = 86_400;
 const NOTHING = {
   ...{ runs: null, logs: null, results: null, bundles: null },
@@ -132,6 +136,26 @@ describe('what is kept for a time', () => {
     expect(await run()).toEqual({ runs: 1 });
     expect(await left('dag_run', runs, 'id')).toEqual([0, 1, 3]);
     await pool.query('delete from trigger_wait');
+  });
+
+  it('says of a log that is gone why, in the place of the log', async () => {
+    const runs = await endedRuns('silent', [50, 1], {
+      ...{ runs: 'forever', keepLast: 0, logs: 30 * DAY, results: null, logBytes: null },
+    });
+    const linesOf = async (runId: number | undefined) =>
+      (
+        await readLogPage(
+          { db, logs },
+          { runId: runId!, taskIndex: 0, mapIndex: -1 },
+          { tryNumber: null, offset: 0, limit: 9 },
+        )
+      )?.lines.map(({ text }) => text);
+    await pool.query(`update task_try set ended_at = ended_at - interval '1 h' where run_id = any($1)`, [runs]);
+    await run();
+    expect(await linesOf(runs[0])).toEqual(['[This log of 4 bytes was deleted by retention.]']);
+    expect(await linesOf(runs[1])).toEqual(['text']);
+    await pool.query('delete from log_chunk where run_id = $1', [runs[1]]);
+    expect(await linesOf(runs[1])).toEqual(['[This log of 4 bytes never arrived, or is no longer kept.]']);
   });
 
   it('gives up logs and results before the runs, once, also those of a run that was slow', async () => {
