@@ -134,14 +134,15 @@ describe('deployDag', () => {
   it('remembers what it came from, until it comes from elsewhere', async () => {
     const spec = { dagId: 'kept', tasks: [{ taskId: 'a', kind: 'bash', command: 'true' }] };
     const fields = 'created dag { source path }';
-    const origin = { source: 'git:example.org/dags', path: 'kept.ts' };
+    const origin = { source: 'ci:example.org/dags', path: 'kept.ts' };
     expect(await mutate('deployDag', { spec, ...origin }, fields)).toMatchObject({
       data: { created: true, dag: origin },
     });
     expect(await mutate('deployDag', { spec }, fields)).toMatchObject({
       data: { created: false, dag: { source: null, path: null } },
     });
-    expect(await mutate('deployDag', { spec, source: '' }, fields)).toMatchObject({ __typename: 'ValidationError' });
+    for (const source of ['', 'git:dags'])
+      expect(await mutate('deployDag', { spec, source }, fields)).toMatchObject({ __typename: 'ValidationError' });
   });
 });
 
