@@ -27,7 +27,7 @@ const failAt = ({ page }: Snippet, line: number, message: string): never => {
 };
 
 test('each block says what it is', () => {
-  const known = ['ts', 'yaml', 'graphql', 'bash', 'sh', 'json', 'python', 'mermaid'];
+  const known = ['ts', 'yaml', 'graphql', 'bash', 'sh', 'json', 'python', 'mermaid', 'text'];
   expect(all.filter(({ lang }) => !known.includes(lang)).map(({ name }) => name)).toEqual([]);
   expect(all.length).toBeGreaterThan(40);
 });
