@@ -1,16 +1,9 @@
+import { FAILURE } from './outcome.ts';
+
 export const CREATE = /* GraphQL */ `
   mutation CreateBackfill($input: CreateBackfillInput!) {
     createBackfill(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreateBackfillSuccess {
         data {
           total
@@ -34,6 +27,7 @@ export const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 export const LIST = /* GraphQL */ `
   query Backfills($dagId: String, $first: Int!) {
@@ -136,10 +130,7 @@ export const PROGRESS = /* GraphQL */ `
 export const PAUSE = /* GraphQL */ `
   mutation PauseBackfill($backfillId: ID!) {
     pauseBackfill(backfillId: $backfillId) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationPauseBackfillSuccess {
         data {
           backfillId
@@ -148,14 +139,12 @@ export const PAUSE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 export const RESUME = /* GraphQL */ `
   mutation ResumeBackfill($backfillId: ID!) {
     resumeBackfill(backfillId: $backfillId) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationResumeBackfillSuccess {
         data {
           backfillId
@@ -164,14 +153,12 @@ export const RESUME = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 export const CANCEL = /* GraphQL */ `
   mutation CancelBackfill($backfillId: ID!) {
     cancelBackfill(backfillId: $backfillId) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationCancelBackfillSuccess {
         data {
           backfillId
@@ -180,6 +167,7 @@ export const CANCEL = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 export interface Progress {

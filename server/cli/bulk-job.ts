@@ -5,22 +5,13 @@ import { CommandError } from './command-error.ts';
 import type { ConnectionOptions } from './connect.ts';
 import { readDagDates, shortDate } from './dag-date.ts';
 import { followJob } from './follow-job.ts';
-import { orFail, type Outcome } from './outcome.ts';
+import { FAILURE, orFail, type Outcome } from './outcome.ts';
 import { printJson, printJsonLine, printLine, printNote, printTable } from './output.ts';
 
 const START = /* GraphQL */ `
   mutation StartBulkJob($input: StartBulkJobInput!) {
     startBulkJob(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationStartBulkJobSuccess {
         data {
           total
@@ -37,6 +28,7 @@ const START = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 const PROGRESS = /* GraphQL */ `
   subscription BulkJobProgress($jobId: ID!) {

@@ -1,4 +1,5 @@
 /** What the commands of clusters ask. */
+import { FAILURE } from './outcome.ts';
 
 const CONDITION = /* GraphQL */ `
   fragment ClusterCondition on Cluster {
@@ -37,16 +38,7 @@ const SUMMARY = /* GraphQL */ `
 export const CREATE = /* GraphQL */ `
   mutation CreateCluster($input: CreateClusterInput!) {
     createCluster(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreateClusterSuccess {
         data {
           ...ClusterSummary
@@ -54,22 +46,14 @@ export const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const UPDATE = /* GraphQL */ `
   mutation UpdateCluster($input: UpdateClusterInput!) {
     updateCluster(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationUpdateClusterSuccess {
         data {
           ...ClusterSummary
@@ -77,16 +61,14 @@ export const UPDATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const PAUSE = /* GraphQL */ `
   mutation PauseCluster($input: PauseClusterInput!) {
     pauseCluster(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationPauseClusterSuccess {
         data {
           ...ClusterSummary
@@ -94,16 +76,14 @@ export const PAUSE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const CHECK = /* GraphQL */ `
   mutation CheckCluster($input: CheckClusterInput!) {
     checkCluster(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationCheckClusterSuccess {
         data {
           ...ClusterSummary
@@ -111,16 +91,14 @@ export const CHECK = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const DELETE = /* GraphQL */ `
   mutation DeleteCluster($input: DeleteClusterInput!) {
     deleteCluster(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationDeleteClusterSuccess {
         data {
           deletedName
@@ -128,6 +106,7 @@ export const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 export const LIST = /* GraphQL */ `

@@ -1,4 +1,5 @@
 /** What the commands of Git sources ask. */
+import { FAILURE } from './outcome.ts';
 
 const SUMMARY = /* GraphQL */ `
   fragment GitSourceSummary on GitSource {
@@ -70,16 +71,7 @@ export const CHANGES = /* GraphQL */ `
 export const CREATE = /* GraphQL */ `
   mutation CreateGitSource($input: CreateGitSourceInput!) {
     createGitSource(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreateGitSourceSuccess {
         data {
           ...GitSourceSummary
@@ -87,22 +79,14 @@ export const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const UPDATE = /* GraphQL */ `
   mutation UpdateGitSource($input: UpdateGitSourceInput!) {
     updateGitSource(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationUpdateGitSourceSuccess {
         data {
           ...GitSourceSummary
@@ -110,16 +94,14 @@ export const UPDATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const SYNC = /* GraphQL */ `
   mutation SyncGitSource($input: SyncGitSourceInput!) {
     syncGitSource(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationSyncGitSourceSuccess {
         data {
           ...GitSourceSummary
@@ -127,16 +109,14 @@ export const SYNC = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const DELETE = /* GraphQL */ `
   mutation DeleteGitSource($input: DeleteGitSourceInput!) {
     deleteGitSource(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationDeleteGitSourceSuccess {
         data {
           deletedName
@@ -146,6 +126,7 @@ export const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 export interface GitSourceAnswer {

@@ -1,4 +1,5 @@
 /** What the commands of workers ask. */
+import { FAILURE } from './outcome.ts';
 
 const SUMMARY = /* GraphQL */ `
   fragment WorkerSummary on Worker {
@@ -76,10 +77,7 @@ export const SHOW = /* GraphQL */ `
 export const DRAIN = /* GraphQL */ `
   mutation DrainWorker($input: DrainWorkerInput!) {
     drainWorker(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationDrainWorkerSuccess {
         data {
           ...WorkerSummary
@@ -87,16 +85,14 @@ export const DRAIN = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 
 export const RESUME = /* GraphQL */ `
   mutation ResumeWorker($input: ResumeWorkerInput!) {
     resumeWorker(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationResumeWorkerSuccess {
         data {
           ...WorkerSummary
@@ -104,6 +100,7 @@ export const RESUME = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${SUMMARY}
 `;
 

@@ -5,7 +5,7 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { withExamples } from '../examples.ts';
 import { findTaskInstance } from '../find-task-instance.ts';
 import { jsonObject } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
 
 const APPROVALS = /* GraphQL */ `
@@ -40,16 +40,7 @@ const APPROVALS = /* GraphQL */ `
 const DECIDE = /* GraphQL */ `
   mutation DecideApproval($input: DecideApprovalInput!) {
     decideApproval(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationDecideApprovalSuccess {
         data {
           taskId
@@ -58,6 +49,7 @@ const DECIDE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Approval {

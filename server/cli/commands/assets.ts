@@ -4,7 +4,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 const ASSETS = /* GraphQL */ `
@@ -37,16 +37,7 @@ const ASSETS = /* GraphQL */ `
 const EMIT = /* GraphQL */ `
   mutation EmitAsset($input: CreateAssetEventInput!) {
     createAssetEvent(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreateAssetEventSuccess {
         data {
           eventId
@@ -58,6 +49,7 @@ const EMIT = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface AssetInfo {

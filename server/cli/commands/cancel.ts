@@ -4,22 +4,13 @@ import { runBulkJob, selectsRuns, withRunSelection, type BulkOptions } from '../
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine } from '../output.ts';
 
 const CANCEL = /* GraphQL */ `
   mutation Cancel($input: CancelDagRunInput!) {
     cancelDagRun(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCancelDagRunSuccess {
         data {
           runId
@@ -28,6 +19,7 @@ const CANCEL = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Run {

@@ -6,7 +6,7 @@ import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonValue } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
 import { wholeNumber } from './runs.ts';
@@ -14,19 +14,7 @@ import { wholeNumber } from './runs.ts';
 const CREATE = /* GraphQL */ `
   mutation CreateConnection($input: CreateConnectionInput!) {
     createConnection(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ConflictError {
-        code
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreateConnectionSuccess {
         data {
           connectionId
@@ -35,21 +23,13 @@ const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 const UPDATE = /* GraphQL */ `
   mutation UpdateConnection($input: UpdateConnectionInput!) {
     updateConnection(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationUpdateConnectionSuccess {
         data {
           connectionId
@@ -58,15 +38,13 @@ const UPDATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 const DELETE = /* GraphQL */ `
   mutation DeleteConnection($input: DeleteConnectionInput!) {
     deleteConnection(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationDeleteConnectionSuccess {
         data {
           deletedConnectionId
@@ -74,6 +52,7 @@ const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 const LIST = /* GraphQL */ `

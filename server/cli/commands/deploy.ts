@@ -6,22 +6,13 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { filesOf } from '../dag-files.ts';
 import { withExamples } from '../examples.ts';
 import { loadFileOrFail } from '../load-file.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 const DEPLOY = /* GraphQL */ `
   mutation Deploy($input: DeployDagInput!) {
     deployDag(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationDeployDagSuccess {
         data {
           created
@@ -36,6 +27,7 @@ const DEPLOY = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Deployed {

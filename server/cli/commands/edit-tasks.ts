@@ -4,23 +4,14 @@ import { collect, runBulkJob, selectsRuns, withRunSelection, type BulkOptions } 
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
 const CLEAR = /* GraphQL */ `
   mutation Clear($input: ClearTasksInput!) {
     clearTasks(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationClearTasksSuccess {
         data {
           dryRun
@@ -38,20 +29,12 @@ const CLEAR = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 const MARK = /* GraphQL */ `
   mutation Mark($input: MarkTasksInput!) {
     markTasks(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationMarkTasksSuccess {
         data {
           dryRun
@@ -69,6 +52,7 @@ const MARK = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Edited {

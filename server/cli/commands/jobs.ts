@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { describeJob, type JobProgress } from '../bulk-job.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -29,10 +29,7 @@ const JOBS = /* GraphQL */ `
 const CANCEL = /* GraphQL */ `
   mutation CancelBulkJob($jobId: ID!) {
     cancelBulkJob(jobId: $jobId) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationCancelBulkJobSuccess {
         data {
           jobId
@@ -45,6 +42,7 @@ const CANCEL = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Job extends JobProgress {

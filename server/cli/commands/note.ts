@@ -4,16 +4,13 @@ import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { findTaskInstance } from '../find-task-instance.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine } from '../output.ts';
 
 const NOTE_RUN = /* GraphQL */ `
   mutation NoteRun($runId: ID!, $text: String!) {
     setRunNote(runId: $runId, text: $text) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationSetRunNoteSuccess {
         data {
           runId
@@ -26,14 +23,12 @@ const NOTE_RUN = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 const NOTE_TASK = /* GraphQL */ `
   mutation NoteTask($taskInstanceId: ID!, $text: String!) {
     setTaskNote(taskInstanceId: $taskInstanceId, text: $text) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationSetTaskNoteSuccess {
         data {
           taskId
@@ -47,6 +42,7 @@ const NOTE_TASK = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Noted {

@@ -3,22 +3,13 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 const SET_PAUSED = /* GraphQL */ `
   mutation SetPaused($input: SetDagPausedInput!) {
     setDagPaused(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationSetDagPausedSuccess {
         data {
           dagId
@@ -28,6 +19,7 @@ const SET_PAUSED = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface PausedDag {

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -31,16 +31,7 @@ const POOL = /* GraphQL */ `
 const CREATE = /* GraphQL */ `
   mutation CreatePool($input: CreatePoolInput!) {
     createPool(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationCreatePoolSuccess {
         data {
           name
@@ -56,20 +47,12 @@ const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 const UPDATE = /* GraphQL */ `
   mutation UpdatePool($input: UpdatePoolInput!) {
     updatePool(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationUpdatePoolSuccess {
         data {
           name
@@ -85,20 +68,12 @@ const UPDATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 const DELETE = /* GraphQL */ `
   mutation DeletePool($input: DeletePoolInput!) {
     deletePool(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationDeletePoolSuccess {
         data {
           deletedName
@@ -106,6 +81,7 @@ const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Pool {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 const FIELDS = /* GraphQL */ `
@@ -41,16 +41,7 @@ const QUEUES = /* GraphQL */ `
 const SET = /* GraphQL */ `
   mutation SetQueue($input: SetQueueInput!) {
     setQueue(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationSetQueueSuccess {
         data {
           ...QueueFields
@@ -58,21 +49,13 @@ const SET = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${FIELDS}
 `;
 const PAUSE = /* GraphQL */ `
   mutation PauseQueue($input: PauseQueueInput!) {
     pauseQueue(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationPauseQueueSuccess {
         data {
           ...QueueFields
@@ -80,21 +63,13 @@ const PAUSE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${FIELDS}
 `;
 const RESUME = /* GraphQL */ `
   mutation ResumeQueue($input: ResumeQueueInput!) {
     resumeQueue(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationResumeQueueSuccess {
         data {
           ...QueueFields
@@ -102,21 +77,13 @@ const RESUME = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
   ${FIELDS}
 `;
 const DELETE = /* GraphQL */ `
   mutation DeleteQueue($input: DeleteQueueInput!) {
     deleteQueue(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationDeleteQueueSuccess {
         data {
           deletedName
@@ -124,6 +91,7 @@ const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Queue {

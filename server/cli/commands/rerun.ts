@@ -3,22 +3,13 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { watchStarted, type StartedRun } from '../watch-started.ts';
 
 const RERUN = /* GraphQL */ `
   mutation Rerun($input: RerunDagRunInput!) {
     rerunDagRun(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationRerunDagRunSuccess {
         data {
           runId
@@ -31,6 +22,7 @@ const RERUN = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface RerunOptions extends ConnectionOptions {

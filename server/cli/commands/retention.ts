@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
 
 const PLAN = /* GraphQL */ `
@@ -38,10 +38,7 @@ const RUNS = /* GraphQL */ `
 const START = /* GraphQL */ `
   mutation StartRetention {
     startRetention {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationStartRetentionSuccess {
         data {
           retentionRunId
@@ -55,6 +52,7 @@ const START = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Plan {

@@ -2,17 +2,14 @@ import { Option, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
 const CREATE = /* GraphQL */ `
   mutation CreateApiToken($input: CreateApiTokenInput!) {
     createApiToken(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationCreateApiTokenSuccess {
         data {
           token
@@ -23,6 +20,7 @@ const CREATE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface Token {

@@ -3,22 +3,13 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { watchStarted, type StartedRun } from '../watch-started.ts';
 
 const TRIGGER = /* GraphQL */ `
   mutation Trigger($input: TriggerDagRunInput!) {
     triggerDagRun(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationTriggerDagRunSuccess {
         data {
           runId
@@ -28,6 +19,7 @@ const TRIGGER = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 interface TriggerOptions extends ConnectionOptions {

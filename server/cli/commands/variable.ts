@@ -3,23 +3,14 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printLine, printNote, printTable } from '../output.ts';
 import { readObject, readStdin, variableEntries, type VariableEntry } from '../values-file.ts';
 
 const SET = /* GraphQL */ `
   mutation SetVariable($input: SetVariableInput!) {
     setVariable(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
-      ... on ValidationError {
-        issues {
-          path
-          message
-        }
-      }
+      ...Failure
       ... on MutationSetVariableSuccess {
         data {
           key
@@ -28,15 +19,13 @@ const SET = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 const DELETE = /* GraphQL */ `
   mutation DeleteVariable($input: DeleteVariableInput!) {
     deleteVariable(input: $input) {
-      __typename
-      ... on Error {
-        message
-      }
+      ...Failure
       ... on MutationDeleteVariableSuccess {
         data {
           deletedKey
@@ -44,6 +33,7 @@ const DELETE = /* GraphQL */ `
       }
     }
   }
+  ${FAILURE}
 `;
 
 const GET = /* GraphQL */ `

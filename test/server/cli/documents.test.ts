@@ -9,12 +9,16 @@ const DOCUMENT = /= (?:\/\* GraphQL \*\/ )?`(\s*(?:query|mutation|subscription) 
 
 const CONSTANT = /const (\w+) = (?:\/\* GraphQL \*\/ )?`([^`]*)`/g;
 
-/** With the fragments of its file in the places where it names them. */
+const constantsOf = (source: string): [string, string][] =>
+  [...source.matchAll(CONSTANT)].map(([, name = '', text = '']) => [name, text]);
+const shared = constantsOf(readFileSync(join(root, 'server/cli/outcome.ts'), 'utf8'));
+
+/** With the fragments of its file, and those that commands share, in the places where it names them. */
 const expand = (text: string, constants: ReadonlyMap<string, string>): string =>
   text.replace(/\$\{(\w+)\}/g, (_, name: string) => expand(constants.get(name) ?? `unknown: ${name}`, constants));
 
 const documentsOf = (source: string): string[] => {
-  const constants = new Map([...source.matchAll(CONSTANT)].map(([, name = '', text = '']) => [name, text]));
+  const constants = new Map([...shared, ...constantsOf(source)]);
   return [...source.matchAll(DOCUMENT)].map(([, text = '']) => expand(text, constants));
 };
 
