@@ -20,7 +20,7 @@ export interface QueueRow {
 
 /** Names that workers serve and ready tasks name, whatever the table says. Those of the service itself begin with @. */
 const IN_USE = sql`
-  select q.name from worker w, unnest(w.queues) q(name) where w.state <> 'offline'
+  select q.name from worker w, unnest(w.queues) q(name) where w.state <> 'offline' and q.name not like '@%'
   union select q.name from line q where q.name is not null and q.name not like '@%'`;
 /** `line`: the queues of ready tasks, one look-up each. */
 const LINE = sql`line(name) as (

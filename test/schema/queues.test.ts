@@ -54,6 +54,7 @@ describe('queues', () => {
   it('are there when a task names them, a worker serves them, or somebody makes them; not those of the service', async () => {
     await app.engine.deploy(dagOf('names', { a: { queue: 'b-named' }, b: { queue: '@triggerer' } }));
     await worker('w', ['c-served'], 3);
+    await worker('triggerer 1', ['@triggerer'], 200);
     expect(await mutate('setQueue', { name: 'a-made', description: 'for later' })).toMatchObject({
       data: { name: 'a-made', description: 'for later', paused: false, updatedBy: 'token editor' },
     });
