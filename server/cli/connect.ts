@@ -30,7 +30,10 @@ export async function withClient<T>(options: ConnectionOptions, work: (client: A
   const given = options.tokenFile ? (await readFile(options.tokenFile, 'utf8')).trim() : config.token;
   // The local service's token is for it alone, never for another address.
   const token = given ?? (service && sameOrigin(service.url, url) ? service.token : undefined);
-  if (!token) throw new CommandError(`No token for ${url}: set MILLRACE_TOKEN or give --token-file.`);
+  if (!token)
+    throw new CommandError(
+      `No token for ${url}: set MILLRACE_TOKEN or give --token-file. The first one is made where the database is: "millrace token create --name admin --role admin --database".`,
+    );
   const client = createApiClient({ url, token });
   try {
     return await work(client);

@@ -1,4 +1,5 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { ApiTokenRole } from '#db/queries/api-tokens.ts';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
@@ -31,8 +32,9 @@ interface Token {
 }
 interface TokenOptions extends ConnectionOptions {
   name: string;
-  role: string;
+  role: ApiTokenRole;
   expiresInDays: number;
+  database?: boolean;
 }
 
 export function addTokenCommand(program: Command): void {
@@ -47,18 +49,35 @@ export function addTokenCommand(program: Command): void {
           .choices(['viewer', 'editor', 'admin', 'worker'])
           .default('viewer'),
       )
-      .option('--expires-in-days <n>', 'how long it is good for', wholeNumber, 90),
+      .option('--expires-in-days <n>', 'how long it is good for', days, 90)
+      .addOption(
+        new Option(
+          '--database',
+          'make it in the database itself (DATABASE_URL, or that of `start`): how the first one is made',
+        ).conflicts(['url', 'tokenFile']),
+      ),
   );
-  withExamples(command, 'millrace token create --name ci --role editor --expires-in-days 30').action(
-    (options: TokenOptions) => withClient(options, (client) => createToken(client, options)),
-  );
+  withExamples(
+    command,
+    'millrace token create --name ci --role editor --expires-in-days 30',
+    'DATABASE_URL=postgres://millrace@db/millrace millrace token create --name admin --role admin --database',
+  ).action(async (options: TokenOptions) => {
+    const token = options.database
+      ? await (await import('../roles/console-token.ts')).createConsoleToken(options)
+      : await withClient(options, (client) => createToken(client, options));
+    if (options.json) return printJson(token);
+    printLine(token.token);
+    printNote(`Role ${token.role.toLowerCase()}, until ${token.expiresAt}. Use it as MILLRACE_TOKEN.`);
+  });
 }
 
-async function createToken(client: ApiClient, { name, role, expiresInDays, json }: TokenOptions): Promise<void> {
+async function createToken(client: ApiClient, { name, role, expiresInDays }: TokenOptions): Promise<Token> {
   const input = { name, role: role.toUpperCase(), expiresInDays };
-  const { createApiToken } = await client.request<{ createApiToken: Outcome<Token> }>(CREATE, { input });
-  const token = orFail(createApiToken);
-  if (json) return printJson(token);
-  printLine(token.token);
-  printNote(`Role ${token.role.toLowerCase()}, until ${token.expiresAt}. Use it as MILLRACE_TOKEN.`);
+  return orFail((await client.request<{ createApiToken: Outcome<Token> }>(CREATE, { input })).createApiToken);
+}
+
+function days(text: string): number {
+  const number = wholeNumber(text);
+  if (number < 1 || number > 366) throw new InvalidArgumentError('It must be from 1 to 366.');
+  return number;
 }

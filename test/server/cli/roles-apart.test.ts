@@ -55,6 +55,28 @@ describe('server, scheduler and worker as processes of their own', () => {
     await checkRuns(database, { finished: true });
   });
 
+  it('get their first token from the database, and the next ones by that', async () => {
+    const here = { MILLRACE_HOME: home, DATABASE_URL: database.url, MILLRACE_URL: client['MILLRACE_URL']! };
+    const without = await runCli(['token', 'create', '--name', 'x'], here);
+    expect(without).toMatchObject({ code: 1, stderr: expect.stringContaining('--role admin --database') });
+    const first = await runCli(['token', 'create', '--name', 'first', '--role', 'admin', '--database'], here);
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^mr_\d+_\w+\n$/) });
+    const admin = { ...client, MILLRACE_TOKEN: first.stdout.trim() };
+    const next = await runCli(['token', 'create', '--name', 'next', '--role', 'worker', '--json'], admin);
+    expect(JSON.parse(next.stdout)).toMatchObject({ name: 'next', role: 'WORKER' });
+    const { rows } = await database.pool.query(
+      `select created_by, role from api_token where name in ('first', 'next') order by id`,
+    );
+    expect(rows).toEqual([
+      { created_by: 'console', role: 'admin' },
+      { created_by: 'token first', role: 'worker' },
+    ]);
+    expect(await runCli(['token', 'create', '--name', 'x', '--database', '--url', 'http://x'], here)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("cannot be used with option '--url"),
+    });
+  });
+
   it('end by SIGTERM, the worker after its task', async () => {
     const file = join(home, 'slow.yaml');
     writeFileSync(file, 'dagId: slow\ntasks:\n  - { taskId: nap, kind: bash, command: echo dozing; sleep 2 }\n');
