@@ -74,8 +74,8 @@ export function createListener(url: string, options: ListenerOptions = {}): List
     on(channel, fn) {
       const present = handlers.get(channel);
       handlers.set(channel, (present ?? new Set()).add(fn));
-      // A failure means a broken connection, which reports its loss itself.
-      if (!present) connection?.listen(channel).catch((error) => options.onError?.(asError(error)));
+      // A failure means a broken connection, which reports its loss itself; unless it was stopped
+      if (!present) void connection?.listen(channel).catch(() => 'broken');
       return () => void handlers.get(channel)?.delete(fn);
     },
     onResync(fn) {
