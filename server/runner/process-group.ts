@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readProcess } from './process-stat.ts';
 
 /** Signals a process group; false when nobody is left in it. */
 export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
@@ -14,14 +15,14 @@ export function signalGroup(pgid: number, signal: NodeJS.Signals): boolean {
 /** EPERM: what is left are zombies (macOS), or processes that have become another user's. */
 const isGone = (error: unknown) => ['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-/** Also when it is another user's. */
+/** Also when it is another user's. Not a zombie: the first process of a container may never ask how it ended. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+  return readProcess(pid)?.isZombie !== true;
 }
 
 /** Half-way to certain victim. */

@@ -1,6 +1,7 @@
 /** Where one look keeps what it needs: a folder of its own, which goes with it. */
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '../../runner/process-group.ts';
 
 /** Longer than any look. */
 const OLD_MS = 60 * 60_000;
@@ -26,14 +27,5 @@ export async function sweepWorkFolders(home: string, now = Date.now()): Promise<
       () => 0,
     );
     if (pid === process.pid || !isAlive(pid) || age > OLD_MS) await removeWorkFolder(join(home, name));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

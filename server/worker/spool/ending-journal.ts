@@ -32,8 +32,10 @@ export interface EndingJournalDeps {
 
 interface Entry extends Ending {
   since: number;
-  /** What it was before is on the disk. */
+  /** As it is now it is on the disk, or on its way there. */
   isStored: boolean;
+  /** Something of it, new or old, is there. */
+  isWritten: boolean;
   /** Names in the folder. */
   kept: string[];
 }
@@ -71,7 +73,7 @@ export function createEndingJournal({ dir, onError, lateMs = LATE_MS }: EndingJo
   const storeLater = (which: (entry: Entry) => boolean) => {
     for (const [dispatchId, entry] of entries) {
       if (entry.isStored || !which(entry)) continue;
-      entry.isStored = true;
+      entry.isStored = entry.isWritten = true;
       writing = writing
         .then(() => store(dispatchId, entry))
         .catch((error: unknown) => {
@@ -94,13 +96,14 @@ export function createEndingJournal({ dir, onError, lateMs = LATE_MS }: EndingJo
       const { dispatchId } = ending.report;
       const known = entries.get(dispatchId);
       if (known) Object.assign(known, { files: undefined, ...ending, isStored: false });
-      else entries.set(dispatchId, { ...ending, since: performance.now(), isStored: false, kept: [] });
+      else
+        entries.set(dispatchId, { ...ending, since: performance.now(), isStored: false, isWritten: false, kept: [] });
       timer ??= setInterval(look, lateMs / 4).unref();
     },
     remove(dispatchId) {
       const entry = entries.get(dispatchId);
       entries.delete(dispatchId);
-      if (entry?.isStored) writing = writing.then(() => erase(dispatchId, entry)).catch(onError);
+      if (entry?.isWritten) writing = writing.then(() => erase(dispatchId, entry)).catch(onError);
     },
     isEmpty: () => entries.size === 0,
     async leave() {

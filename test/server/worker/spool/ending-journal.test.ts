@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +42,20 @@ describe('ends of tasks that the service does not take', () => {
     await waitFor(() => readdirSync(dir).length === 0, { what: 'an empty folder' });
   });
 
+  it('are erased too when it takes them right after their results', async () => {
+    const dir = join(root, 'uploaded');
+    const journal = createEndingJournal({ dir, onError: fail, lateMs: 40 });
+    const path = join(root, 'uploaded.json');
+    writeFileSync(path, '"large"');
+    const file = { path, hash: 'h', bytes: 7, preview: '"large"' };
+    journal.put({ report: report('1.0.-1.a'), files: { return_value: file } });
+    await waitFor(() => readdirSync(dir).includes('end-1.0.-1.a.json'), { what: 'the end on the disk' });
+    journal.put({ report: report('1.0.-1.a') });
+    journal.remove('1.0.-1.a');
+    await journal.leave();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it('are not written while it takes them at once', async () => {
     const dir = join(root, 'quick');
     const journal = createEndingJournal({ dir, onError: fail, lateMs: 1_000 });
@@ -72,6 +88,23 @@ describe('spools', () => {
     for (const folder of [mine, other, dead, elsewhere]) mkdirSync(folder, { recursive: true });
     expect(await abandonedFolders(home)).toEqual([dead]);
     expect(await abandonedFolders(join(root, 'nowhere'))).toEqual([]);
+  });
+
+  it('of a process that has ended are left behind although nobody has asked how it ended', async () => {
+    const home = join(root, 'zombie');
+    // Its parent becomes a program that never asks
+    const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60']);
+    try {
+      const pid = Number(String(await once(parent.stdout, 'data').then(([text]) => text)));
+      const folder = newSpoolFolder(home).replace(`~${process.pid}-`, `~${pid}-`);
+      mkdirSync(folder, { recursive: true });
+      await waitFor(async () => (await abandonedFolders(home)).length === 1, {
+        what: 'the folder of the dead process',
+      });
+      expect(existsSync(`/proc/${pid}`)).toBe(process.platform === 'linux');
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   it('are sent whole, whatever a death left half written, and what is refused holds nothing up', async () => {
