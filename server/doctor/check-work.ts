@@ -9,7 +9,7 @@ export function judgeQueues(queues: readonly WaitingQueue[], processes: readonly
     .filter(({ queue }) => !served.has(queue))
     .map(({ queue, waiting }) => ({
       severity: 'error',
-      what: `${waiting} tasks wait, and nobody serves it.`,
+      what: `${waiting === 1 ? '1 task waits' : `${waiting} tasks wait`}, and nobody serves it.`,
       where: `queue ${queue}`,
       advice: queue.startsWith('@')
         ? 'Start "millrace scheduler", which serves it.'

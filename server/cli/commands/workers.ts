@@ -91,8 +91,10 @@ async function drain(client: ApiClient, name: string, { handBack, wait, json }: 
   const input = { name, mode: handBack ? 'HAND_BACK' : 'FINISH' };
   const { drainWorker } = await client.request<{ drainWorker: Outcome<WorkerAnswer> }>(DRAIN, { input });
   const worker = orFail(drainWorker);
-  if (!json)
-    printNote(`${name} takes nothing new${handBack ? ' and hands back what it has' : ''}: ${worker.running} run.`);
+  if (!json) {
+    const held = worker.running === 1 ? 'one task' : `${worker.running} tasks`;
+    printNote(`${name} takes nothing new and ${handBack ? 'hands back' : 'finishes'} ${held}.`);
+  }
   const last = wait ? await waitForWorkerEnd(client, worker) : worker;
   if (json) printJson(last);
   else if (wait) printNote(`${name} has gone.`);
