@@ -1,13 +1,12 @@
 /** The examples of `dags/` that need no more than a cluster: what runs there, with an image that the nodes have. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadDagFile } from '#server/bundles/load-dag-file.ts';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createLaunching, type Launching } from '../helpers/launching.ts';
 
 const database = await createTestDatabase();
-vi.setConfig({ testTimeout: 120_000 });
 
 describeCluster('examples', (cluster) => {
   let launching: Launching;

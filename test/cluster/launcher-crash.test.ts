@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { LABELS } from '#server/executors/kubernetes/labels.ts';
 import type { ObjectWatch } from '#server/executors/kubernetes/object-watch.ts';
 import { startPodWatch } from '#server/executors/kubernetes/pod-watch.ts';
@@ -12,7 +12,6 @@ import { createTestDatabase } from '../helpers/database.ts';
 import { createLaunching, type Launching } from '../helpers/launching.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
-vi.setConfig({ testTimeout: 240_000 });
 const database = await createTestDatabase();
 const main = fileURLToPath(new URL('../helpers/launcher-process-main.ts', import.meta.url));
 

@@ -1,12 +1,11 @@
 /** What holds tasks back on a real cluster, and what does not: quotas, limits, an API that is away, several clusters in a run. */
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { breakableLineTo } from '../helpers/breakable-cluster.ts';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createLaunching, type Launching } from '../helpers/launching.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
-vi.setConfig({ testTimeout: 240_000 });
 const database = await createTestDatabase();
 
 describeCluster('tasks on clusters', (cluster) => {

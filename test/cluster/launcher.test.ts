@@ -1,14 +1,11 @@
 /** Tasks as Pods, on a real cluster. */
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createLaunching, type Launching } from '../helpers/launching.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const database = await createTestDatabase();
-
-/** Nodes may be busy. */
-vi.setConfig({ testTimeout: 120_000 });
 
 describeCluster('pod tasks', (cluster) => {
   let launching: Launching;

@@ -1,11 +1,9 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { PodLogLine } from '#server/executors/kubernetes/log-lines.ts';
 import { followPodLog } from '#server/executors/kubernetes/pod-log.ts';
-import { describeCluster, hasEnded } from '../helpers/cluster.ts';
+import { describeCluster, GONE_MS, hasEnded } from '../helpers/cluster.ts';
 import { createCuttingClient } from '../helpers/cutting-proxy.ts';
 import { waitFor } from '../helpers/wait-for.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
 
 describeCluster('the log of a real Pod', (cluster) => {
   function collect() {
@@ -75,9 +73,8 @@ describeCluster('the log of a real Pod', (cluster) => {
     const log = followPodLog({ client, namespace, pod: name, ...options });
     await waitFor(() => texts().includes('up'), { timeoutMs: 60_000, what: 'the first line' });
     await client.deletePod(namespace, name, { graceSeconds: 5 });
-    // A kubelet whose containers went while it looked looks at the Pod again only with its next sync, a minute or more later
     await waitFor(async () => (await client.getPod(namespace, name)) === null, {
-      timeoutMs: 180_000,
+      timeoutMs: GONE_MS,
       what: 'the end of the Pod',
     });
     ended.abort();

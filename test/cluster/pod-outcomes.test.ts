@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { KubePod } from '#server/executors/kubernetes/kube-types.ts';
 import { observeGone, observePod, type PodObservation } from '#server/executors/kubernetes/pod-outcome.ts';
 import { startPodWatch } from '#server/executors/kubernetes/pod-watch.ts';
-import { describeCluster, randomName } from '../helpers/cluster.ts';
+import { describeCluster, GONE_MS, randomName } from '../helpers/cluster.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
 const observe = (pod: KubePod): PodObservation => observePod(pod, { base: 'base', now: Date.now() });
@@ -155,7 +155,7 @@ describeCluster('the end of a real Pod', (cluster) => {
     const { metadata } = await run(pod('sleep 60', { metadata: { labels: { owner } } }));
     await waitFor(() => seen.includes('started'), { timeoutMs: 60_000 });
     await client.deletePod(namespace, metadata!.name!);
-    await waitFor(() => gone, { timeoutMs: 60_000 });
+    await waitFor(() => gone, { timeoutMs: GONE_MS });
     await watch.stop();
     // Whether it ever ran is for who saw it run to say: a kubelet may forget that in its last words.
     expect(observeGone(gone!, { base: 'base' })).toMatchObject({ cause: 'pod_deleted' });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { observePod } from '#server/executors/kubernetes/pod-outcome.ts';
 import { startPodWatch } from '#server/executors/kubernetes/pod-watch.ts';
-import { describeCluster } from '../helpers/cluster.ts';
+import { describeCluster, GONE_MS } from '../helpers/cluster.ts';
 import { createCuttingClient } from '../helpers/cutting-proxy.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
@@ -43,7 +43,7 @@ describeCluster('a watch of real Pods', (cluster) => {
       await steady.deletePod(namespace, name, { graceSeconds: 0 });
       proxy.cutNow();
     }
-    await waitFor(() => gone.size === 6, { timeoutMs: 60_000, what: 'six deletions' });
+    await waitFor(() => gone.size === 6, { timeoutMs: GONE_MS, what: 'six deletions' });
     expect(watch.counters.restarts).toBeGreaterThan(3);
     await waitFor(() => watch.problem() === null, { what: 'a watch that is well again' });
     await watch.stop();

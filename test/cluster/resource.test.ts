@@ -1,12 +1,11 @@
 /** Objects of any kind as tasks, on a real cluster. */
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { KubeObject } from '#server/executors/kubernetes/kube-types.ts';
 import { describeCluster } from '../helpers/cluster.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { createLaunching, type Launching } from '../helpers/launching.ts';
 import { waitFor } from '../helpers/wait-for.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
 const database = await createTestDatabase();
 const SPARK = { apiVersion: 'sparkoperator.k8s.io/v1beta2', kind: 'SparkApplication' };
 const CRD = {

@@ -9,8 +9,11 @@ import type { KubeObject, KubePod } from '#server/executors/kubernetes/kube-type
 import { REQUIRED_PERMISSIONS, resourceName } from '#server/executors/kubernetes/permissions.ts';
 import { waitFor } from './wait-for.ts';
 
-// Nodes are slow at times; files that wait for more say so after their imports.
-vi.setConfig({ testTimeout: 90_000 });
+// Nodes are slow at times
+vi.setConfig({ testTimeout: 240_000 });
+
+/** A kubelet whose containers went while it looked looks at the Pod again only with its next sync: a minute or more. */
+export const GONE_MS = 180_000;
 
 const WITHOUT_CLUSTER = 'KUBECONFIG is not set: tests on a real cluster are skipped. See "cluster tests" in .ci/run.';
 

@@ -11,6 +11,7 @@ import { createMetrics } from '#server/metrics.ts';
 import { startLoop } from '#server/scheduler/loop.ts';
 import { wakeRetries } from '#server/scheduler/wake-retries.ts';
 import { checkRuns } from './check-runs.ts';
+import { GONE_MS } from './cluster.ts';
 import type { TestDatabase } from './database.ts';
 import { createTestEngine, statesOf, TEST_VAULT } from './engine.ts';
 import { specOf } from './specs.ts';
@@ -137,10 +138,13 @@ export async function createLaunching(database: TestDatabase) {
     launches: async () => (await pool.query<{ [column: string]: unknown }>('select * from launch')).rows,
     /** Nothing is left in the table of launches: all objects are cleaned up. */
     tidy: () =>
-      waitFor(async () => ((await pool.query('select from launch')).rowCount === 0 ? true : null), {
-        timeoutMs: 60_000,
-        what: 'launches to be cleaned up',
-      }),
+      waitFor(
+        async () => {
+          const { rows } = await pool.query('select name, phase from launch');
+          return rows.length === 0 || Promise.reject(new Error(JSON.stringify(rows)));
+        },
+        { timeoutMs: GONE_MS, what: 'launches to be cleaned up' },
+      ),
     async stop() {
       await Promise.all([...launchers].map((launcher) => launcher.stop()));
       await retries.stop();
