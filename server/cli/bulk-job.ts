@@ -5,7 +5,7 @@ import { CommandError } from './command-error.ts';
 import type { ConnectionOptions } from './connect.ts';
 import { readDagDates, shortDate } from './dag-date.ts';
 import { followJob } from './follow-job.ts';
-import { FAILURE, orFail, type Outcome } from './outcome.ts';
+import { FAILURE, mutate } from './outcome.ts';
 import { printJson, printJsonLine, printLine, printNote, printTable } from './output.ts';
 
 const START = /* GraphQL */ `
@@ -126,8 +126,7 @@ export async function runBulkJob(client: ApiClient, work: BulkWork, options: Bul
   const upper = (names?: string[]) => names?.map((name) => name.toUpperCase());
   const runs = { dagId, states: upper(state), kinds: upper(kind), ...range };
   const input = { action, runs, dryRun, ...tasks };
-  const { startBulkJob } = await client.request<{ startBulkJob: Outcome<Started> }>(START, { input });
-  const started = orFail(startBulkJob, dagId);
+  const started = await mutate<Started>(client, START, { input }, dagId);
   const { job, total } = started;
   if (job === null) return json ? printJson(started) : printPreview(started, done);
   if (!watch) return json ? printJson(started) : printLine(job.jobId);

@@ -1,3 +1,4 @@
+import type { ApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 
 /** In every mutation that a command sends, beside the data of its success. */
@@ -20,6 +21,17 @@ export interface Outcome<T> {
   __typename?: string;
   message?: string;
   issues?: { path: string[]; message: string }[];
+}
+
+/** Sends a mutation; says what it made. */
+export async function mutate<T>(
+  client: ApiClient,
+  mutation: string,
+  variables: { [name: string]: unknown } = {},
+  where?: string,
+): Promise<T> {
+  const answer = await client.request<{ [mutation: string]: Outcome<T> }>(mutation, variables);
+  return orFail(Object.values(answer)[0]!, where);
 }
 
 /** The data, or the failure: its message, which names a single issue itself, and a line for each of several. */

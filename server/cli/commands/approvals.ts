@@ -5,7 +5,7 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { withExamples } from '../examples.ts';
 import { findTaskInstance } from '../find-task-instance.ts';
 import { jsonObject } from '../json-option.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
 
 const APPROVALS = /* GraphQL */ `
@@ -130,10 +130,9 @@ async function decide(
   { form, note, json }: DecideOptions,
 ): Promise<void> {
   const { id } = await findTaskInstance(client, runId, task);
-  const answer = await client.request<{ decideApproval: Outcome<{ taskId: string; state: string }> }>(DECIDE, {
+  const decided = await mutate<{ taskId: string; state: string }>(client, DECIDE, {
     input: { taskInstanceId: id, decision: option, ...(form && { form }), ...(note !== undefined && { note }) },
   });
-  const decided = orFail(answer.decideApproval);
   if (json) return printJson(decided);
   printLine(`${task} of run ${runId}: ${option}`);
 }

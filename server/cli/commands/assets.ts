@@ -4,7 +4,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 const ASSETS = /* GraphQL */ `
@@ -111,10 +111,7 @@ async function list(client: ApiClient, { json, search }: ListOptions): Promise<v
 
 async function emit(client: ApiClient, asset: string, { json, extra, key }: EmitOptions): Promise<void> {
   const input = { asset, extra, idempotencyKey: key };
-  const { createAssetEvent } = await client.request<{
-    createAssetEvent: Outcome<{ eventId: string; at: string; asset: { name: string } }>;
-  }>(EMIT, { input });
-  const event = orFail(createAssetEvent);
+  const event = await mutate<{ eventId: string; at: string; asset: { name: string } }>(client, EMIT, { input });
   if (json) return printJson(event);
   printLine(`${event.asset.name} was updated at ${event.at}: event ${event.eventId}`);
 }

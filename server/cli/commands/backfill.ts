@@ -8,7 +8,7 @@ import { readDagDates, shortDate } from '../dag-date.ts';
 import { withExamples } from '../examples.ts';
 import { followJob } from '../follow-job.ts';
 import { jsonObject } from '../json-option.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { mutate } from '../outcome.ts';
 import { formatDuration, formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -50,8 +50,7 @@ export function addBackfillCommand(program: Command): void {
     withConnection(backfill.command(name).description(description).argument('<backfill>', 'its id')).action(
       (id: string, options: ConnectionOptions) =>
         withClient(options, async (client) => {
-          const answer = await client.request<{ [mutation: string]: Outcome<Moved> }>(document, { backfillId: id });
-          const moved = orFail(Object.values(answer)[0]!);
+          const moved = await mutate<Moved>(client, document, { backfillId: id });
           if (options.json) printJson(moved);
           else printLine(`${moved.backfillId} ${moved.state.toLowerCase()}`);
         }),
@@ -101,8 +100,7 @@ async function create(client: ApiClient, dagId: string, options: CreateOptions):
   const { reprocess, maxActive: maxActiveRuns, backwards, conf, note, dryRun, wait, json = false } = options;
   const range = await readDagDates(client, dagId, { from: options.from, to: options.to });
   const input = { dagId, ...range, reprocess: reprocess.toUpperCase(), maxActiveRuns, backwards, conf, note, dryRun };
-  const { createBackfill } = await client.request<{ createBackfill: Outcome<Plan> }>(documents.CREATE, { input });
-  const plan = orFail(createBackfill, dagId);
+  const plan = await mutate<Plan>(client, documents.CREATE, { input }, dagId);
   if (!json) printPlan(plan);
   if (plan.backfill?.dag.paused) printNote(`"${dagId}" is paused: "millrace unpause ${dagId}" lets the runs start.`);
   const id = plan.backfill?.backfillId;

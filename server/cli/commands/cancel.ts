@@ -4,7 +4,7 @@ import { runBulkJob, selectsRuns, withRunSelection, type BulkOptions } from '../
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine } from '../output.ts';
 
 const CANCEL = /* GraphQL */ `
@@ -60,8 +60,7 @@ async function cancelWhat(client: ApiClient, runId: string | undefined, options:
 }
 
 async function cancel(client: ApiClient, runId: string, json: boolean): Promise<void> {
-  const { cancelDagRun } = await client.request<{ cancelDagRun: Outcome<Run> }>(CANCEL, { input: { runId } });
-  const run = orFail(cancelDagRun);
+  const run = await mutate<Run>(client, CANCEL, { input: { runId } });
   if (json) printJson(run);
   else printLine(`${run.runId} ${run.state.toLowerCase()}`);
 }

@@ -6,7 +6,7 @@ import { clusterAccess, clusterSettings, withClusterOptions, type ClusterOptions
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { printCluster } from '../print-cluster.ts';
 
@@ -63,8 +63,7 @@ async function add(client: ApiClient, name: string, options: ClusterOptions): Pr
   if (!access) throw new CommandError(NO_ACCESS);
   if (!options.namespace) throw new CommandError('Say where tasks may run: --namespace NAME[,NAME].');
   const input = { name, access, namespaces: options.namespace, settings: clusterSettings(options) };
-  const { createCluster } = await client.request<{ createCluster: Outcome<ClusterAnswer> }>(CREATE, { input });
-  orFail(createCluster);
+  await mutate<object>(client, CREATE, { input });
   await lookAt(client, name, options);
 }
 
@@ -77,15 +76,13 @@ async function change(client: ApiClient, name: string, options: ClusterOptions):
     ...(namespaces && { namespaces }),
     settings: clusterSettings(options),
   };
-  const { updateCluster } = await client.request<{ updateCluster: Outcome<ClusterAnswer> }>(UPDATE, { input });
-  orFail(updateCluster);
+  await mutate<object>(client, UPDATE, { input });
   await lookAt(client, name, options);
 }
 
 /** Looks at it, and says how it is. */
 async function lookAt(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<ClusterAnswer> {
-  const { checkCluster } = await client.request<{ checkCluster: Outcome<ClusterAnswer> }>(CHECK, { input: { name } });
-  const found = orFail(checkCluster);
+  const found = await mutate<ClusterAnswer>(client, CHECK, { input: { name } });
   if (json) printJson(found);
   else printNote(healthLine(found));
   return found;
@@ -132,8 +129,7 @@ const pause =
   (paused: boolean): NamedAction<ConnectionOptions> =>
   async (client, name, { json }) => {
     const input = { name, paused };
-    const { pauseCluster } = await client.request<{ pauseCluster: Outcome<ClusterAnswer> }>(PAUSE, { input });
-    const changed = orFail(pauseCluster);
+    const changed = await mutate<ClusterAnswer>(client, PAUSE, { input });
     if (json) return printJson(changed);
     printNote(paused ? `${name} is paused: no further Pod is started there.` : `${name} goes on.`);
   };
@@ -144,10 +140,9 @@ async function remove(
   options: ConnectionOptions & { force?: boolean },
 ): Promise<void> {
   const input = { name, force: options.force ?? false };
-  const { deleteCluster } = await client.request<{ deleteCluster: Outcome<{ deletedName: string }> }>(DELETE, {
+  const gone = await mutate<{ deletedName: string }>(client, DELETE, {
     input,
   });
-  const gone = orFail(deleteCluster);
   if (options.json) return printJson(gone);
   printNote(`${name} is forgotten.`);
 }

@@ -6,7 +6,7 @@ import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonValue } from '../json-option.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
 import { wholeNumber } from './runs.ts';
@@ -182,8 +182,7 @@ async function store(client: ApiClient, input: ConnectionEntry, replace: boolean
   if (createConnection.__typename !== 'ConflictError' || !replace) return orFail(createConnection, input.connectionId);
   const empty = { description: null, host: null, port: null, schema: null, login: null, password: null };
   const whole = { ...empty, extra: {}, secretExtra: {}, ...input };
-  const { updateConnection } = await client.request<{ updateConnection: Outcome<Stored> }>(UPDATE, { input: whole });
-  return orFail(updateConnection, input.connectionId);
+  return mutate<Stored>(client, UPDATE, { input: whole }, input.connectionId);
 }
 
 async function list(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
@@ -209,7 +208,7 @@ async function list(client: ApiClient, { json }: ConnectionOptions): Promise<voi
 
 async function remove(client: ApiClient, connectionId: string): Promise<void> {
   const input = { connectionId };
-  orFail((await client.request<{ deleteConnection: Outcome<object> }>(DELETE, { input })).deleteConnection);
+  await mutate<object>(client, DELETE, { input });
   printNote(`${connectionId} is deleted.`);
 }
 

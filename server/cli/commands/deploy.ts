@@ -6,7 +6,7 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { filesOf } from '../dag-files.ts';
 import { withExamples } from '../examples.ts';
 import { loadFileOrFail } from '../load-file.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 const DEPLOY = /* GraphQL */ `
@@ -81,8 +81,7 @@ async function deployFile(client: ApiClient, file: string, path: string): Promis
   const results: Deployed[] = [];
   for (const { spec, bundle } of dags) {
     const input = { spec, bundle: bundle?.archive.toString('base64'), source: 'cli', path };
-    const { deployDag } = await client.request<{ deployDag: Outcome<Deployed> }>(DEPLOY, { input });
-    results.push(orFail(deployDag, spec.dagId));
+    results.push(await mutate<Deployed>(client, DEPLOY, { input }, spec.dagId));
   }
   return results;
 }

@@ -4,7 +4,7 @@ import { collect, runBulkJob, selectsRuns, withRunSelection, type BulkOptions } 
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -127,8 +127,8 @@ async function clear(client: ApiClient, runId: string, options: SelectionOptions
     return runBulkJob(client, { action: 'CLEAR', dagId: runId, tasks, done: 'cleared' }, options);
   checkIsRun(runId);
   const input = { runId, ...tasks, dryRun };
-  const { clearTasks } = await client.request<{ clearTasks: Outcome<Edited> }>(CLEAR, { input });
-  report(orFail(clearTasks), options.json === true, { done: 'cleared', none: 'Nothing to clear: no task of it fits.' });
+  const edited = await mutate<Edited>(client, CLEAR, { input });
+  report(edited, options.json === true, { done: 'cleared', none: 'Nothing to clear: no task of it fits.' });
 }
 
 async function mark(client: ApiClient, runId: string, as: string, options: SelectionOptions): Promise<void> {
@@ -138,9 +138,9 @@ async function mark(client: ApiClient, runId: string, as: string, options: Selec
     return runBulkJob(client, { action: 'MARK', dagId: runId, tasks, done: `marked ${as}` }, options);
   checkIsRun(runId);
   const input = { runId, ...tasks, dryRun };
-  const { markTasks } = await client.request<{ markTasks: Outcome<Edited> }>(MARK, { input });
+  const edited = await mutate<Edited>(client, MARK, { input });
   const none = `Nothing to mark: all of it is ${as} already.`;
-  report(orFail(markTasks), options.json === true, { done: `marked ${as}`, none });
+  report(edited, options.json === true, { done: `marked ${as}`, none });
 }
 
 function checkIsRun(runId: string): void {

@@ -15,7 +15,7 @@ import {
   type GitSourceAnswer,
 } from '../git-documents.ts';
 import { gitAccess, gitSettings, withGitOptions, type GitOptions } from '../git-options.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { gitLine, printGitSource, shortCommit } from '../print-git-source.ts';
 import { readResuming } from '../resume.ts';
@@ -67,8 +67,7 @@ export function addGitCommand(program: Command): void {
 async function add(client: ApiClient, name: string, url: string, options: GitOptions): Promise<void> {
   const access = await gitAccess(options);
   const input = { name, url, ...(access && { access }), settings: gitSettings(options) };
-  const { createGitSource } = await client.request<{ createGitSource: Outcome<GitSourceAnswer> }>(CREATE, { input });
-  const made = orFail(createGitSource);
+  const made = await mutate<GitSourceAnswer>(client, CREATE, { input });
   tell(await awaitLook(client, name, made), options);
 }
 
@@ -76,17 +75,15 @@ async function change(client: ApiClient, name: string, options: GitOptions & { a
   const access = await gitAccess(options);
   const { address: url } = options;
   const input = { name, ...(url && { url }), ...(access && { access }), settings: gitSettings(options) };
-  const { updateGitSource } = await client.request<{ updateGitSource: Outcome<GitSourceAnswer> }>(UPDATE, { input });
-  const changed = orFail(updateGitSource);
+  const changed = await mutate<GitSourceAnswer>(client, UPDATE, { input });
   tell(changed.paused ? changed : await awaitLook(client, name, changed), options);
 }
 
 async function sync(client: ApiClient, name: string, options: ConnectionOptions): Promise<void> {
   const before = await find(client, name);
-  const { syncGitSource } = await client.request<{ syncGitSource: Outcome<GitSourceAnswer> }>(SYNC, {
+  await mutate<object>(client, SYNC, {
     input: { name },
   });
-  orFail(syncGitSource);
   const source = await awaitLook(client, name, before);
   tell(source, options);
   if (source.state === 'FAILED' || source.importErrors.length > 0) process.exitCode = 1;
@@ -155,8 +152,7 @@ const pause =
   (paused: boolean): NamedAction<ConnectionOptions> =>
   async (client, name, { json }) => {
     const input = { name, settings: { paused } };
-    const { updateGitSource } = await client.request<{ updateGitSource: Outcome<GitSourceAnswer> }>(UPDATE, { input });
-    const changed = orFail(updateGitSource);
+    const changed = await mutate<GitSourceAnswer>(client, UPDATE, { input });
     if (json) return printJson(changed);
     printNote(paused ? `${name} is paused: its DAGs stay as they are.` : `${name} is looked at again.`);
   };
@@ -167,8 +163,7 @@ async function remove(
   options: ConnectionOptions & { keepDags?: boolean },
 ): Promise<void> {
   const input = { name, keepDags: options.keepDags ?? false };
-  const answer = await client.request<{ deleteGitSource: Outcome<DeletedAnswer> }>(DELETE, { input });
-  const gone = orFail(answer.deleteGitSource);
+  const gone = await mutate<DeletedAnswer>(client, DELETE, { input });
   if (options.json) return printJson(gone);
   printNote(`${name} is forgotten.`);
   if (gone.deactivatedDagIds.length > 0) printNote(`Not active any more: ${gone.deactivatedDagIds.join(', ')}`);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { describeJob, type JobProgress } from '../bulk-job.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -86,8 +86,7 @@ async function list(client: ApiClient, { limit, json }: JobsOptions): Promise<vo
 }
 
 async function cancel(client: ApiClient, jobId: string, { json }: ConnectionOptions): Promise<void> {
-  const { cancelBulkJob } = await client.request<{ cancelBulkJob: Outcome<JobProgress> }>(CANCEL, { jobId });
-  const job = orFail(cancelBulkJob);
+  const job = await mutate<JobProgress>(client, CANCEL, { jobId });
   if (json) printJson(job);
   else printLine(`${job.jobId} ${job.state.toLowerCase()}: ${describeJob(job)}`);
 }

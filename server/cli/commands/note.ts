@@ -4,7 +4,7 @@ import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { findTaskInstance } from '../find-task-instance.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine } from '../output.ts';
 
 const NOTE_RUN = /* GraphQL */ `
@@ -49,8 +49,6 @@ interface Noted {
   note: { text: string; updatedBy: string; updatedAt: string } | null;
 }
 
-type Answer = { [mutation: string]: Outcome<Noted> };
-
 export function addNoteCommand(program: Command): void {
   withExamples(
     withConnection(
@@ -76,14 +74,13 @@ async function writeNote(
 ): Promise<void> {
   if (words.length > 2) throw new CommandError('Put the text into quotes: it is one argument.');
   const [task, text] = words.length === 2 ? words : [undefined, words[0]];
-  const answer =
+  const noted =
     task === undefined
-      ? await client.request<Answer>(NOTE_RUN, { runId, text })
-      : await client.request<Answer>(NOTE_TASK, {
+      ? await mutate<Noted>(client, NOTE_RUN, { runId, text })
+      : await mutate<Noted>(client, NOTE_TASK, {
           taskInstanceId: (await findTaskInstance(client, runId, task)).id,
           text,
         });
-  const noted = orFail(Object.values(answer)[0]!);
   if (json) return printJson(noted);
   const where = task === undefined ? `run ${runId}` : `${task} of run ${runId}`;
   printLine(noted.note === null ? `${where} has no note any more` : `noted beside ${where}`);

@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 
 const SET_PAUSED = /* GraphQL */ `
@@ -48,8 +48,7 @@ async function setPaused(client: ApiClient, dagIds: string[], paused: boolean, j
   for (const dagId of dagIds) {
     try {
       const input = { dagId, paused };
-      const { setDagPaused } = await client.request<{ setDagPaused: Outcome<PausedDag> }>(SET_PAUSED, { input });
-      const dag = orFail(setDagPaused);
+      const dag = await mutate<PausedDag>(client, SET_PAUSED, { input });
       done.push(dag);
       if (!json) printLine(`${dag.dagId} ${paused ? 'paused' : 'unpaused'}`);
     } catch (error) {

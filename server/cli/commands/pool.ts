@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -145,17 +145,15 @@ async function save(client: ApiClient, name: string, slots: number, options: Poo
   const { includeDeferred, description } = options;
   const input = { name, slots, includeDeferred, description };
   const known = await client.request<{ pool: { name: string } | null }>(POOL, { name });
-  const answer = await client.request<{ [mutation: string]: Outcome<Pool> }>(known.pool ? UPDATE : CREATE, { input });
-  const saved = orFail(Object.values(answer)[0]!);
+  const saved = await mutate<Pool>(client, known.pool ? UPDATE : CREATE, { input });
   if (options.json) return printJson(saved);
   printLine(`${saved.name}: ${saved.slots} slots, ${saved.open} open, ${saved.waiting} tasks wait`);
 }
 
 async function remove(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
-  const { deletePool } = await client.request<{ deletePool: Outcome<{ deletedName: string }> }>(DELETE, {
+  const deleted = await mutate<{ deletedName: string }>(client, DELETE, {
     input: { name },
   });
-  const deleted = orFail(deletePool);
   if (json) return printJson(deleted);
   printLine(`${deleted.deletedName} is gone`);
 }

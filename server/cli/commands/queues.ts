@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 
 const FIELDS = /* GraphQL */ `
@@ -170,8 +170,7 @@ const change = (
   options: ConnectionOptions,
 ) =>
   withClient(options, async (client) => {
-    const answer = await client.request<{ [mutation: string]: Outcome<Queue> }>(mutation, { input });
-    const queue = orFail(Object.values(answer)[0]!);
+    const queue = await mutate<Queue>(client, mutation, { input });
     if (options.json) return printJson(queue);
     const { depth, consumers } = queue.figures;
     printLine(
@@ -180,10 +179,9 @@ const change = (
   });
 
 async function remove(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
-  const { deleteQueue } = await client.request<{ deleteQueue: Outcome<{ deletedName: string }> }>(DELETE, {
+  const deleted = await mutate<{ deletedName: string }>(client, DELETE, {
     input: { name },
   });
-  const deleted = orFail(deleteQueue);
   if (json) return printJson(deleted);
   printLine(`${deleted.deletedName} is gone`);
 }

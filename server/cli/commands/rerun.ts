@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { watchStarted, type StartedRun } from '../watch-started.ts';
 
 const RERUN = /* GraphQL */ `
@@ -54,7 +54,6 @@ export function addRerunCommand(program: Command): void {
 async function rerun(client: ApiClient, runId: string, options: RerunOptions): Promise<void> {
   const { latest: latestVersion, conf, idempotencyKey } = options;
   const input = { runId, latestVersion, conf, idempotencyKey };
-  type Answer = { rerunDagRun: Outcome<StartedRun & { dag: { dagId: string } }> };
-  const { dag, ...run } = orFail((await client.request<Answer>(RERUN, { input })).rerunDagRun);
+  const { dag, ...run } = await mutate<StartedRun & { dag: { dagId: string } }>(client, RERUN, { input });
   await watchStarted(client, dag.dagId, run, options);
 }

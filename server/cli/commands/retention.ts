@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
 
 const PLAN = /* GraphQL */ `
@@ -112,8 +112,7 @@ async function printPlan(client: ApiClient, { json }: ConnectionOptions): Promis
 
 async function startRetention(client: ApiClient, { yes, json }: ConnectionOptions & { yes?: boolean }): Promise<void> {
   if (!yes) throw new CommandError('What is deleted is gone: look at "millrace retention plan", then say --yes.');
-  const { startRetention } = await client.request<{ startRetention: Outcome<RetentionRun> }>(START);
-  const run = orFail(startRetention);
+  const run = await mutate<RetentionRun>(client, START);
   if (json) return printJson(run);
   printNote(`A scheduler does it now (${run.retentionRunId}); "millrace retention list" shows how far it is.`);
 }

@@ -3,7 +3,7 @@ import type { ApiTokenRole } from '#db/queries/api-tokens.ts';
 import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printNote } from '../output.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -73,7 +73,7 @@ export function addTokenCommand(program: Command): void {
 
 async function createToken(client: ApiClient, { name, role, expiresInDays }: TokenOptions): Promise<Token> {
   const input = { name, role: role.toUpperCase(), expiresInDays };
-  return orFail((await client.request<{ createApiToken: Outcome<Token> }>(CREATE, { input })).createApiToken);
+  return mutate<Token>(client, CREATE, { input });
 }
 
 function days(text: string): number {

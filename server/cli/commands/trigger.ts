@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { watchStarted, type StartedRun } from '../watch-started.ts';
 
 const TRIGGER = /* GraphQL */ `
@@ -54,7 +54,6 @@ export function addTriggerCommand(program: Command): void {
 async function trigger(client: ApiClient, dagId: string, options: TriggerOptions): Promise<void> {
   const { conf, logicalDate, idempotencyKey } = options;
   const input = { dagId, conf, logicalDate, idempotencyKey };
-  const { triggerDagRun } = await client.request<{ triggerDagRun: Outcome<StartedRun> }>(TRIGGER, { input });
-  const run = orFail(triggerDagRun, dagId);
+  const run = await mutate<StartedRun>(client, TRIGGER, { input }, dagId);
   await watchStarted(client, dagId, run, options);
 }

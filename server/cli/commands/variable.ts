@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { FAILURE, orFail, type Outcome } from '../outcome.ts';
+import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printNote, printTable } from '../output.ts';
 import { readObject, readStdin, variableEntries, type VariableEntry } from '../values-file.ts';
 
@@ -108,7 +108,7 @@ export function addVariableCommand(program: Command): void {
   ).action(get);
   const remove: KeyedCommand = (key, options) =>
     withClient(options, async (client) => {
-      orFail((await client.request<{ deleteVariable: Outcome<object> }>(DELETE, { input: { key } })).deleteVariable);
+      await mutate<object>(client, DELETE, { input: { key } });
       printNote(`${key} is deleted.`);
     });
   withExamples(
@@ -142,7 +142,7 @@ export function addVariableCommand(program: Command): void {
 }
 
 async function send(client: ApiClient, input: VariableEntry): Promise<Variable> {
-  return orFail((await client.request<{ setVariable: Outcome<Variable> }>(SET, { input })).setVariable, input.key);
+  return mutate<Variable>(client, SET, { input }, input.key);
 }
 
 async function setOne(client: ApiClient, key: string, given: string | undefined, options: SetOptions): Promise<void> {

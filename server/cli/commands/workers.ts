@@ -3,7 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
-import { orFail, type Outcome } from '../outcome.ts';
+import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { printWorker, workerRow } from '../print-worker.ts';
 import { waitForWorkerEnd } from '../wait-for-worker-end.ts';
@@ -89,8 +89,7 @@ async function show(client: ApiClient, name: string, { json }: ConnectionOptions
 
 async function drain(client: ApiClient, name: string, { handBack, wait, json }: DrainOptions): Promise<void> {
   const input = { name, mode: handBack ? 'HAND_BACK' : 'FINISH' };
-  const { drainWorker } = await client.request<{ drainWorker: Outcome<WorkerAnswer> }>(DRAIN, { input });
-  const worker = orFail(drainWorker);
+  const worker = await mutate<WorkerAnswer>(client, DRAIN, { input });
   if (!json) {
     const held = worker.running === 1 ? 'one task' : `${worker.running} tasks`;
     printNote(`${name} takes nothing new and ${handBack ? 'hands back' : 'finishes'} ${held}.`);
@@ -101,8 +100,7 @@ async function drain(client: ApiClient, name: string, { handBack, wait, json }: 
 }
 
 async function resume(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
-  const { resumeWorker } = await client.request<{ resumeWorker: Outcome<WorkerAnswer> }>(RESUME, { input: { name } });
-  const worker = orFail(resumeWorker);
+  const worker = await mutate<WorkerAnswer>(client, RESUME, { input: { name } });
   if (json) return printJson(worker);
   printNote(`${name} takes tasks again.`);
 }
