@@ -1,5 +1,6 @@
 import type { ApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
+import type { Page } from './pages.ts';
 
 const TASKS = /* GraphQL */ `
   query RunTasks($runId: ID!, $after: String) {
@@ -30,7 +31,7 @@ export interface TaskInstance {
 }
 interface TasksPage {
   dagRun: {
-    taskInstances: { edges: { node: TaskInstance }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+    taskInstances: Page<TaskInstance>;
   } | null;
 }
 

@@ -1,7 +1,8 @@
 import type { ApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
+import type { Connection } from './pages.ts';
 import { readResuming } from './resume.ts';
-import type { Connection, WorkerAnswer } from './worker-answers.ts';
+import type { WorkerAnswer } from './worker-answers.ts';
 import { CHANGES } from './worker-documents.ts';
 
 type Seen = Pick<WorkerAnswer, 'id' | 'name' | 'state'>;

@@ -1,4 +1,5 @@
 /** What the service answers to commands of workers. */
+import type { Connection } from './pages.ts';
 
 export interface WorkerAnswer {
   id: string;
@@ -32,10 +33,6 @@ export interface RunningTask {
   tryNumber: number;
   startedAt: string | null;
   dagRun: { runId: string; dag: { dagId: string } };
-}
-
-export interface Connection<Node> {
-  edges: { node: Node }[];
 }
 
 export interface ShownWorker extends WorkerAnswer {

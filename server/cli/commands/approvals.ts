@@ -7,6 +7,7 @@ import { findTaskInstance } from '../find-task-instance.ts';
 import { jsonObject } from '../json-option.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { formatTime, printJson, printLine, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 
 const APPROVALS = /* GraphQL */ `
   query Approvals($mine: Boolean!, $after: String) {
@@ -60,9 +61,6 @@ interface Approval {
   askedAt: string;
   taskInstance: { taskId: string; mapIndex: number; dagRun: { runId: string; dag: { dagId: string } } };
 }
-interface Page {
-  approvals: { edges: { node: Approval }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-}
 interface ListOptions extends ConnectionOptions {
   mine?: boolean;
 }
@@ -100,18 +98,8 @@ export function addApprovalCommands(program: Command): void {
   );
 }
 
-async function fetchAll(client: ApiClient, mine: boolean): Promise<Approval[]> {
-  const found: Approval[] = [];
-  for (let after: string | null = null; ;) {
-    const { approvals }: Page = await client.request<Page>(APPROVALS, { mine, after });
-    found.push(...approvals.edges.map(({ node }) => node));
-    if (!approvals.pageInfo.hasNextPage) return found;
-    after = approvals.pageInfo.endCursor;
-  }
-}
-
 async function listApprovals(client: ApiClient, { mine = false, json }: ListOptions): Promise<void> {
-  const waiting = await fetchAll(client, mine);
+  const waiting = await listAll<Approval>(client, APPROVALS, { mine });
   if (json) return printJson(waiting);
   const rows = waiting.map(({ subject, options, defaultOption, askedAt, taskInstance }) => ({
     RUN: taskInstance.dagRun.runId,

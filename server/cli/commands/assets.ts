@@ -6,6 +6,7 @@ import { withExamples } from '../examples.ts';
 import { jsonObject } from '../json-option.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 
 const ASSETS = /* GraphQL */ `
   query Assets($search: String, $after: String) {
@@ -58,9 +59,6 @@ interface AssetInfo {
   consumers: { dagId: string }[];
   lastEvent: { at: string } | null;
 }
-interface AssetPage {
-  assets: { edges: { node: AssetInfo }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-}
 interface ListOptions extends ConnectionOptions {
   search?: string;
 }
@@ -93,12 +91,7 @@ export function addAssetCommands(program: Command): void {
 }
 
 async function list(client: ApiClient, { json, search }: ListOptions): Promise<void> {
-  const assets: AssetInfo[] = [];
-  for (let after: string | null | undefined; after !== null;) {
-    const { assets: page } = await client.request<AssetPage>(ASSETS, { search, after });
-    assets.push(...page.edges.map(({ node }) => node));
-    after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
-  }
+  const assets = await listAll<AssetInfo>(client, ASSETS, { search });
   if (json) return printJson(assets);
   const rows = assets.map(({ name, producers, consumers, lastEvent }) => ({
     name,

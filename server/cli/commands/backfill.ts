@@ -10,6 +10,7 @@ import { followJob } from '../follow-job.ts';
 import { jsonObject } from '../json-option.ts';
 import { mutate } from '../outcome.ts';
 import { formatDuration, formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
+import type { Page } from '../pages.ts';
 import { wholeNumber } from './runs.ts';
 
 interface CreateOptions extends ConnectionOptions {
@@ -172,16 +173,16 @@ async function list(client: ApiClient, { dag, limit, json }: ListOptions): Promi
   printTable(rows, 'No backfills yet: "millrace backfill create <dag> --from <date> --to <date>" makes one.');
 }
 
-type Page = Backfill & {
+type Shown = Backfill & {
   conf: unknown;
-  dates: { edges: { node: BackfillDate }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+  dates: Page<BackfillDate>;
 };
 
 async function show(client: ApiClient, id: string, { json }: ConnectionOptions): Promise<void> {
   const dates: BackfillDate[] = [];
-  let page: Page | null = null;
+  let page: Shown | null = null;
   for (let after: string | null = null; page?.dates.pageInfo.hasNextPage ?? true;) {
-    const answer: { backfill: Page | null } = await client.request(documents.SHOW, { backfillId: id, after });
+    const answer: { backfill: Shown | null } = await client.request(documents.SHOW, { backfillId: id, after });
     if (!answer.backfill) throw new CommandError(`There is no backfill "${id}"; "millrace backfill list" lists them.`);
     page = answer.backfill;
     after = page.dates.pageInfo.endCursor;

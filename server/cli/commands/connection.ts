@@ -8,6 +8,7 @@ import { withExamples } from '../examples.ts';
 import { jsonValue } from '../json-option.ts';
 import { FAILURE, mutate, orFail, type Outcome } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 import { connectionEntry, readObject, readStdin, type ConnectionEntry } from '../values-file.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -88,9 +89,6 @@ interface Stored {
   schema: string | null;
   login: string | null;
   hasPassword: boolean;
-}
-interface Page {
-  connections: { edges: { node: Stored }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
 }
 interface AddOptions extends ConnectionOptions {
   kind?: string;
@@ -186,13 +184,7 @@ async function store(client: ApiClient, input: ConnectionEntry, replace: boolean
 }
 
 async function list(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
-  const found: Stored[] = [];
-  for (let after: string | null = null; ;) {
-    const { connections }: Page = await client.request<Page>(LIST, { after });
-    found.push(...connections.edges.map((edge) => edge.node));
-    if (!connections.pageInfo.hasNextPage) break;
-    after = connections.pageInfo.endCursor;
-  }
+  const found = await listAll<Stored>(client, LIST);
   if (json) return printJson(found);
   const rows = found.map(({ connectionId, kind, host, port, schema, login, hasPassword }) => ({
     connection: connectionId,

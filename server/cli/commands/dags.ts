@@ -3,6 +3,7 @@ import type { ApiClient } from '../api-client.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { formatTime, printJson, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 
 const DAGS = /* GraphQL */ `
   query Dags($after: String, $search: String) {
@@ -39,9 +40,6 @@ interface Dag {
   nextRunAt: string | null;
   recentRuns: { runId: string; state: string; createdAt: string }[];
 }
-interface DagsPage {
-  dags: { edges: { node: Dag }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-}
 
 export function addDagsCommand(program: Command): void {
   const command = withConnection(
@@ -53,13 +51,7 @@ export function addDagsCommand(program: Command): void {
 }
 
 async function listDags(client: ApiClient, { search, json }: { search?: string; json?: boolean }): Promise<void> {
-  const dags: Dag[] = [];
-  for (let after: string | null = null; ;) {
-    const page: DagsPage = await client.request<DagsPage>(DAGS, { after, search });
-    dags.push(...page.dags.edges.map((edge) => edge.node));
-    if (!page.dags.pageInfo.hasNextPage) break;
-    after = page.dags.pageInfo.endCursor;
-  }
+  const dags = await listAll<Dag>(client, DAGS, { search });
   if (json) return printJson(dags);
   const rows = dags.map((dag) => ({
     dag: dag.dagId,

@@ -4,6 +4,7 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { withExamples } from '../examples.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 
 const FIELDS = /* GraphQL */ `
   fragment QueueFields on Queue {
@@ -109,9 +110,6 @@ interface Queue {
     freeSlots: number;
   };
 }
-interface QueuePage {
-  queues: { edges: { node: Queue }[]; pageInfo: { endCursor: string | null; hasNextPage: boolean } };
-}
 
 export function addQueuesCommand(program: Command): void {
   const queues = program.command('queues').alias('queue').description('queues: where ready tasks wait for workers');
@@ -139,7 +137,7 @@ export function addQueuesCommand(program: Command): void {
 }
 
 async function print(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
-  const queues = await listAll(client);
+  const queues = await listAll<Queue>(client, QUEUES);
   if (json) return printJson(queues);
   const rows = queues.map(({ name, paused, pausedBy, figures, description }) => ({
     name,
@@ -152,16 +150,6 @@ async function print(client: ApiClient, { json }: ConnectionOptions): Promise<vo
     description,
   }));
   printTable(rows, 'No queues yet: the first task or worker that names one makes it.');
-}
-
-async function listAll(client: ApiClient): Promise<Queue[]> {
-  const all: Queue[] = [];
-  for (let after: string | null = null; ;) {
-    const page: QueuePage = await client.request<QueuePage>(QUEUES, { after });
-    all.push(...page.queues.edges.map(({ node }) => node));
-    if (!page.queues.pageInfo.hasNextPage) return all;
-    after = page.queues.pageInfo.endCursor;
-  }
 }
 
 const change = (

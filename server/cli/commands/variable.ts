@@ -5,6 +5,7 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { withExamples } from '../examples.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printNote, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 import { readObject, readStdin, variableEntries, type VariableEntry } from '../values-file.ts';
 
 const SET = /* GraphQL */ `
@@ -74,9 +75,6 @@ interface Variable {
   secret: boolean;
   description: string | null;
 }
-interface Page {
-  variables: { edges: { node: Variable }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-}
 type SetOptions = ConnectionOptions & { secret?: boolean; open?: boolean; description?: string };
 type KeyedCommand = (key: string, options: ConnectionOptions) => Promise<void>;
 
@@ -121,7 +119,7 @@ export function addVariableCommand(program: Command): void {
     ),
     'millrace variable list --search api',
   ).action((options: ConnectionOptions & { search?: string }) =>
-    withClient(options, (client) => listAll(client, options)),
+    withClient(options, (client) => list(client, options)),
   );
   withExamples(
     withConnection(
@@ -169,21 +167,11 @@ async function getOne(client: ApiClient, key: string, { json }: ConnectionOption
   printLine(variable.value);
 }
 
-async function fetchAll(client: ApiClient, search?: string): Promise<Variable[]> {
-  const found: Variable[] = [];
-  for (let after: string | null = null; ;) {
-    const { variables }: Page = await client.request<Page>(LIST, { after, search });
-    found.push(...variables.edges.map((edge) => edge.node));
-    if (!variables.pageInfo.hasNextPage) return found;
-    after = variables.pageInfo.endCursor;
-  }
-}
-
 const MOST_SHOWN = 60;
 const shorten = (text: string) => (text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text);
 
-async function listAll(client: ApiClient, { search, json }: { search?: string; json?: boolean }): Promise<void> {
-  const found = await fetchAll(client, search);
+async function list(client: ApiClient, { search, json }: { search?: string; json?: boolean }): Promise<void> {
+  const found = await listAll<Variable>(client, LIST, { search });
   if (json) return printJson(found);
   const rows = found.map(({ key, value, description }) => ({
     key,
@@ -200,7 +188,7 @@ async function importAll(client: ApiClient, file: string): Promise<void> {
 }
 
 async function exportAll(client: ApiClient): Promise<void> {
-  const found = await fetchAll(client);
+  const found = await listAll<Variable>(client, LIST);
   const open = found.filter(({ secret }) => !secret);
   const entries = open.map(({ key, value, description }) => [
     key,

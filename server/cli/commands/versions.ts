@@ -4,6 +4,7 @@ import { CommandError } from '../command-error.ts';
 import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
 import { withExamples } from '../examples.ts';
 import { formatTime, printJson, printTable } from '../output.ts';
+import type { Page } from '../pages.ts';
 import { shortCommit, titleOf } from '../print-git-source.ts';
 import { wholeNumber } from './runs.ts';
 
@@ -51,7 +52,7 @@ interface Version {
 interface VersionsAnswer {
   dag: {
     version: { number: number };
-    versions: { edges: { node: Version }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+    versions: Page<Version>;
   } | null;
 }
 

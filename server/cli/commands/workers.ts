@@ -5,9 +5,10 @@ import { withClient, withConnection, type ConnectionOptions } from '../connect.t
 import { withExamples } from '../examples.ts';
 import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
+import { listAll } from '../pages.ts';
 import { printWorker, workerRow } from '../print-worker.ts';
 import { waitForWorkerEnd } from '../wait-for-worker-end.ts';
-import type { Connection, ShownWorker, WorkerAnswer } from '../worker-answers.ts';
+import type { ShownWorker, WorkerAnswer } from '../worker-answers.ts';
 import { DRAIN, LIST, RESUME, SHOW } from '../worker-documents.ts';
 
 interface ListOptions extends ConnectionOptions {
@@ -62,20 +63,10 @@ export function addWorkersCommand(program: Command): void {
   );
 }
 
-interface WorkersPage {
-  workers: Connection<WorkerAnswer> & { pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-}
-
 async function list(client: ApiClient, { queue, state, all, json }: ListOptions): Promise<void> {
   const states = state ? [state] : all ? STATES : null;
   const filter = { queue, ...(states && { states: states.map((name) => name.toUpperCase()) }) };
-  const found: WorkerAnswer[] = [];
-  for (let after: string | null = null, isMore = true; isMore;) {
-    const { workers }: WorkersPage = await client.request<WorkersPage>(LIST, { filter, after });
-    found.push(...workers.edges.map(({ node }) => node));
-    isMore = workers.pageInfo.hasNextPage;
-    after = workers.pageInfo.endCursor;
-  }
+  const found = await listAll<WorkerAnswer>(client, LIST, { filter });
   if (json) return printJson(found);
   printTable(found.map(workerRow), 'No such worker: "millrace worker" starts one.');
 }
