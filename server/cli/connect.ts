@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { createApiClient, type ApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
+import { withExamples } from './examples.ts';
 import { readServiceFile } from './service-file.ts';
 
 export interface ConnectionOptions {
@@ -40,6 +41,18 @@ export async function withClient<T>(options: ConnectionOptions, work: (client: A
   } finally {
     await client.stop();
   }
+}
+
+/** Completes a command that speaks GraphQL: `act` gets a client, its arguments and its options. */
+export function serviceCommand<Given extends unknown[]>(
+  command: Command,
+  act: (client: ApiClient, ...given: Given) => Promise<void>,
+  ...examples: string[]
+): void {
+  withConnection(command).action((...given: [...Given, Command]) =>
+    withClient(command.opts<ConnectionOptions>(), (client) => act(client, ...(given.slice(0, -1) as Given))),
+  );
+  if (examples.length > 0) withExamples(command, ...examples);
 }
 
 const sameOrigin = (a: string, b: string): boolean => URL.canParse(b) && new URL(a).origin === new URL(b).origin;

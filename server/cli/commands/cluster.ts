@@ -4,53 +4,44 @@ import type { ClusterAnswer, ShownCluster } from '../cluster-answers.ts';
 import { CHECK, CREATE, DELETE, LIST, PAUSE, SHOW, UPDATE } from '../cluster-documents.ts';
 import { clusterAccess, clusterSettings, withClusterOptions, type ClusterOptions } from '../cluster-options.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { printCluster } from '../print-cluster.ts';
 
-type NamedAction<T> = (client: ApiClient, name: string, options: T) => Promise<void>;
-
 export function addClusterCommand(program: Command): void {
   const cluster = program.command('cluster').description('Kubernetes clusters that tasks run on as Pods');
-  const named = <T extends ConnectionOptions>(command: Command, action: NamedAction<T>, ...examples: string[]) =>
-    withExamples(withConnection(command.argument('<name>', 'its name')), ...examples).action(
-      (name: string, options: T) => withClient(options, (client) => action(client, name, options)),
-    );
-  named(
-    withClusterOptions(
-      cluster.command('add').description('make a cluster known, and look whether tasks can run there'),
-    ),
+  const named = (name: string, about: string) =>
+    cluster.command(name).description(about).argument('<name>', 'its name');
+  serviceCommand(
+    withClusterOptions(named('add', 'make a cluster known, and look whether tasks can run there')),
     add,
     'millrace cluster add default --kubeconfig ~/.kube/config --context prod --namespace jobs',
     'millrace cluster add eu --server https://eu.example:6443 --server-token-file token --ca-file ca.crt --namespace jobs,etl',
   );
-  named(
-    withClusterOptions(cluster.command('set').description('change a cluster; what is not given stays as it is')),
+  serviceCommand(
+    withClusterOptions(named('set', 'change a cluster; what is not given stays as it is')),
     change,
     'millrace cluster set eu --max-pods 200 --pod-security baseline',
   );
-  withConnection(cluster.command('list').description('list the clusters and how they are')).action(
-    (options: ConnectionOptions) => withClient(options, (client) => list(client, options)),
-  );
-  named(
-    cluster.command('show').description('print all about one, with the quotas of its namespaces'),
+  serviceCommand(cluster.command('list').description('list the clusters and how they are'), list);
+  serviceCommand(
+    named('show', 'print all about one, with the quotas of its namespaces'),
     show,
     'millrace cluster show eu',
   );
-  named(
-    cluster.command('check').description('look at one now; fails when tasks cannot run there'),
+  serviceCommand(
+    named('check', 'look at one now; fails when tasks cannot run there'),
     check,
     'millrace cluster check eu',
   );
-  named(cluster.command('pause').description('start no further Pods there; those that run go on'), pause(true));
-  named(cluster.command('unpause').description('start Pods there again'), pause(false));
-  named(
-    cluster
-      .command('remove')
-      .description('forget one; nothing there is touched, and its tasks wait until there is one of the name again')
-      .option('--force', 'also while tasks have Pods there'),
+  serviceCommand(named('pause', 'start no further Pods there; those that run go on'), pause(true));
+  serviceCommand(named('unpause', 'start Pods there again'), pause(false));
+  serviceCommand(
+    named(
+      'remove',
+      'forget one; nothing there is touched, and its tasks wait until there is one of the name again',
+    ).option('--force', 'also while tasks have Pods there'),
     remove,
   );
 }
@@ -126,8 +117,8 @@ async function check(client: ApiClient, name: string, options: ConnectionOptions
 }
 
 const pause =
-  (paused: boolean): NamedAction<ConnectionOptions> =>
-  async (client, name, { json }) => {
+  (paused: boolean) =>
+  async (client: ApiClient, name: string, { json }: ConnectionOptions) => {
     const input = { name, paused };
     const changed = await mutate<ClusterAnswer>(client, PAUSE, { input });
     if (json) return printJson(changed);

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { printJson, printLine } from '../output.ts';
 
 const DOCTOR = /* GraphQL */ `
@@ -34,14 +33,15 @@ interface DoctorOptions extends ConnectionOptions {
 }
 
 export function addDoctorCommand(program: Command): void {
-  const command = withConnection(
+  serviceCommand(
     program
       .command('doctor')
       .description('examine the deployment: exit status 0 all is well, 1 there are warnings, 2 something does not work')
       .option('--run <id>', 'replay the events of this run alone, and compare them with its rows'),
-  );
-  withExamples(command, 'millrace doctor', 'millrace doctor --json', 'millrace doctor --run 123').action(
-    (options: DoctorOptions) => withClient(options, (client) => examine(client, options)),
+    examine,
+    'millrace doctor',
+    'millrace doctor --json',
+    'millrace doctor --run 123',
   );
 }
 

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import {
   CHANGES,
   CREATE,
@@ -20,14 +19,8 @@ import { printJson, printNote, printTable } from '../output.ts';
 import { gitLine, printGitSource, shortCommit } from '../print-git-source.ts';
 import { readResuming } from '../resume.ts';
 
-type NamedAction<T> = (client: ApiClient, name: string, options: T) => Promise<void>;
-
 export function addGitCommand(program: Command): void {
   const git = program.command('git').description('Git repositories that DAGs are deployed from');
-  const named = <T extends ConnectionOptions>(command: Command, action: NamedAction<T>, ...examples: string[]) =>
-    withExamples(withConnection(command), ...examples).action((name: string, options: T) =>
-      withClient(options, (client) => action(client, name, options)),
-    );
   const sub = (name: string, about: string) => git.command(name).description(about).argument('<name>', 'its name');
   const adding = withGitOptions(
     git
@@ -36,26 +29,27 @@ export function addGitCommand(program: Command): void {
       .argument('<name>', 'what to call it')
       .argument('<url>', 'its address, over https or ssh'),
   );
-  withExamples(
-    withConnection(adding),
+  serviceCommand(
+    adding,
+    add,
     'millrace git add etl https://github.com/team/dags.git --folder dags --password-file token.txt',
     'millrace git add ml git@git.example.com:ml/flows.git --ref release --key-file key --known-hosts-file known_hosts',
-  ).action((name: string, url: string, options: GitOptions) =>
-    withClient(options, (client) => add(client, name, url, options)),
   );
-  named(
+  serviceCommand(
     withGitOptions(sub('set', 'change one; what is not given stays as it is').option('--address <url>', 'its address')),
     change,
     'millrace git set etl --ref main --interval 300',
   );
-  withConnection(git.command('list').description('list the Git sources and how they are')).action(
-    (options: ConnectionOptions) => withClient(options, (client) => list(client, options)),
+  serviceCommand(git.command('list').description('list the Git sources and how they are'), list);
+  serviceCommand(sub('show', 'print all about one, with its files that do not load'), show, 'millrace git show etl');
+  serviceCommand(
+    sub('sync', 'look at one now, load all its files, and wait until that is done'),
+    sync,
+    'millrace git sync etl',
   );
-  named(sub('show', 'print all about one, with its files that do not load'), show, 'millrace git show etl');
-  named(sub('sync', 'look at one now, load all its files, and wait until that is done'), sync, 'millrace git sync etl');
-  named(sub('pause', 'do not look at one; its DAGs go on'), pause(true));
-  named(sub('unpause', 'look at it again'), pause(false));
-  named(
+  serviceCommand(sub('pause', 'do not look at one; its DAGs go on'), pause(true));
+  serviceCommand(sub('unpause', 'look at it again'), pause(false));
+  serviceCommand(
     sub('remove', 'forget one; its DAGs are deactivated, with their runs and versions kept').option(
       '--keep-dags',
       'its DAGs stay active as they are',
@@ -149,8 +143,8 @@ async function show(client: ApiClient, name: string, { json }: ConnectionOptions
 }
 
 const pause =
-  (paused: boolean): NamedAction<ConnectionOptions> =>
-  async (client, name, { json }) => {
+  (paused: boolean) =>
+  async (client: ApiClient, name: string, { json }: ConnectionOptions) => {
     const input = { name, settings: { paused } };
     const changed = await mutate<GitSourceAnswer>(client, UPDATE, { input });
     if (json) return printJson(changed);

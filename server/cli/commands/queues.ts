@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { printJson, printLine, printTable } from '../output.ts';
 import { listAll } from '../pages.ts';
@@ -114,26 +113,20 @@ interface Queue {
 export function addQueuesCommand(program: Command): void {
   const queues = program.command('queues').alias('queue').description('queues: where ready tasks wait for workers');
   const list = queues.command('list', { isDefault: true }).description('list the queues and what goes on in them');
-  withExamples(withConnection(list), 'millrace queues list', 'millrace queues list --json').action(
-    (options: ConnectionOptions) => withClient(options, (client) => print(client, options)),
+  serviceCommand(list, print, 'millrace queues list', 'millrace queues list --json');
+  const named = (name: string, about: string) => queues.command(name).description(about).argument('<name>', 'its name');
+  serviceCommand(
+    named('pause', 'keep the ready tasks of a queue back; those that run go on'),
+    change(PAUSE),
+    'millrace queues pause gpu',
+    'millrace queues resume gpu',
   );
-  const named = (name: string, about: string) =>
-    withConnection(queues.command(name).description(about).argument('<name>', 'its name'));
-  const pause = named('pause', 'keep the ready tasks of a queue back; those that run go on');
-  withExamples(pause, 'millrace queues pause gpu', 'millrace queues resume gpu').action(
-    (name: string, options: ConnectionOptions) => change(PAUSE, { name }, options),
+  serviceCommand(named('resume', 'let the tasks of a queue go on'), change(RESUME));
+  serviceCommand(
+    named('set', 'make a queue known, or say what it is for').option('--description <text>', 'what it is for'),
+    change(SET),
   );
-  named('resume', 'let the tasks of a queue go on').action((name: string, options: ConnectionOptions) =>
-    change(RESUME, { name }, options),
-  );
-  named('set', 'make a queue known, or say what it is for')
-    .option('--description <text>', 'what it is for')
-    .action((name: string, { description, ...options }: ConnectionOptions & { description?: string }) =>
-      change(SET, { name, description }, options),
-    );
-  named('delete', 'forget a queue that nothing names, serves or stands in').action(
-    (name: string, options: ConnectionOptions) => withClient(options, (client) => remove(client, name, options)),
-  );
+  serviceCommand(named('delete', 'forget a queue that nothing names, serves or stands in'), remove);
 }
 
 async function print(client: ApiClient, { json }: ConnectionOptions): Promise<void> {
@@ -152,24 +145,19 @@ async function print(client: ApiClient, { json }: ConnectionOptions): Promise<vo
   printTable(rows, 'No queues yet: the first task or worker that names one makes it.');
 }
 
-const change = (
-  mutation: string,
-  input: { name: string; description?: string | undefined },
-  options: ConnectionOptions,
-) =>
-  withClient(options, async (client) => {
-    const queue = await mutate<Queue>(client, mutation, { input });
-    if (options.json) return printJson(queue);
+const change =
+  (mutation: string) =>
+  async (client: ApiClient, name: string, { description, json }: ConnectionOptions & { description?: string }) => {
+    const queue = await mutate<Queue>(client, mutation, { input: { name, description } });
+    if (json) return printJson(queue);
     const { depth, consumers } = queue.figures;
     printLine(
       `${queue.name}: ${queue.paused ? `paused by ${queue.pausedBy}` : 'open'}, ${depth} ready, ${consumers} workers`,
     );
-  });
+  };
 
 async function remove(client: ApiClient, name: string, { json }: ConnectionOptions): Promise<void> {
-  const deleted = await mutate<{ deletedName: string }>(client, DELETE, {
-    input: { name },
-  });
+  const deleted = await mutate<{ deletedName: string }>(client, DELETE, { input: { name } });
   if (json) return printJson(deleted);
   printLine(`${deleted.deletedName} is gone`);
 }

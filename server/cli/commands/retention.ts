@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { FAILURE, mutate } from '../outcome.ts';
 import { formatTime, printJson, printLine, printNote, printTable } from '../output.ts';
 
@@ -22,18 +21,24 @@ const PLAN = /* GraphQL */ `
     }
   }
 `;
+const RUN_FIELDS = /* GraphQL */ `
+  fragment RetentionRunFields on RetentionRun {
+    retentionRunId
+    state
+    requestedBy
+    requestedAt
+    endedAt
+    deleted
+    error
+  }
+`;
 const RUNS = /* GraphQL */ `
   query RetentionRuns {
     retentionRuns {
-      retentionRunId
-      state
-      requestedBy
-      requestedAt
-      endedAt
-      deleted
-      error
+      ...RetentionRunFields
     }
   }
+  ${RUN_FIELDS}
 `;
 const START = /* GraphQL */ `
   mutation StartRetention {
@@ -41,18 +46,13 @@ const START = /* GraphQL */ `
       ...Failure
       ... on MutationStartRetentionSuccess {
         data {
-          retentionRunId
-          state
-          requestedBy
-          requestedAt
-          endedAt
-          deleted
-          error
+          ...RetentionRunFields
         }
       }
     }
   }
   ${FAILURE}
+  ${RUN_FIELDS}
 `;
 
 interface Plan {
@@ -71,24 +71,19 @@ interface RetentionRun {
 
 export function addRetentionCommand(program: Command): void {
   const retention = program.command('retention').description('what is deleted because it has been kept long enough');
-  withExamples(
-    withConnection(retention.command('plan').description('print what would be deleted now')).action(
-      (options: ConnectionOptions) => withClient(options, (client) => printPlan(client, options)),
-    ),
+  serviceCommand(
+    retention.command('plan').description('print what would be deleted now'),
+    printPlan,
     'millrace retention plan',
   );
-  withExamples(
-    withConnection(
-      retention.command('run').description('delete it now instead of within the hour').option('--yes', 'it is meant'),
-    ).action((options: ConnectionOptions & { yes?: boolean }) =>
-      withClient(options, (client) => startRetention(client, options)),
-    ),
+  serviceCommand(
+    retention.command('run').description('delete it now instead of within the hour').option('--yes', 'it is meant'),
+    startRetention,
     'millrace retention run --yes',
   );
-  withExamples(
-    withConnection(retention.command('list').description('print what was deleted before')).action(
-      (options: ConnectionOptions) => withClient(options, (client) => printRuns(client, options)),
-    ),
+  serviceCommand(
+    retention.command('list').description('print what was deleted before'),
+    printRuns,
     'millrace retention list',
   );
 }

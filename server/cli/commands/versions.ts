@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { formatTime, printJson, printTable } from '../output.ts';
 import type { Page } from '../pages.ts';
 import { shortCommit, titleOf } from '../print-git-source.ts';
@@ -59,23 +58,22 @@ interface VersionsAnswer {
 const PAGE = 100;
 
 export function addVersionsCommand(program: Command): void {
-  const command = withConnection(
+  serviceCommand(
     program
       .command('versions')
       .description('list the versions of a DAG, newest first, with the commits they came from')
       .argument('<dag>', 'name of the DAG')
       .option('--limit <n>', 'how many', wholeNumber, 20),
-  );
-  withExamples(command, 'millrace versions etl_daily', 'millrace versions etl_daily --limit 100 --json').action(
-    (dagId: string, options: ConnectionOptions & { limit: number }) =>
-      withClient(options, (client) => listVersions(client, dagId, options)),
+    listVersions,
+    'millrace versions etl_daily',
+    'millrace versions etl_daily --limit 100 --json',
   );
 }
 
 async function listVersions(
   client: ApiClient,
   dagId: string,
-  { limit, json }: { limit: number; json?: boolean },
+  { limit, json }: ConnectionOptions & { limit: number },
 ): Promise<void> {
   const versions: (Version & { current: boolean })[] = [];
   for (let after: string | null = null; versions.length < limit;) {

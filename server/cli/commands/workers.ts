@@ -1,8 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
-import { withClient, withConnection, type ConnectionOptions } from '../connect.ts';
-import { withExamples } from '../examples.ts';
+import { serviceCommand, type ConnectionOptions } from '../connect.ts';
 import { mutate } from '../outcome.ts';
 import { printJson, printNote, printTable } from '../output.ts';
 import { listAll } from '../pages.ts';
@@ -22,45 +21,32 @@ interface DrainOptions extends ConnectionOptions {
 }
 
 const STATES = ['online', 'draining', 'offline'];
-type NamedAction<T> = (client: ApiClient, name: string, options: T) => Promise<void>;
 
 export function addWorkersCommand(program: Command): void {
   const workers = program.command('workers').description('the workers: what they serve, how busy they are, their end');
-  const named = <T extends ConnectionOptions>(command: Command, action: NamedAction<T>, ...examples: string[]) =>
-    withExamples(withConnection(command.argument('<name>', 'its name')), ...examples).action(
-      (name: string, options: T) => withClient(options, (client) => action(client, name, options)),
-    );
-  const all = withConnection(
+  const named = (name: string, about: string) =>
+    workers.command(name).description(about).argument('<name>', 'its name');
+  serviceCommand(
     workers
       .command('list')
       .description('list the workers')
       .option('--queue <name>', 'only those that serve this queue')
       .addOption(new Option('--state <state>', 'only those in this state').choices(STATES))
       .option('--all', 'those that have gone too'),
+    list,
+    'millrace workers list',
+    'millrace workers list --queue gpu --json',
   );
-  withExamples(all, 'millrace workers list', 'millrace workers list --queue gpu --json').action(
-    (options: ListOptions) => withClient(options, (client) => list(client, options)),
-  );
-  named(
-    workers.command('show').description('print all about one, and what it runs'),
-    show,
-    'millrace workers show gpu-1',
-  );
-  named(
-    workers
-      .command('drain')
-      .description('have one take nothing new and end when what it runs has ended')
+  serviceCommand(named('show', 'print all about one, and what it runs'), show, 'millrace workers show gpu-1');
+  serviceCommand(
+    named('drain', 'have one take nothing new and end when what it runs has ended')
       .option('--hand-back', 'what runs is interrupted and runs again, as after a failure of the infrastructure')
       .option('--wait', 'until it has gone'),
     drain,
     'millrace workers drain gpu-1 --wait',
     'millrace workers drain gpu-1 --hand-back',
   );
-  named(
-    workers.command('resume').description('have one that drains take tasks again'),
-    resume,
-    'millrace workers resume gpu-1',
-  );
+  serviceCommand(named('resume', 'have one that drains take tasks again'), resume, 'millrace workers resume gpu-1');
 }
 
 async function list(client: ApiClient, { queue, state, all, json }: ListOptions): Promise<void> {
