@@ -9,8 +9,9 @@ export const titleOf = (message: string | null): string => message?.split('\n', 
 export function gitLine({ name, state, message, commit, files, failedFiles, dagIds }: GitSourceAnswer): string {
   if (state === 'FAILED') return `${name} could not be read. ${message}`;
   if (!commit) return `${name} has not been looked at yet.`;
+  const dags = dagIds.length === 1 ? '1 DAG' : `${dagIds.length} DAGs`;
   const failed = failedFiles ? `, ${failedFiles} of ${files} files do not load` : '';
-  return `${name} is at ${shortCommit(commit)} "${titleOf(commit.message)}": ${dagIds.length} DAGs${failed}.`;
+  return `${name} is at ${shortCommit(commit)} "${titleOf(commit.message)}": ${dags}${failed}.`;
 }
 
 export function printGitSource(source: GitSourceAnswer): void {

@@ -92,7 +92,7 @@ it('keeps the code of a run that goes on, to its last task', { timeout: 90_000 }
     ],
     client,
   );
-  expect(added).toMatchObject({ code: 0, stderr: expect.stringContaining('1 DAGs.') as string });
+  expect(added).toMatchObject({ code: 0, stderr: expect.stringContaining('1 DAG.') as string });
   const before = startCli(['trigger', 'pushed', '--follow'], client);
   await before.sees(/waits \| .*waiting in old/);
 

@@ -44,7 +44,7 @@ describe('millrace git', { timeout: 90_000 }, () => {
     const added = await git('add', 'cli', repository.url, '--folder', './dags/', ...access);
     expect(added).toMatchObject({ code: 0, stdout: '' });
     expect(added.stderr).toMatch(
-      /^cli is at [0-9a-f]{10} "two flows": 1 DAGs, 1 of 2 files do not load\.\n {2}b\.yaml: /,
+      /^cli is at [0-9a-f]{10} "two flows": 1 DAG, 1 of 2 files do not load\.\n {2}b\.yaml: /,
     );
     expect(await git('add', 'cli', repository.url)).toMatchObject({
       code: 1,
