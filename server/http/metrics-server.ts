@@ -1,7 +1,7 @@
 /** Metrics on a port of their own: a scheduler has no other, and whoever reads them has not signed in. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { sendText } from './reply.ts';
 
 export const METRICS_PATH = '/metrics';

@@ -7,7 +7,7 @@ import type { DagSpecInput } from '#sdk/dag-spec.ts';
 import { createLogger } from '#server/log.ts';
 import type { LauncherDeps } from '#server/executors/launcher/launcher-deps.ts';
 import { startLauncher, type Launcher } from '#server/executors/launcher/launcher.ts';
-import { createMetrics } from '#server/metrics.ts';
+import { createMetrics } from '#server/metrics/metrics.ts';
 import { startLoop } from '#server/scheduler/loop.ts';
 import { wakeRetries } from '#server/scheduler/wake-retries.ts';
 import { checkRuns } from './check-runs.ts';

@@ -1,4 +1,4 @@
-import { METRICS } from '../../server/metrics.ts';
+import { METRICS } from '../../server/metrics/metric-list.ts';
 
 /** docs/metrics.md, from the list that the program itself counts by. */
 export function metricsPage(mark: string): string {

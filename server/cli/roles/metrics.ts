@@ -1,7 +1,7 @@
 import { readLogStoreHealth } from '#db/queries/log-stores.ts';
 import type { OnRequest } from '../../executors/kubernetes/kube-connection.ts';
 import type { LauncherDeps } from '../../executors/launcher/launcher-deps.ts';
-import type { Metrics } from '../../metrics.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { CommandError } from '../command-error.ts';
 import { cannotListen } from './cannot-listen.ts';
 import type { Core } from './engine.ts';
@@ -24,7 +24,7 @@ export async function openMetrics(
   const { host, metricsPort: port } = config;
   if (port === 0) return { onClusterRequest: () => undefined };
   const [{ createMetrics }, { createQueueReader }, { startMetricsServer, METRICS_PATH }] = await Promise.all([
-    import('../../metrics.ts'),
+    import('../../metrics/metrics.ts'),
     import('../../queue-reader.ts'),
     import('../../http/metrics-server.ts'),
   ]);

@@ -1,4 +1,4 @@
-/** What is counted of the launches on one cluster; whoever wants figures gives one, see server/metrics.ts. */
+/** What is counted of the launches on one cluster; whoever wants figures gives one, see server/metrics/. */
 import type { LaunchPhase, LaunchState } from '#db/queries/launches.ts';
 import type { TaskReport } from '#sdk/protocol.ts';
 import type { OnRequest } from '../kubernetes/kube-connection.ts';

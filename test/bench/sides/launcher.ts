@@ -10,7 +10,7 @@ import type { ClusterCredentials } from '#sdk/clusters.ts';
 import { validateDagSpec } from '#sdk/validate-dag-spec.ts';
 import { startLauncher } from '#server/executors/launcher/launcher.ts';
 import { createLogger } from '#server/log.ts';
-import { createMetrics } from '#server/metrics.ts';
+import { createMetrics } from '#server/metrics/metrics.ts';
 import { CLUSTER_LIMITS, podDag, type PodWork } from '../pod-work.ts';
 import { serveSide } from './serve.ts';
 

@@ -4,10 +4,11 @@ import { deleteQueue, pauseQueue, setQueue } from '#db/queries/queues.ts';
 import { noCounts } from '#server/brokers/broker-counts.ts';
 import { createQueueReader } from '#server/queue-reader.ts';
 import { startMetricsServer } from '#server/http/metrics-server.ts';
-import { createMetrics, METRICS } from '#server/metrics.ts';
-import { startFakeKube } from '../helpers/fake-kube.ts';
-import { createTestDatabase } from '../helpers/database.ts';
-import { createLaunching } from '../helpers/launching.ts';
+import { METRICS } from '#server/metrics/metric-list.ts';
+import { createMetrics } from '#server/metrics/metrics.ts';
+import { startFakeKube } from '../../helpers/fake-kube.ts';
+import { createTestDatabase } from '../../helpers/database.ts';
+import { createLaunching } from '../../helpers/launching.ts';
 
 const database = await createTestDatabase();
 const COUNTERS = {
