@@ -151,7 +151,7 @@ describe('work', () => {
       {
         severity: 'error',
         where: 'queue gpu',
-        what: '1 tasks wait, and nobody serves it.',
+        what: '1 task waits, and nobody serves it.',
         advice: expect.stringContaining('--queues gpu'),
       },
     ]);
