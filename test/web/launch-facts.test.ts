@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { en } from '../../web/messages/en.ts';
 import { clusterEvents, kubectlCommands, launchSteps } from '../../web/pages/run/launch-facts.ts';
 import { createReasonWishes, MOST_AT_ONCE, withReasons } from '../../web/pages/run/reason-wishes.ts';
+import { causeWords } from '../../web/messages/causes.ts';
 import { waitingWord } from '../../web/pages/run/waiting-word.ts';
 import { TASK_CAUSES } from '../../sdk/states.ts';
 
@@ -53,7 +53,11 @@ describe('the events of a cluster', () => {
 
 describe('why a task is still starting', () => {
   it('is a few words where something is wrong, and nothing where it only takes a moment', () => {
-    const word = (kind: string, why?: string) => waitingWord({ kind, details: { why: why ?? null } } as never, en);
+    const words = {
+      waiting: { QUOTA: 'quota is used up' },
+      starting: { ErrImagePull: 'image cannot be pulled', ContainerCreating: '' },
+    };
+    const word = (kind: string, why?: string) => waitingWord({ kind, details: { why: why ?? null } } as never, words);
     expect(word('QUOTA', 'quota')).toBe('quota is used up');
     expect(word('OBJECT_STARTING', 'ErrImagePull')).toBe('image cannot be pulled');
     expect(word('OBJECT_STARTING', 'ContainerCreating')).toBe('');
@@ -83,7 +87,7 @@ describe('what is asked for', () => {
 });
 
 describe('every cause', () => {
-  it('has words', () => {
-    expect(TASK_CAUSES.filter((cause) => !(cause in en.cause))).toEqual([]);
+  it.each(['en', 'zh'] as const)('has words in %s', (language) => {
+    expect(TASK_CAUSES.filter((cause) => !(cause in causeWords[language].cause))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Messages } from '../messages/en.ts';
+import type { CommonText } from '../messages/common.ts';
 
 export interface BarRun {
   id: string;
@@ -23,8 +23,8 @@ export function barHeights(runs: readonly BarRun[], height: number, now: number)
 }
 
 /** "12 success, 1 failed" */
-export function summary(runs: readonly BarRun[], texts: Messages): string {
-  if (runs.length === 0) return texts.dags.noRuns;
+export function summary(runs: readonly BarRun[], texts: Pick<CommonText, 'state'> & { noRuns: string }): string {
+  if (runs.length === 0) return texts.noRuns;
   const counts = new Map<BarRun['state'], number>();
   for (const run of runs) counts.set(run.state, (counts.get(run.state) ?? 0) + 1);
   return [...counts].map(([state, count]) => `${count} ${texts.state[state]}`).join(', ');

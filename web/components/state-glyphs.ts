@@ -1,6 +1,6 @@
-import type { Messages } from '../messages/en.ts';
+import type { CommonText } from '../messages/common.ts';
 
-export type ShownState = keyof Messages['state'];
+export type ShownState = keyof CommonText['state'];
 
 interface Glyph {
   /** Solid: the state is final or has the floor. */

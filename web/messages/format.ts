@@ -1,4 +1,4 @@
-import { language } from './messages.svelte.ts';
+import { language } from './table.svelte.ts';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 

@@ -1,4 +1,4 @@
-import { t } from '../../messages/messages.svelte.ts';
+import { runText } from '../../messages/run.ts';
 import { announcer } from '../../state/announcer.svelte.ts';
 import type { RunLive } from './run-live.svelte.ts';
 import { countStates, isFinal } from './task-rows.ts';
@@ -13,9 +13,9 @@ export function announceRun(run: () => RunLive): void {
     const done = [...counts].reduce((sum, [state, count]) => sum + (isFinal(state) ? count : 0), 0);
     const state = live.run?.state ?? '';
     if (before?.of === live && live.allLoaded) {
-      if (state !== before.state && !live.live) announcer.say(t().run.announceEnd(state.toLowerCase()));
+      if (state !== before.state && !live.live) announcer.say(runText().announceEnd(state.toLowerCase()));
       else if (done > before.done)
-        announcer.say(t().run.announce(done - before.done, Math.max(0, failed - before.failed)));
+        announcer.say(runText().announce(done - before.done, Math.max(0, failed - before.failed)));
     }
     if (live.allLoaded) before = { of: live, done, failed, state };
   });

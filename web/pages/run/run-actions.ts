@@ -1,6 +1,8 @@
 import { client } from '../../graphql/client.ts';
 import { CancelDagRun, ClearTasks } from '../../graphql/documents/runs.ts';
-import { t } from '../../messages/messages.svelte.ts';
+import { t } from '../../messages/common.ts';
+import { runText } from '../../messages/run.ts';
+import { taskText } from '../../messages/task.ts';
 import { notices } from '../../state/notices.svelte.ts';
 import type { RunLive } from './run-live.svelte.ts';
 import type { TaskRow } from './task-rows.ts';
@@ -12,7 +14,7 @@ export async function cancelRun(live: RunLive, runId: string): Promise<void> {
   const answer = result.data?.cancelDagRun;
   if (answer?.__typename === 'MutationCancelDagRunSuccess') return;
   live.cancelRequested = false;
-  notices.add(t().run.cancel, answer?.message ?? result.error?.message ?? t().errors.network);
+  notices.add(runText().cancel, answer?.message ?? result.error?.message ?? t().errors.network);
 }
 
 interface Clear {
@@ -40,12 +42,12 @@ export function retryFailed(live: RunLive, runId: string, failed: readonly TaskR
   const taskIds = [...new Set(failed.map((row) => row.taskId))];
   return clear(
     live,
-    t().run.retryFailed(failed.length),
+    runText().retryFailed(failed.length),
     { runId, taskIds, onlyFailed: true, downstream: true },
     failed,
   );
 }
 
 export function clearTask(live: RunLive, runId: string, row: TaskRow): Promise<void> {
-  return clear(live, t().task.clear, { runId, taskIds: [row.taskId], downstream: true }, [row]);
+  return clear(live, taskText().clear, { runId, taskIds: [row.taskId], downstream: true }, [row]);
 }

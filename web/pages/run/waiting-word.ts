@@ -1,7 +1,6 @@
-import type { Messages } from '../../messages/en.ts';
 import type { WaitingReason } from './reason-wishes.ts';
 
-type Words = Pick<Messages, 'waiting' | 'starting'>;
+type Words = Record<'waiting' | 'starting', Record<string, string>>;
 
 /** A reason in a few words, for a row of a list; empty: nothing is wrong, it takes a moment. */
 export function waitingWord({ kind, details }: Pick<WaitingReason, 'kind' | 'details'>, words: Words): string {

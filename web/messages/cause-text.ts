@@ -1,0 +1,4 @@
+import { causeWords } from './causes.ts';
+import { table } from './table.svelte.ts';
+
+export const causeText = table(causeWords);

@@ -1,0 +1,41 @@
+import { table } from './table.svelte.ts';
+
+/** The log of a try. */
+export const logText = table({
+  en: {
+    label: 'Log',
+    follow: 'Follow',
+    following: 'Following',
+    wrap: 'Wrap lines',
+    times: 'Timestamps',
+    copy: 'Copy log',
+    copied: 'Copied',
+    download: 'Download log',
+    newLines: (count: number) => (count === 1 ? '1 new line' : `${count} new lines`),
+    empty: 'No output yet',
+    emptyDone: 'This try wrote no output.',
+    waiting: 'Waiting for output…',
+    end: (lines: number) => `End of log, ${lines === 1 ? '1 line' : `${lines} lines`}`,
+    stderr: 'stderr',
+    system: 'system',
+    dropped: (count: number) => `${count} earlier lines are not shown; download the log to read them.`,
+  },
+  zh: {
+    label: '日志',
+    follow: '跟随',
+    following: '跟随中',
+    wrap: '自动换行',
+    times: '时间戳',
+    copy: '复制日志',
+    copied: '已复制',
+    download: '下载日志',
+    newLines: (count: number) => `${count} 行新内容`,
+    empty: '尚无输出',
+    emptyDone: '这次尝试没有输出。',
+    waiting: '等待输出…',
+    end: (lines: number) => `日志结束，共 ${lines} 行`,
+    stderr: 'stderr',
+    system: '系统',
+    dropped: (count: number) => `较早的 ${count} 行未显示；下载日志即可查看。`,
+  },
+});
