@@ -11,6 +11,7 @@ export function openRouter(routes: Routes): void {
 }
 
 export const path = {
+  home: () => '/',
   dags: () => '/dags',
   clusters: () => '/clusters',
   dag: (dagId: string) => `/dags/${encodeURIComponent(dagId)}`,

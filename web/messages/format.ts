@@ -1,11 +1,13 @@
+import { timeZone } from '../state/time-zone.svelte.ts';
 import { language } from './table.svelte.ts';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
 function formatter(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${language.current} ${name}`;
-  const made =
-    cache.get(key) ?? new Intl.DateTimeFormat(language.current === 'en' ? 'en-GB' : language.current, options);
+  const zone = timeZone.name;
+  const key = `${language.current} ${zone} ${name}`;
+  const locale = language.current === 'en' ? 'en-GB' : language.current;
+  const made = cache.get(key) ?? new Intl.DateTimeFormat(locale, { timeZone: zone, ...options });
   cache.set(key, made);
   return made;
 }
@@ -25,7 +27,7 @@ export function formatDateTime(at: string | number | Date): string {
   return formatter(`dateTime ${year}`, options).format(date);
 }
 
-/** Everything about a moment, for a tooltip: local time with its zone, and UTC. */
+/** Everything about a moment, for a tooltip: the time with its zone, and UTC. */
 export function formatExact(at: string | number | Date): string {
   const date = new Date(at);
   const local = formatter('exact', { dateStyle: 'full', timeStyle: 'long' }).format(date);

@@ -38,6 +38,20 @@ export const LoginMutation = graphql(`
   }
 `);
 
+/** What the palette offers. */
+export const DagNamesQuery = graphql(`
+  query DagNames($first: Int!, $search: String) {
+    dags(first: $first, search: $search) {
+      edges {
+        node {
+          id
+          dagId
+        }
+      }
+    }
+  }
+`);
+
 export const LogoutMutation = graphql(`
   mutation Logout {
     logout
