@@ -6,7 +6,11 @@ import type { Routes } from './router.ts';
 export const routes: Routes = {
   '/': DagListPage,
   '/dags': DagListPage,
-  '/dags/:dag': () => import('./pages/dag/DagPage.svelte'),
+  '/dags/:dag': {
+    layout: () => import('./pages/dag/DagFrame.svelte'),
+    '/': () => import('./pages/dag/runs/RunsPage.svelte'),
+    '/tasks': () => import('./pages/dag/tasks/TasksPage.svelte'),
+  },
   '/dags/:dag/runs/:run': () => import('./pages/run/RunPage.svelte'),
   '/clusters': () => import('./pages/clusters/ClustersPage.svelte'),
   '*': NotFoundPage,

@@ -3,6 +3,7 @@ import { table } from './table.svelte.ts';
 /** The pages of a DAG. */
 export const dagText = table({
   en: {
+    views: 'Views of the DAG',
     runs: 'Runs',
     tasks: 'Tasks',
     version: 'Version',
@@ -34,6 +35,7 @@ export const dagText = table({
     queue: 'Queue',
   },
   zh: {
+    views: 'DAG 的视图',
     runs: '运行',
     tasks: '任务',
     version: '版本',
