@@ -1,4 +1,5 @@
 /** What the service answers to commands of workers. */
+import type { WorkerUsage } from '#db/queries/worker.ts';
 import type { Connection } from './pages.ts';
 
 export interface WorkerAnswer {
@@ -16,15 +17,7 @@ export interface WorkerAnswer {
   pid: number | null;
   startedAt: string;
   lastBeatAt: string;
-  usage: {
-    cpus: number;
-    cpuUsed: number | null;
-    load: number;
-    memoryLimit: number;
-    memoryUsed: number;
-    ownCpu: number | null;
-    ownMemory: number;
-  } | null;
+  usage: WorkerUsage | null;
 }
 
 export interface RunningTask {

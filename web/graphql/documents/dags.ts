@@ -175,10 +175,7 @@ export const SetDagPaused = graphql(`
           nextRunAt
         }
       }
-      ... on NotFoundError {
-        message
-      }
-      ... on ValidationError {
+      ... on Error {
         message
       }
     }
@@ -196,13 +193,12 @@ export const TriggerDagRun = graphql(`
         }
       }
       ... on ValidationError {
-        message
         issues {
           path
           message
         }
       }
-      ... on NotFoundError {
+      ... on Error {
         message
       }
     }

@@ -203,13 +203,12 @@ export const CancelDagRun = graphql(`
   mutation CancelDagRun($input: CancelDagRunInput!) {
     cancelDagRun(input: $input) {
       __typename
-      ... on NotFoundError {
-        message
+      ... on MutationCancelDagRunSuccess {
+        data {
+          id
+        }
       }
-      ... on ValidationError {
-        message
-      }
-      ... on ConflictError {
+      ... on Error {
         message
       }
     }
@@ -228,13 +227,7 @@ export const ClearTasks = graphql(`
           }
         }
       }
-      ... on NotFoundError {
-        message
-      }
-      ... on ConflictError {
-        message
-      }
-      ... on ValidationError {
+      ... on Error {
         message
       }
     }

@@ -28,10 +28,7 @@ export const LoginMutation = graphql(`
           role
         }
       }
-      ... on ConflictError {
-        message
-      }
-      ... on ValidationError {
+      ... on Error {
         message
       }
     }

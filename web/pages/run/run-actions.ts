@@ -1,6 +1,5 @@
-import { client } from '../../graphql/client.ts';
 import { CancelDagRun, ClearTasks } from '../../graphql/documents/runs.ts';
-import { t } from '../../messages/common.ts';
+import { mutate, type Outcome } from '../../graphql/mutate.ts';
 import { runText } from '../../messages/run.ts';
 import { taskText } from '../../messages/task.ts';
 import { notices } from '../../state/notices.svelte.ts';
@@ -8,13 +7,11 @@ import type { RunLive } from './run-live.svelte.ts';
 import type { TaskRow } from './task-rows.ts';
 
 /** Asks; the state changes when its event arrives. */
-export async function cancelRun(live: RunLive, runId: string): Promise<void> {
+export async function cancelRun(live: RunLive, runId: string): Promise<Outcome<unknown>> {
   live.cancelRequested = true;
-  const result = await client.mutation(CancelDagRun, { input: { runId } }).toPromise();
-  const answer = result.data?.cancelDagRun;
-  if (answer?.__typename === 'MutationCancelDagRunSuccess') return;
-  live.cancelRequested = false;
-  notices.add(runText().cancel, answer?.message ?? result.error?.message ?? t().errors.network);
+  const outcome = await mutate(CancelDagRun, { input: { runId } });
+  if (!outcome.ok) live.cancelRequested = false;
+  return outcome;
 }
 
 interface Clear {
@@ -26,16 +23,14 @@ interface Clear {
 
 async function clear(live: RunLive, title: string, input: Clear, expected: readonly TaskRow[]): Promise<void> {
   live.requestTasks(expected.map((row) => row.key));
-  const result = await client.mutation(ClearTasks, { input }).toPromise();
-  const answer = result.data?.clearTasks;
-  if (answer?.__typename === 'MutationClearTasksSuccess') {
-    // What the service did not clear will send no event.
-    const cleared = new Set(answer.data.taskInstances.map((instance) => instance.id));
-    live.forgetRequests(expected.filter((row) => !cleared.has(row.id)).map((row) => row.key));
-    return;
+  const outcome = await mutate(ClearTasks, { input });
+  if (!outcome.ok) {
+    live.forgetRequests(expected.map((row) => row.key));
+    return notices.add(title, outcome.problem.title);
   }
-  live.forgetRequests(expected.map((row) => row.key));
-  notices.add(title, answer?.message ?? result.error?.message ?? t().errors.network);
+  // What the service did not clear will send no event.
+  const cleared = new Set(outcome.data.taskInstances.map((instance) => instance.id));
+  live.forgetRequests(expected.filter((row) => !cleared.has(row.id)).map((row) => row.key));
 }
 
 export function retryFailed(live: RunLive, runId: string, failed: readonly TaskRow[]): Promise<void> {
