@@ -24,7 +24,7 @@ type DataOf<Result> = Extract<Result[keyof Result], { data: unknown }>['data'];
 
 /**
  * Sends a mutation. Nothing on the page changes by it but what the service has confirmed: the cache takes its answer.
- * Documents ask for `__typename`, `data`, and `... on Error { message }`.
+ * Documents ask for `__typename`, `data`, and the `message` of each of its errors.
  */
 export async function mutate<Result extends object, Variables extends AnyVariables>(
   document: TypedDocumentNode<Result, Variables>,

@@ -175,7 +175,10 @@ export const SetDagPaused = graphql(`
           nextRunAt
         }
       }
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ValidationError {
         message
       }
     }
@@ -193,12 +196,13 @@ export const TriggerDagRun = graphql(`
         }
       }
       ... on ValidationError {
+        message
         issues {
           path
           message
         }
       }
-      ... on Error {
+      ... on NotFoundError {
         message
       }
     }

@@ -208,7 +208,13 @@ export const CancelDagRun = graphql(`
           id
         }
       }
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ValidationError {
+        message
+      }
+      ... on ConflictError {
         message
       }
     }
@@ -227,7 +233,13 @@ export const ClearTasks = graphql(`
           }
         }
       }
-      ... on Error {
+      ... on NotFoundError {
+        message
+      }
+      ... on ConflictError {
+        message
+      }
+      ... on ValidationError {
         message
       }
     }

@@ -28,7 +28,10 @@ export const LoginMutation = graphql(`
           role
         }
       }
-      ... on Error {
+      ... on ConflictError {
+        message
+      }
+      ... on ValidationError {
         message
       }
     }
