@@ -7,6 +7,7 @@ let router: RouterApi<Routes>;
 
 /** Says which page belongs to which path; pages themselves only know the functions below. */
 export function openRouter(routes: Routes): void {
+  if (!canDecode(location.pathname)) history.replaceState(null, '', `/${encodeURIComponent(location.pathname)}`);
   router = createRouter(routes);
 }
 
@@ -17,6 +18,15 @@ export const path = {
   dag: (dagId: string) => `/dags/${encodeURIComponent(dagId)}`,
   run: (dagId: string, runId: string) => `/dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`,
 };
+
+/** A mistyped `%` would be the end of the router; made a name, it is a page that does not exist. */
+function canDecode(pathname: string): boolean {
+  try {
+    return decodeURIComponent(pathname) !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** A part of the current path, decoded; '' where the path has none. */
 export const pathParameter = (name: 'dag' | 'run'): string =>

@@ -139,6 +139,14 @@ test('paused and active again, as the service says', async () => {
   await expect(pause).toHaveText('Active');
 });
 
+test('an address with mistakes is told kindly, and takes nothing else down', async () => {
+  await page.goto(`${service.url}/dags/%zz`);
+  await expect(page.getByText('Nothing is here')).toBeVisible();
+  await page.goto(`${service.url}/dags/${DAG}?after=nonsense`);
+  await expect(page.getByRole('heading', { name: DAG })).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: 'is not a cursor of this list' })).toBeVisible();
+});
+
 test('what does not exist is told kindly', async () => {
   await page.goto(`${service.url}/dags/no_such_dag`);
   await expect(page.getByText('There is no DAG “no_such_dag”')).toBeVisible();

@@ -1,6 +1,7 @@
 import { Client, fetchExchange, mapExchange, subscriptionExchange, type CombinedError } from '@urql/core';
 import { session } from '../state/session.svelte.ts';
 import { createCache } from './cache.ts';
+import { hasLostParents } from './lost-parents.ts';
 import { createResumableForwarder } from './resumable.ts';
 import { createLiveSocket } from './socket.ts';
 
@@ -26,6 +27,10 @@ export const client = new Client({
       },
     }),
     createCache(),
+    mapExchange({
+      onResult: (result) =>
+        hasLostParents(result.data, result.error?.graphQLErrors ?? []) ? { ...result, data: undefined } : result,
+    }),
     fetchExchange,
     subscriptionExchange({ forwardSubscription: createResumableForwarder(socket.client) }),
   ],

@@ -2,7 +2,8 @@ export const LANGUAGES = { en: 'English', zh: '中文' } as const;
 export type LanguageCode = keyof typeof LANGUAGES;
 
 const KEY = 'millrace.language';
-const isCode = (code: string | null | undefined): code is LanguageCode => code != null && code in LANGUAGES;
+const isCode = (code: string | null | undefined): code is LanguageCode =>
+  code != null && Object.hasOwn(LANGUAGES, code);
 
 /** The language chosen, or the browser's where there is a table for it. */
 class Language {

@@ -4,6 +4,15 @@ export type ZoneChoice = (typeof ZONE_CHOICES)[number];
 const KEY = 'millrace.time-zone';
 const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** A browser may be older than a zone. */
+function isKnown(zone: string): boolean {
+  try {
+    return Boolean(Intl.DateTimeFormat(undefined, { timeZone: zone }));
+  } catch {
+    return false;
+  }
+}
+
 /** In which time zone moments are shown: the browser's, UTC, or that of the DAG on the page. */
 class TimeZone {
   #choice = $state<ZoneChoice>(this.#remembered());
@@ -32,6 +41,7 @@ class TimeZone {
   }
   /** For as long as a page of that DAG is open; returns the end. */
   openDag(zone: string): () => void {
+    if (!isKnown(zone)) return () => {};
     this.#ofDag = zone;
     return () => {
       if (this.#ofDag === zone) this.#ofDag = undefined;
